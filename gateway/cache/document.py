@@ -1,0 +1,74 @@
+"""The unit of loading, caching and sharing: one upstream answer, or a member of one, as the bytes that came."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a document stays true: seconds fresh, then seconds stale, both ended by `expires_at` (Unix seconds)."""
+
+    fresh: float
+    stale: float = 0.0
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of document: its name, and how long one of its bodies lives.
+
+    `lifetime` takes the body and the present Unix second, and raises a `msgspec.MsgspecError` for a body that is not of
+    this kind.
+    """
+
+    name: str
+    lifetime: Callable[[bytes, float], Lifetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON body with its kind, the id it was asked by, and its times in Unix seconds.
+
+    Fresh until `fresh_until`, usable in need until `dead_at`. A `missing` one stands for a 404.
+    """
+
+    kind: str
+    id: str
+    body: bytes
+    fetched_at: float
+    fresh_until: float
+    dead_at: float
+    missing: bool = False
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may be served without asking again."""
+        return now < self.fresh_until
+
+    def is_dead(self, now: float) -> bool:
+        """Whether it may not be served at all any more."""
+        return now >= self.dead_at
+
+    @property
+    def size(self) -> int:
+        """Bytes that its body and its id take."""
+        return len(self.body) + len(self.id)
+
+
+def make_document(kind: Kind, id_: str, body: bytes, now: float) -> Document:
+    """Give a body its times. Raises what `Kind.lifetime` raises."""
+    life = kind.lifetime(body, now)
+    fresh_until = now + life.fresh
+    dead_at = fresh_until + life.stale
+    if life.expires_at is not None:
+        fresh_until, dead_at = min(fresh_until, life.expires_at), min(dead_at, life.expires_at)
+    return Document(kind.name, id_, body, now, fresh_until, dead_at)
+
+
+def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Document:
+    """Remember for some seconds that the upstream has no such document."""
+    return Document(kind.name, id_, b"null", now, now + seconds, now + seconds, missing=True)
+
+
+def part_of(whole: Document, kind: str, id_: str, body: bytes) -> Document:
+    """Make a document of a part of another, with the times of the whole."""
+    return replace(whole, kind=kind, id=id_, body=body)

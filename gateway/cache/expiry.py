@@ -1,0 +1,101 @@
+"""When a signed URL stops working, read from its query string; nothing is ever invented.
+
+Read in this order: CloudFront's `Policy` (the earliest `DateLessThan`), `X-Amz-Date` + `X-Amz-Expires`, `X-Goog-Date` +
+`X-Goog-Expires`, Azure's `se`, `Expires` in Unix seconds or milliseconds. Names are case-insensitive.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+MILLISECONDS_FROM = 100_000_000_000  # as seconds, the year 5138
+CLOUDFRONT_BASE64 = str.maketrans("-_~", "+=/")
+
+
+def expires_at(url: object) -> float | None:
+    """Give the Unix second at which a signed URL dies; None when it does not say."""
+    if not isinstance(url, str) or "?" not in url:
+        return None
+    try:
+        query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    except ValueError:
+        return None
+    for read in (_policy, _amazon, _google, _azure, _expires):
+        moment = read(query)
+        if moment is not None:
+            return moment
+    return None
+
+
+def first_expiry(urls: Iterable[object]) -> float | None:
+    """Give the earliest of the expiries that the URLs tell; None when none does."""
+    return min((moment for url in urls if (moment := expires_at(url)) is not None), default=None)
+
+
+def signed_url_expiry(*urls: object) -> datetime | None:
+    """Give the moment at which the first of these URLs stops working; None when they do not say."""
+    moment = first_expiry(urls)
+    return None if moment is None else datetime.fromtimestamp(moment, UTC)
+
+
+def _policy(query: Mapping[str, str]) -> float | None:
+    # parse_qsl turns the `+` of plain base64 into a space; CloudFront's own alphabet has neither.
+    text = query.get("policy", "").replace(" ", "+").translate(CLOUDFRONT_BASE64)
+    try:
+        policy = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
+        return None
+    return min(_epochs(policy), default=None)
+
+
+def _epochs(policy: Any) -> Iterator[float]:
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    for statement in statements if isinstance(statements, list) else [statements]:
+        match statement:
+            case {"Condition": {"DateLessThan": {"AWS:EpochTime": int() | float() as epoch}}}:
+                yield from _plausible(epoch)
+
+
+def _amazon(query: Mapping[str, str]) -> float | None:
+    return _date_plus_seconds(query.get("x-amz-date"), query.get("x-amz-expires"))
+
+
+def _google(query: Mapping[str, str]) -> float | None:
+    return _date_plus_seconds(query.get("x-goog-date"), query.get("x-goog-expires"))
+
+
+def _date_plus_seconds(date: str | None, seconds: str | None) -> float | None:
+    if date is None or seconds is None:
+        return None
+    try:
+        signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return next(_plausible(signed_at.timestamp() + int(seconds)), None)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _azure(query: Mapping[str, str]) -> float | None:
+    try:
+        moment = datetime.fromisoformat(query.get("se", ""))
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+
+
+def _expires(query: Mapping[str, str]) -> float | None:
+    text = query.get("expires", "")
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    number = int(text) if len(text) < 16 else 0  # noqa: PLR2004 - longer than any millisecond count
+    return next(_plausible(number / 1000 if number >= MILLISECONDS_FROM else number), None)
+
+
+def _plausible(epoch: float) -> Iterator[float]:
+    """Pass on what a datetime can hold, after 1970."""
+    if 0 < epoch < MILLISECONDS_FROM:
+        yield float(epoch)

@@ -1,0 +1,67 @@
+"""Documents by key: from the cache while they are true, else from the upstream, once for all who ask."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from aiocache.base import BaseCache
+
+from gateway.cache.document import Document
+from gateway.cache.flight import Flights, Fly, Outcome
+
+
+@dataclass(slots=True)
+class DocumentStore:
+    """A cache in front of flights.
+
+    A fresh document is served as it is; a stale one is served while one refresh runs behind it, so an upstream that
+    fails costs nothing until the document is dead. Errors are never kept.
+    """
+
+    cache: BaseCache
+    clock: Callable[[], float]
+    flights: Flights = field(init=False)
+    _refreshes: set[asyncio.Task[dict[str, Outcome]]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.flights = Flights(self.keep)
+
+    async def load(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+        """Give the document, or the error, of each key; `fly` fetches those that are not at hand."""
+        now = self.clock()
+        kept = {key: document for key in keys if (document := await self._usable(key, now)) is not None}
+        stale = [key for key, document in kept.items() if not document.is_fresh(now)]
+        if stale:
+            self._refresh(stale, fly)
+        absent = [key for key in keys if key not in kept]
+        return {**kept, **(await self.flights.join(absent, fly) if absent else {})}
+
+    async def peek(self, key: str) -> Document | None:
+        """Give a document that is at hand and fresh, without asking anyone."""
+        now = self.clock()
+        document = await self._usable(key, now)
+        return document if document is not None and document.is_fresh(now) else None
+
+    async def keep(self, key: str, document: Document) -> None:
+        """Put a document under its key."""
+        await self.cache.set(key, document)
+
+    async def drop(self, key: str) -> None:
+        """Forget a document, and whatever a flight may bring under its key."""
+        self.flights.forget(key)
+        await self.cache.delete(key)
+
+    async def close(self) -> None:
+        """End the refreshes that nobody waits for."""
+        for refresh in self._refreshes:
+            refresh.cancel()
+        await asyncio.gather(*self._refreshes, return_exceptions=True)
+
+    async def _usable(self, key: str, now: float) -> Document | None:
+        document: Document | None = await self.cache.get(key)
+        return None if document is None or document.is_dead(now) else document
+
+    def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
+        refresh = asyncio.ensure_future(self.flights.join(keys, fly))
+        self._refreshes.add(refresh)
+        refresh.add_done_callback(self._refreshes.discard)

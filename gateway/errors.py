@@ -1,0 +1,111 @@
+"""Every failure a client can see.
+
+GatewayError
+  · BadUserInput              BAD_USER_INPUT
+  · UpstreamError             (carries upstream, status, retryable, retryAfter)
+      - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
+      - UpstreamRejected      UPSTREAM_REJECTED         it understood the request and will not do it
+      - UpstreamRateLimited   UPSTREAM_RATE_LIMITED     it wants fewer requests; `retryAfter` says when
+      - UpstreamUnavailable   UPSTREAM_UNAVAILABLE      it could not be reached, or failed
+      - UpstreamTimeout       UPSTREAM_TIMEOUT          it did not answer in time
+      - UpstreamContract      UPSTREAM_CONTRACT         it answered something that it does not promise
+
+Anything else that fails is a bug of the gateway: INTERNAL_SERVER_ERROR, masked for the client and logged. What
+GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED or, for variables, BAD_USER_INPUT; what is no
+GraphQL request at all is BAD_REQUEST.
+"""
+
+from typing import Any, ClassVar
+
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+INTERNAL = "INTERNAL_SERVER_ERROR"
+
+
+class GatewayError(Exception):
+    """A failure with a message for the client and a code for its program."""
+
+    code: ClassVar[str] = INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What stands under `extensions` of the GraphQL error."""
+        return {"code": self.code}
+
+
+class BadUserInput(GatewayError):
+    """An argument that cannot mean anything: the message says which, why, and what is taken."""
+
+    code = "BAD_USER_INPUT"
+
+
+class UpstreamError(GatewayError):
+    """One of the REST APIs did not give what was asked of it.
+
+    `upstream` is its name; `status` the HTTP status, where it answered; `retry_after` is in seconds.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, upstream: str, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.upstream = upstream
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Code, upstream and retryable always; upstreamStatus and retryAfter where the upstream gave them."""
+        known = {"upstreamStatus": self.status, "retryAfter": self.retry_after}
+        return {
+            "code": self.code,
+            "upstream": self.upstream,
+            "retryable": self.retryable,
+            **{key: value for key, value in known.items() if value is not None},
+        }
+
+
+class UpstreamNotFound(UpstreamError):
+    """404 or 410: no such thing, or not for this credential."""
+
+    code = "NOT_FOUND"
+
+
+class UpstreamRejected(UpstreamError):
+    """Any other 4xx: the same request will be refused again."""
+
+    code = "UPSTREAM_REJECTED"
+
+
+class UpstreamRateLimited(UpstreamError):
+    """429: too many requests, or too many jobs at once."""
+
+    code = "UPSTREAM_RATE_LIMITED"
+    retryable = True
+
+
+class UpstreamUnavailable(UpstreamError):
+    """No connection, a broken one, or a 5xx."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamError):
+    """No answer in time; 408 and 504 too."""
+
+    code = "UPSTREAM_TIMEOUT"
+    retryable = True
+
+
+class UpstreamContract(UpstreamError):
+    """An answer that breaks the upstream's own contract: no JSON, another shape, a redirect."""
+
+    code = "UPSTREAM_CONTRACT"
+    retryable = True

@@ -1,0 +1,1 @@
+"""Calling a REST API well, knowing none in particular."""

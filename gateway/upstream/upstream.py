@@ -1,0 +1,211 @@
+"""One REST API behind one credential: calls it, keeps its documents, and names its failures."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from gateway.cache.document import Document, Kind, make_document, missing_document
+from gateway.cache.flight import Outcome
+from gateway.cache.store import DocumentStore
+from gateway.errors import (
+    UpstreamContract,
+    UpstreamError,
+    UpstreamNotFound,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from gateway.telemetry import count_call
+from gateway.upstream.answers import read_message, read_retry_after
+from gateway.upstream.credentials import Credential
+
+log = logging.getLogger("gateway.upstream")
+
+Query = Mapping[str, str | int | bool | Sequence[str] | None]
+Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, bytes | UpstreamError]]]
+
+_BY_STATUS: Mapping[int, type[UpstreamError]] = {
+    404: UpstreamNotFound,
+    408: UpstreamTimeout,
+    410: UpstreamNotFound,
+    429: UpstreamRateLimited,
+    504: UpstreamTimeout,
+}
+_FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+_UNREADABLE = (msgspec.MsgspecError, RecursionError)
+
+
+def path(template: str, *ids: str) -> str:
+    """Put ids into a path, percent-encoded whole, so that none of them can lead to another route."""
+    return template.format(*map(_segment, ids))
+
+
+def _segment(id_: str) -> str:
+    # Dots alone would be a step up the path.
+    return quote(id_, safe="") if id_.strip(".") else "%2E" * len(id_)
+
+
+def encode_query(query: Query) -> str:
+    """Write a query string: lists joined by commas, booleans in words, None left out."""
+    return urlencode({key: _word(value) for key, value in query.items() if value is not None})
+
+
+def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT001 - a value, not a switch
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else ",".join(value or ())
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class Upstream:
+    """Calls one API with one credential. Knows no paths.
+
+    `name` is what errors and counters call it, `title` what people do; `timeout` and `not_found_for` are seconds;
+    `scope` tells apart, in cache keys, what another credential, address or project would be answered.
+    """
+
+    name: str
+    title: str
+    client: httpx.AsyncClient
+    credential: Credential
+    store: DocumentStore
+    clock: Callable[[], float]
+    timeout: float
+    not_found_for: float
+    scope: str
+    _generations: Counter[str] = field(default_factory=Counter)
+
+    async def get(self, kind: Kind, id_: str, path_: str, query: Query | None = None) -> Outcome:
+        """Give the document of one GET: kept, under way, or fetched now."""
+
+        async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
+            return {id_: await self.call("GET", path_, query=query) for id_ in ids}
+
+        return (await self.load(kind, [id_], fetch))[id_]
+
+    async def load(self, kind: Kind, ids: Sequence[str], fetch: Fetch) -> dict[str, Outcome]:
+        """Give the documents of these ids; `fetch` brings the bodies of those that are not at hand, in one go."""
+        keys = {self.key(kind, id_): id_ for id_ in ids}
+
+        async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
+            return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
+
+        outcomes = await self.store.load(list(keys), fly)
+        return {keys[key]: outcome for key, outcome in outcomes.items()}
+
+    async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
+        """Make one call and give the body of its answer. Raises an UpstreamError for anything but a 2xx."""
+        count_call(self.name)
+        url = f"{path_}?{encoded}" if (encoded := encode_query(query or {})) else path_
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self.client.request(
+                    method,
+                    url,
+                    content=None if body is None else msgspec.json.encode(body),
+                    headers={"authorization": self.credential.header},
+                )
+        except _FAILURES as error:
+            raise self._noted(method, path_, self._failure(error)) from error
+        if not response.is_success:
+            raise self._noted(method, path_, self._refusal(response))
+        if not _is_utf8(response.content):
+            raise self._noted(method, path_, self.broken_contract())
+        return response.content
+
+    def key(self, kind: Kind, id_: str) -> str:
+        """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
+        return f"{self.name}:{self.scope}:{kind.name}:{self._generations[kind.name]}:{id_}"
+
+    async def peek(self, kind: Kind, id_: str) -> Document | None:
+        """Give a document that is at hand and fresh, without calling."""
+        return await self.store.peek(self.key(kind, id_))
+
+    def document(self, kind: Kind, id_: str, body: bytes) -> Document:
+        """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
+        outcome = self._outcome(kind, id_, body)
+        if isinstance(outcome, UpstreamError):
+            raise outcome
+        return outcome
+
+    async def keep(self, kind: Kind, document: Document) -> None:
+        """Keep a document that came by another way than being asked for."""
+        await self.store.keep(self.key(kind, document.id), document)
+
+    async def drop(self, kind: Kind, id_: str) -> None:
+        """Forget a document that has changed."""
+        await self.store.drop(self.key(kind, id_))
+
+    def drop_all(self, kind: Kind) -> None:
+        """Forget every document of a kind; those under way are not kept either."""
+        self._generations[kind.name] += 1
+
+    async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
+        bodies: Mapping[str, bytes | UpstreamError]
+        try:
+            bodies = await fetch(list(keys))
+        except UpstreamError as error:
+            bodies = dict.fromkeys(keys, error)
+        except _UNREADABLE:
+            bodies = dict.fromkeys(keys, self.broken_contract())
+        return {key: self._outcome(kind, id_, bodies[id_]) for id_, key in keys.items()}
+
+    def _outcome(self, kind: Kind, id_: str, body: bytes | UpstreamError) -> Outcome:
+        now = self.clock()
+        if isinstance(body, UpstreamNotFound):
+            return missing_document(kind, id_, now, self.not_found_for)
+        if isinstance(body, UpstreamError):
+            return body
+        try:
+            return make_document(kind, id_, body, now)
+        except _UNREADABLE:
+            return self.broken_contract()
+
+    def not_found(self, what: str) -> UpstreamNotFound:
+        """Make the error of a document that the upstream does not have."""
+        return UpstreamNotFound(f"{self.title} has no {what}.", upstream=self.name, status=404)
+
+    def broken_contract(self) -> UpstreamContract:
+        """Make the error of an answer that is not what the upstream promises."""
+        return UpstreamContract(f"{self.title} answered something else than the JSON it promises.", upstream=self.name)
+
+    def _failure(self, error: Exception) -> UpstreamError:
+        match error:
+            case TimeoutError() | httpx.TimeoutException():
+                return UpstreamTimeout(f"{self.title} did not answer within {self.timeout:g} s.", upstream=self.name)
+            case httpx.InvalidURL():
+                return UpstreamRejected(f"This is too much to ask of {self.title} in one address.", upstream=self.name)
+            case httpx.DecodingError() | httpx.TooManyRedirects():
+                return self.broken_contract()
+        return UpstreamUnavailable(f"{self.title} could not be reached.", upstream=self.name)
+
+    def _refusal(self, response: httpx.Response) -> UpstreamError:
+        status = response.status_code
+        fallback = UpstreamContract if status < 400 else UpstreamRejected if status < 500 else UpstreamUnavailable  # noqa: PLR2004
+        said = read_message(response.content, self.credential.secrets) if 400 <= status < 500 else None  # noqa: PLR2004
+        return _BY_STATUS.get(status, fallback)(
+            f"{self.title} answered {status}: {said}" if said else f"{self.title} answered {status}.",
+            upstream=self.name,
+            status=status,
+            retry_after=read_retry_after(response.headers, self.clock()),
+        )
+
+    def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
+        log.warning("%s %s %s: %s", self.name, method, path_, error.code)
+        return error
