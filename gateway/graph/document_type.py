@@ -1,0 +1,194 @@
+"""Strawberry types that read an upstream document: a field names its keys, and is read when it is asked for.
+
+    @strawberry.type
+    class Asset(DocumentType):
+        name: str | None = wire("The asset's name.")
+        size: BigInt | None = wire("Bytes.", key="fileSize")
+        url_expires_at: datetime | None = wire("When `url` dies.", key="url", convert=signed_url_expiry)
+
+    Asset.of(document).name
+
+A type is the single description of a document: graphql-core reads it through attributes, an execution plan through
+`readings`. A required field never fails for what its document lacks or garbles: a list is empty, an object has no keys,
+an enum is UNKNOWN. Elsewhere what is missing or cannot be read is null, and the latter is noted as drift; a scalar of
+another type is left to GraphQL, which refuses it for its own field only.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+import strawberry
+from strawberry.types.base import StrawberryList, StrawberryOptional, get_object_definition
+from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+from gateway.cache.document import Document
+from gateway.graph.scalars import URL, read_datetime, read_url
+from gateway.telemetry import drift
+
+Conversion = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where a field stands in its document, and how it becomes a GraphQL value."""
+
+    keys: tuple[str, ...] = ()
+    convert: Callable[..., Any] | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A field's `Wire` with nothing left open: the keys, and what makes a GraphQL value of theirs."""
+
+    keys: tuple[str, ...]
+    convert: Callable[..., Any]
+    whole: bool
+
+    def __call__(self, data: Mapping[str, Any]) -> Any:
+        """Read the field from a decoded document."""
+        return self.convert(data) if self.whole else self.convert(*map(data.get, self.keys))
+
+
+def wire(
+    description: str,
+    *,
+    key: str | None = None,
+    keys: tuple[str, ...] = (),
+    convert: Callable[..., Any] | None = None,
+    name: str | None = None,
+    deprecation_reason: str | None = None,
+) -> Any:
+    """Declare a field that is read from the document.
+
+    `key` is the upstream's key where it differs from the GraphQL name; `convert` takes the value of each of the `keys`
+    (None where the document has none) and its result is final; without it the field's type says how to read.
+    """
+    where = Wire((key,) if key else keys, convert)
+    return strawberry.field(
+        description=description, name=name, metadata={Wire: where}, deprecation_reason=deprecation_reason
+    )
+
+
+def whole(description: str) -> Any:
+    """Declare a field that is the document itself."""
+    return strawberry.field(description=description, metadata={Wire: Wire(whole=True)})
+
+
+class DocumentType:
+    """A Strawberry type whose instances are made of a document, and decode it when a first field is read."""
+
+    def __init_subclass__(cls) -> None:
+        # Ahead of the one that a dataclass would write, which reads every field and shows signed URLs.
+        cls.__repr__ = DocumentType.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Read a document as this type."""
+        instance = cls.__new__(cls)
+        instance.__dict__["_document"] = document
+        return instance
+
+    @classmethod
+    def over(cls, data: Mapping[str, Any]) -> Self:
+        """Read a decoded part of a document as this type."""
+        instance = cls.__new__(cls)
+        instance.__dict__["_data"] = data
+        return instance
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_data":
+            decoded = msgspec.json.decode(self.__dict__["_document"].body)
+            value: Any = decoded if isinstance(decoded, dict) else {}
+        elif (reading := readings(type(self)).get(name)) is not None:
+            value = reading(self._data)
+        else:
+            raise AttributeError(f"{type(self).__name__} has no field {name}")
+        self.__dict__[name] = value
+        return value
+
+
+_known_readings: dict[type, Mapping[str, Reading]] = {}
+
+
+def readings(cls: type) -> Mapping[str, Reading]:
+    """How each field of a document type is read, by its Python name."""
+    known = _known_readings.get(cls)
+    if known is None:
+        fields = get_object_definition(cls, strict=True).fields
+        known = {field.python_name: _reading(cls, field) for field in fields if Wire in field.metadata}
+        _known_readings[cls] = known
+    return known
+
+
+def _reading(cls: type, field: StrawberryField) -> Reading:
+    where: Wire = field.metadata[Wire]
+    name = field.graphql_name or to_camel_case(field.python_name)
+    convert = where.convert or ((lambda data: data) if where.whole else _required(field.type, f"{cls.__name__}.{name}"))
+    return Reading(where.keys or (name,), convert, where.whole)
+
+
+def _required(type_: object, place: str) -> Conversion:
+    """Convert to a type that may or may not be null; where it may not, nothing is still something."""
+    if isinstance(type_, StrawberryOptional):
+        convert = _present(type_.of_type, place)
+        return lambda value: None if value is None else convert(value)
+    convert = _present(type_, place)
+    nothing = _nothing(type_)
+    return lambda value: nothing() if value is None or (read := convert(value)) is None else read
+
+
+def _nothing(type_: object) -> Callable[[], Any]:
+    if isinstance(type_, StrawberryList):
+        return list
+    if isinstance(type_, StrawberryEnumDefinition):
+        return lambda: type_.wrapped_cls["UNKNOWN"]
+    if isinstance(type_, type) and issubclass(type_, DocumentType):
+        return lambda: type_.over({})
+    return lambda: None
+
+
+def _present(type_: object, place: str) -> Conversion:
+    """Convert a value that is not null; None, and drift, when it cannot be read."""
+    if isinstance(type_, StrawberryList):
+        return _list(type_.of_type, place)
+    if isinstance(type_, StrawberryEnumDefinition):
+        return type_.wrapped_cls
+    if isinstance(type_, type) and issubclass(type_, DocumentType):
+        return _or_drift(lambda value: type_.over(value) if isinstance(value, dict) else None, place)
+    if type_ is datetime:
+        return _or_drift(read_datetime, place)
+    if type_ is URL:
+        return _or_drift(read_url, place)
+    return lambda value: value
+
+
+def _list(type_: object, place: str) -> Conversion:
+    """Read a list; of names and objects, those items that cannot be read are left out."""
+    if type_ in {str, strawberry.ID}:
+        item = _or_drift(lambda value: value if isinstance(value, str) else None, place)
+    else:
+        item = _present(type_, place)
+
+    def read(value: Any) -> list[Any] | None:
+        return [y for x in value if (y := item(x)) is not None] if isinstance(value, list) else None
+
+    return _or_drift(read, place)
+
+
+def _or_drift(read: Conversion, place: str) -> Conversion:
+    def convert(value: Any) -> Any:
+        result = read(value)
+        if result is None:
+            drift.note(place, f"a {type(value).__name__} that cannot be read")
+        return result
+
+    return convert

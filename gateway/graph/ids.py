@@ -1,0 +1,53 @@
+"""Ids: what may be one, and the global form that names a type and an id."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+import strawberry
+
+from gateway.errors import BadUserInput
+
+MAX_ID_LENGTH = 256
+_FORBIDDEN = re.compile(r"[/\\%?#\s]")
+
+
+def check_id(id_: str, argument: str) -> str:
+    """Pass on an id of an upstream. Raises BadUserInput for what could be read as another path, or is too long."""
+    if not id_ or len(id_) > MAX_ID_LENGTH:
+        raise BadUserInput(f"`{argument}` must have 1 to {MAX_ID_LENGTH} characters; this one has {len(id_)}.")
+    if id_ in {".", ".."} or _FORBIDDEN.search(id_) or not id_.isprintable():
+        raise BadUserInput(f"`{argument}` is not an id: it holds a slash, a percent sign, white space or the like.")
+    return id_
+
+
+def check_ids(ids: Sequence[str], argument: str, at_most: int) -> Sequence[str]:
+    """Pass on a list of ids. Raises BadUserInput when there are too many, or for the first that is none."""
+    if len(ids) > at_most:
+        raise BadUserInput(f"`{argument}` takes at most {at_most} ids; these are {len(ids)}.")
+    return [check_id(id_, argument) for id_ in ids]
+
+
+def global_id(type_name: str, id_: str) -> strawberry.ID:
+    """Make the id that is unique in the graph: the type and the upstream's id, in base64url."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{id_}".encode()).decode().rstrip("="))
+
+
+def read_global_id(id_: str, argument: str) -> tuple[str, str]:
+    """Take a global id apart: type and upstream id. Raises BadUserInput for anything that is none."""
+    try:
+        padded = id_.encode("ascii") + b"=" * (-len(id_) % 4)
+        type_name, colon, own = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeError):
+        type_name, colon, own = "", "", ""
+    if not colon or global_id(type_name, own) != id_:
+        raise BadUserInput(f"`{argument}` takes global ids, as the field `id` gives them; this is none.")
+    return type_name, check_id(own, argument)
+
+
+@strawberry.interface(description="An object with a global id.")
+class Node:
+    """What `node` can find again."""
+
+    id: strawberry.ID = strawberry.field(description="Unique in the graph; `node` finds the object by it.")

@@ -1,0 +1,41 @@
+"""What one request notes while it is answered: upstream calls, stale documents, and errors beside data."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.cache.document import Document
+from gateway.cache.flight import Outcome
+from gateway.errors import GatewayError
+
+
+@dataclass(slots=True)
+class Journal:
+    """Belongs to one request and ends with its answer."""
+
+    request_id: str
+    calls: Counter[str]
+    clock: Callable[[], float]
+    reports_calls: bool = False
+    errors: list[GraphQLError] = field(default_factory=list)
+    stale: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def document(self, outcome: Outcome) -> Document:
+        """Take the document out of an outcome, noting it when it is stale. Raises the error that it is instead."""
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        now = self.clock()
+        if not outcome.is_fresh(now) and outcome.dead_at > outcome.fresh_until:
+            self.stale[outcome.kind, outcome.id] = now - outcome.fetched_at
+        return outcome
+
+    def add_error(self, error: GatewayError, path: list[str | int]) -> None:
+        """Report an error at a path that has data all the same: a page cut short."""
+        self.errors.append(GraphQLError(error.message, path=path, original_error=error))
+
+    def stale_documents(self) -> list[dict[str, Any]]:
+        """The stale documents that were served, with their age in whole seconds."""
+        return [{"document": kind, "id": id_, "age": int(age)} for (kind, id_), age in self.stale.items()]

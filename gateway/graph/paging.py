@@ -1,0 +1,142 @@
+"""One connection over many upstream pages: opaque cursors, and the loop that joins pages."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+import strawberry
+
+from gateway.errors import BadUserInput, UpstreamError
+
+MAX_PAGE_SIZE = 100
+MAX_EMPTY_PAGES = 10
+MAX_CURSOR_LENGTH = 8_192
+CURSOR_VERSION = 1
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="Where a page of a connection stands in the whole.")
+class PageInfo:
+    """Relay's page information; connections go forward only."""
+
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether this page began after a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null without edges.")
+    end_cursor: str | None = strawberry.field(
+        description="Where to go on from: `after` takes it. Null only when nothing was read and nothing follows."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two items: after `skip` items of the upstream page that `token` leads to.
+
+    The page size is part of it, because nobody knows whether a token may be used with another.
+    """
+
+    token: str | None
+    skip: int
+    size: int
+
+
+class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    version: int
+    token: str | None
+    skip: int
+    size: int
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Writes and reads the cursors of one filter."""
+
+    filter: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What binds a cursor to its filter."""
+        return hashlib.blake2b(self.filter.encode(), digest_size=6).hexdigest()
+
+    def write(self, position: Position) -> str:
+        """Make the cursor of a position."""
+        cursor = _Cursor(CURSOR_VERSION, position.token, position.skip, position.size, self.fingerprint)
+        return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+
+    def read(self, cursor: str) -> Position:
+        """Find the position of a cursor. Raises BadUserInput for one that is none, or belongs to another filter."""
+        try:
+            padded = cursor[:MAX_CURSOR_LENGTH].encode("ascii") + b"=" * (-len(cursor) % 4)
+            read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
+        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+            raise BadUserInput("`after` takes a cursor of this connection; this is none.") from None
+        if read.version != CURSOR_VERSION or not 1 <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
+            raise BadUserInput("`after` takes a cursor of this version of the gateway; ask again without it.")
+        if read.filter != self.fingerprint:
+            raise BadUserInput("`after` was given for another filter or sort; use both together, or neither.")
+        return Position(read.token, read.skip, read.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One upstream page: its items and the token of the next page, if any. An unreadable item is None."""
+
+    items: Sequence[T | None]
+    next_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """What was read: each item with the position after it, where to go on, and what cut it short, if anything did."""
+
+    items: Sequence[tuple[Position, T]]
+    end: Position
+    has_next: bool
+    error: UpstreamError | None = None
+
+
+LoadPage = Callable[[str | None, int], Awaitable[Page[T]]]
+
+
+def first_position(first: int) -> Position:
+    """Where a connection begins when it is asked for `first` items."""
+    return Position(None, 0, max(1, min(first, MAX_PAGE_SIZE)))
+
+
+async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:
+    """Read `first` items from a position on, page after page, since each token comes from the page before.
+
+    A page that fails after the first ends the slice with its error; the first one raises. An empty page with a token is
+    not the end, but ten in a row are where this stops for now; a token that leads to itself is the end.
+    """
+    items: list[tuple[Position, T]] = []
+    position, empty = start, 0
+    while True:
+        try:
+            page = await load(position.token, position.size)
+        except UpstreamError as error:
+            if position == start:
+                raise
+            return Slice(items, position, has_next=True, error=error)
+        rest = page.items[position.skip : position.skip + first - len(items)]
+        after = [_after(position, page, taken) for taken in range(1, len(rest) + 1)]
+        items += [(place, item) for place, item in zip(after, rest, strict=True) if item is not None]
+        end = after[-1] if after else _after(position, page, 0)
+        has_next = end.skip < len(page.items) if end.token == position.token else True
+        empty = 0 if rest else empty + 1
+        if len(items) >= first or not has_next or empty >= MAX_EMPTY_PAGES or end == position:
+            return Slice(items, end, has_next=has_next and end != position)
+        position = end
+
+
+def _after(position: Position, page: Page[T], taken: int) -> Position:
+    """The position after some items of a page: within it, or at the start of the next one."""
+    skip = position.skip + taken
+    if skip < len(page.items) or page.next_token in {None, "", position.token}:
+        return Position(position.token, skip, position.size)
+    return Position(page.next_token, 0, position.size)

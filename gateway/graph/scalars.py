@@ -1,0 +1,84 @@
+"""The scalars that both sources share, and how upstream values become them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+URL = NewType("URL", str)
+BigInt = NewType("BigInt", int)
+
+
+def read_datetime(value: object) -> datetime | None:
+    """Read an ISO 8601 timestamp as UTC; one without an offset is taken for UTC. None when it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def read_url(value: object) -> URL | None:
+    """Pass on an absolute http(s) URL unchanged. None for anything else."""
+    if isinstance(value, str) and value.startswith(("https://", "http://")):
+        return URL(value)
+    return None
+
+
+def write_datetime(value: object) -> str:
+    """Write a datetime as RFC 3339 in UTC, to the millisecond where it has any fraction."""
+    if not isinstance(value, datetime):
+        raise GraphQLError("DateTime cannot represent this value.")
+    moment = value.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def _parse_datetime(value: object) -> datetime:
+    moment = read_datetime(value)
+    if moment is None:
+        raise GraphQLError('DateTime takes an RFC 3339 timestamp such as "2026-11-22T10:00:00Z".')
+    return moment
+
+
+def _parse_url(value: object) -> URL:
+    url = read_url(value)
+    if url is None:
+        raise GraphQLError("URL takes an absolute http(s) address.")
+    return url
+
+
+def _whole_number(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise GraphQLError("BigInt cannot represent a value that is not a whole number.")
+
+
+SCALARS: Mapping[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in RFC 3339, UTC.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+        serialize=write_datetime,
+        parse_value=_parse_datetime,
+    ),
+    URL: strawberry.scalar(
+        name="URL",
+        description="An absolute http(s) address, passed on unchanged.",
+        specified_by_url="https://url.spec.whatwg.org/",
+        serialize=str,
+        parse_value=_parse_url,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number that may exceed 32 bits: a size in bytes, a count.",
+        serialize=_whole_number,
+        parse_value=_whole_number,
+    ),
+}
