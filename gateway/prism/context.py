@@ -1,0 +1,19 @@
+"""What Prism's resolvers need of a request."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import strawberry
+
+if TYPE_CHECKING:
+    from gateway.prism.loaders import PrismLoaders
+
+
+class PrismContext(Protocol):
+    """The part of the request's context that Prism's resolvers see."""
+
+    @property
+    def prism(self) -> "PrismLoaders":
+        """What the request loads from Prism."""
+
+
+Info = strawberry.Info[PrismContext, None]

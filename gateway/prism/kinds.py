@@ -1,0 +1,91 @@
+"""The kinds of document that Prism answers with, and how long each stays true."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gateway.cache.document import Kind, Lifetime
+from gateway.cache.expiry import first_expiry
+from gateway.cache.freshness import Freshness
+
+STAGES = ("captureData", "body", "fittedBody", "measurement")
+
+
+def stages_are_ready(*stages: object) -> bool:
+    """Whether every stage has succeeded."""
+    return all(stage == "succeeded" for stage in stages)
+
+
+def stages_are_final(*stages: object) -> bool:
+    """Whether no stage can change any more: all have succeeded, or one has failed and none is under way.
+
+    Stages follow each other, so what comes after a failure never starts.
+    """
+    if stages_are_ready(*stages):
+        return True
+    return "failed" in stages and all(stage in {"succeeded", "failed", None} for stage in stages)
+
+
+class _Record(msgspec.Struct):
+    status: Any = None
+
+
+class _Stages(msgspec.Struct, rename="camel"):
+    capture_data: Any = None
+    body: Any = None
+    fitted_body: Any = None
+    measurement: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrismKinds:
+    """Prism's kinds with the freshness they are given."""
+
+    freshness: Freshness
+
+    @property
+    def scan(self) -> Kind:
+        """The scan's own record."""
+        return Kind("scan", self._scan)
+
+    @property
+    def scan_assets(self) -> Kind:
+        """The four stages."""
+        return Kind("scan_assets", self._scan_assets)
+
+    @property
+    def asset_urls(self) -> Kind:
+        """All signed URLs of a scan."""
+        return Kind("scan_asset_urls", self._asset_urls)
+
+    @property
+    def asset_url(self) -> Kind:
+        """One signed URL, as a JSON string or null."""
+        return Kind("scan_asset_url", self._asset_url)
+
+    def _scan(self, body: bytes, _now: float) -> Lifetime:
+        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in {"READY", "FAILED"})
+
+    def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
+        stages = msgspec.json.decode(body, type=_Stages)
+        return self._stage(
+            is_final=stages_are_final(stages.capture_data, stages.body, stages.fitted_body, stages.measurement)
+        )
+
+    def _stage(self, *, is_final: bool) -> Lifetime:
+        if is_final:
+            return Lifetime(self.freshness.stages_final, self.freshness.stages_final_stale)
+        return Lifetime(self.freshness.stages_moving)
+
+    def _asset_urls(self, body: bytes, now: float) -> Lifetime:
+        return self._urls(list(msgspec.json.decode(body, type=dict[str, Any]).values()), now)
+
+    def _asset_url(self, body: bytes, now: float) -> Lifetime:
+        return self._urls([msgspec.json.decode(body, type=str | None)], now)
+
+    def _urls(self, urls: list[Any], now: float) -> Lifetime:
+        # No URL yet is a stage that has not come; it may come as soon as a stage may.
+        if not any(urls):
+            return Lifetime(self.freshness.stages_moving)
+        return self.freshness.of_signed_urls(first_expiry(urls), now)

@@ -1,0 +1,33 @@
+"""What can be asked of Prism."""
+
+from typing import Annotated
+
+import strawberry
+
+from gateway.graph.ids import check_id, check_ids
+from gateway.prism.context import Info
+from gateway.prism.types import Scan
+
+MAX_SCANS = 100
+
+
+@strawberry.type
+class PrismQueries:
+    """Prism's fields of `Query`."""
+
+    @strawberry.field(description="One body scan. Lazy: only the documents behind the selected fields are fetched.")
+    def scan(self, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]) -> Scan | None:
+        """No call: the scan's fields make theirs."""
+        return Scan.by_id(check_id(scan_id, "scanId"))
+
+    @strawberry.field(description=f"Scans by Prism id, in the order asked. At most {MAX_SCANS}.")
+    def scans_by_id(
+        self, scan_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Prism's ids.")]
+    ) -> list[Scan | None]:
+        """No call either."""
+        return [Scan.by_id(scan_id) for scan_id in check_ids(scan_ids, "scanIds", MAX_SCANS)]
+
+
+async def scan_node(info: Info, scan_id: str) -> Scan | None:
+    """The scan behind a global id, where Prism has it."""
+    return Scan.by_id(scan_id) if await info.context.prism.exists(scan_id) else None

@@ -1,0 +1,159 @@
+"""Prism's part of the graph: a scan, its stages and its signed URLs."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+import strawberry
+
+from gateway.cache.expiry import signed_url_expiry
+from gateway.graph.document_type import DocumentType, wire
+from gateway.graph.ids import Node, global_id
+from gateway.graph.scalars import URL, read_datetime
+from gateway.graph.signed_url import SignedUrl
+from gateway.prism.context import Info
+from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
+from gateway.prism.kinds import STAGES, stages_are_final, stages_are_ready
+
+URL_KEYS = ("previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo")
+MIME_TYPES = {
+    ScanAssetType.PREVIEW_IMAGE: "image/png",
+    ScanAssetType.TEXTURE: "image/png",
+    ScanAssetType.MATERIAL: "model/mtl",
+}
+
+
+@strawberry.type(description="A body weight.")
+class Weight(DocumentType):
+    """A weight as Prism tells it."""
+
+    value: float | None = wire("The number, in `unit`.")
+    unit: WeightUnit | None = wire("The unit of `value`.")
+
+
+@strawberry.type(description="A body height.")
+class Height(DocumentType):
+    """A height as Prism tells it."""
+
+    value: float | None = wire("The number, in `unit`.")
+    unit: HeightUnit | None = wire("The unit of `value`.")
+
+
+@strawberry.type(description="One stage of a scan's assets.")
+class AssetStage:
+    """A stage with the time of its last change."""
+
+    status: StageStatus = strawberry.field(description="Where the stage stands.")
+    updated_at: datetime | None = strawberry.field(description="When that last changed; null before it begins.")
+
+    @classmethod
+    def read(cls, status: Any, updated_at: Any) -> Self:
+        """Make a stage of its two keys; null or absent is pending."""
+        return cls(
+            status=StageStatus.PENDING if status is None else StageStatus(status), updated_at=read_datetime(updated_at)
+        )
+
+
+def _stage(key: str, description: str) -> Any:
+    return wire(description, keys=(key, f"{key}UpdatedAt"), convert=AssetStage.read)
+
+
+@strawberry.type(description="The status of each asset of a scan; the stages follow each other in this order.")
+class ScanAssets(DocumentType):
+    """`GET /scans/{id}/scan-assets`."""
+
+    scan_assets_id: strawberry.ID | None = wire("Prism's own id of this record.", key="id")
+    scan_id: strawberry.ID | None = wire("Prism's id of the scan.")
+    capture_data: AssetStage = _stage("captureData", "What the phone or the browser captured.")
+    body: AssetStage = _stage("body", "The body's mesh.")
+    fitted_body: AssetStage = _stage("fittedBody", "The mesh fitted to a body model.")
+    measurement: AssetStage = _stage("measurement", "The measurements taken from it.")
+    is_ready: bool = wire("True when every stage has succeeded.", keys=STAGES, convert=stages_are_ready)
+    is_final: bool = wire("True when no stage can change any more.", keys=STAGES, convert=stages_are_final)
+    created_at: datetime | None = wire("When this record was made.")
+    updated_at: datetime | None = wire("When this record last changed.")
+
+
+@strawberry.type(description="Signed download URLs of every file of a scan; null where there is no such file.")
+class ScanAssetUrls(DocumentType):
+    """`GET /scans/{id}/asset-urls`."""
+
+    preview_image: URL | None = wire("The preview: a PNG.")
+    model: URL | None = wire("The body's mesh: OBJ or PLY, as the scan was configured; the URL does not say which.")
+    canonical_body: URL | None = wire("The body in the canonical pose.")
+    texture: URL | None = wire("The texture of a textured mesh: a PNG.")
+    material: URL | None = wire("The material of a textured mesh: an MTL, to be saved as `avatar.obj.mtl`.")
+    stripes: URL | None = wire("The bands that mark the measurements; mostly absent.")
+    capture_video: URL | None = wire("The video that the scan was made from.")
+    expires_at: datetime | None = wire(
+        "When the first of these URLs stops working; null when they do not say.",
+        keys=URL_KEYS,
+        convert=signed_url_expiry,
+    )
+
+
+@strawberry.type
+class ScanRecord(DocumentType):
+    """`GET /scans/{id}` without what it embeds. Not a type of the graph: `Scan` shows its fields."""
+
+    status: ScanStatus | None = wire("")
+    prism_scan_id: strawberry.ID | None = wire("")
+    device_config_name: DeviceConfig | None = wire("")
+    asset_config_id: strawberry.ID | None = wire("")
+    user_id: strawberry.ID | None = wire("")
+    user_token: str | None = wire("")
+    weight: Weight | None = wire("")
+    height: Height | None = wire("")
+    created_at: datetime | None = wire("")
+    updated_at: datetime | None = wire("")
+
+
+def _recorded(name: str, description: str) -> Any:
+    """Declare a field of the scan's own record, which is fetched when the first of them is asked for."""
+
+    async def resolve(self: "Scan", info: Info) -> Any:
+        return getattr(await info.context.prism.record(self.scan_id), name)
+
+    return strawberry.field(resolver=resolve, description=f"{description} Null when the scan's record cannot be read.")
+
+
+@strawberry.type(description="One body scan, held by Prism. Costs nothing by itself: a field fetches what it needs.")
+class Scan(Node):
+    """A scan by its id; every other field comes from one of three documents."""
+
+    scan_id: strawberry.ID = strawberry.field(description="Prism's own id.")
+    status: ScanStatus | None = _recorded("status", "Where the scan stands.")
+    prism_scan_id: strawberry.ID | None = _recorded("prism_scan_id", "The id inside Prism's pipeline, for support.")
+    device_config_name: DeviceConfig | None = _recorded("device_config_name", "What it was captured with.")
+    asset_config_id: strawberry.ID | None = _recorded("asset_config_id", "Which files it is configured to get.")
+    user_id: strawberry.ID | None = _recorded("user_id", "Prism's id of the person.")
+    user_token: str | None = _recorded("user_token", "The partner's own token of the person.")
+    weight: Weight | None = _recorded("weight", "The person's weight at the scan.")
+    height: Height | None = _recorded("height", "The person's height at the scan.")
+    created_at: datetime | None = _recorded("created_at", "When the scan was registered.")
+    updated_at: datetime | None = _recorded("updated_at", "When the scan last changed.")
+
+    @classmethod
+    def by_id(cls, scan_id: str) -> Self:
+        """The scan of an id, without asking Prism."""
+        return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id))
+
+    @strawberry.field(description="Which assets are generated, stage by stage. Null until capture begins.")
+    async def assets(self, info: Info) -> ScanAssets | None:
+        """One call, or none where the record is asked for too and embeds them."""
+        return await info.context.prism.stages(self.scan_id)
+
+    @strawberry.field(description="Signed download URLs of every available file. Null when Prism has none yet.")
+    async def asset_urls(self, info: Info) -> ScanAssetUrls | None:
+        """One call."""
+        return await info.context.prism.urls(self.scan_id)
+
+    @strawberry.field(
+        description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none."
+    )
+    async def asset_url(
+        self,
+        info: Info,
+        type: Annotated[ScanAssetType, strawberry.argument(description="Which file.")],  # noqa: A002 - the graph's word
+    ) -> SignedUrl | None:
+        """One call, or none where all URLs are asked for too."""
+        return await info.context.prism.url(self.scan_id, type)

@@ -1,0 +1,1 @@
+"""The Scenario API as part of the graph: assets, downloads and locks."""

@@ -1,0 +1,223 @@
+"""The Scenario API, as far as the gateway uses it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from gateway.cache.document import Document
+from gateway.cache.flight import Outcome
+from gateway.errors import UpstreamError, UpstreamNotFound, UpstreamRejected
+from gateway.scenario import wire
+from gateway.scenario.kinds import ScenarioKinds
+from gateway.upstream.upstream import Query, Upstream, encode_query, path
+
+HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
+MAX_BULK = 200
+MAX_SPLITS = 16
+SPLITTABLE = {400, 403, 404, 422}
+
+T = TypeVar("T")
+Bodies = Mapping[str, bytes | UpstreamError]
+
+
+class ListQuery(TypedDict, total=False):
+    """What `GET /assets` can be asked for besides a page; Scenario's own words."""
+
+    authorId: str
+    collectionId: str
+    createdAfter: str
+    createdBefore: str
+    updatedAfter: str
+    updatedBefore: str
+    deleted: bool
+    inferenceId: str
+    modelId: str
+    originalAssets: bool
+    parentAssetId: str
+    rootAssetId: str
+    privacy: str
+    sortBy: str
+    sortDirection: str
+    tags: tuple[str, ...]
+    type: str
+    types: tuple[str, ...]
+
+
+class _Member(msgspec.Struct):
+    id: str
+
+
+class _AssetAnswer(msgspec.Struct):
+    asset: msgspec.Raw
+
+
+class _LockAnswer(msgspec.Struct, rename="camel"):
+    asset: msgspec.Raw
+    lock_id: str | None = None
+
+
+class _AssetsAnswer(msgspec.Struct):
+    assets: list[msgspec.Raw]
+
+
+class _DownloadAnswer(msgspec.Struct, rename="camel"):
+    url: str
+    mime_type: str | None = None
+
+
+class _BatchAnswer(msgspec.Struct, rename="camel"):
+    job_id: str | None = None
+    creative_units_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What lock and unlock answer: the asset's document, and the lock's id where one was made."""
+
+    asset: Document
+    lock_id: str | None
+
+
+class ScenarioClient:
+    """Scenario's routes for assets, downloads and locks.
+
+    Readings answer documents, missing ones, or the errors that stand for them; changes raise UpstreamErrors.
+    """
+
+    def __init__(self, upstream: Upstream, kinds: ScenarioKinds, project_id: str | None = None) -> None:
+        self.upstream = upstream
+        self.kinds = kinds
+        self._project: dict[str, str] = {"projectId": project_id} if project_id else {}
+
+    async def asset_page(self, query: ListQuery, page_size: int, token: str | None) -> Outcome:
+        """`GET /assets`: one page, 1 to 100 assets."""
+        asked: Query = {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
+        return await self.upstream.get(self.kinds.asset_page, encode_query(asked), "/assets", asked)
+
+    async def assets(self, asset_ids: Sequence[str]) -> Mapping[str, Outcome]:
+        """Assets by id: one by `GET /assets/{assetId}`, up to 200 by `POST /assets/get-bulk` in one call.
+
+        The public credential is let into the first route only.
+        """
+        fetch = self._fetch_each if self.upstream.credential.is_public else self._fetch_bulk
+        return await self.upstream.load(self.kinds.asset, asset_ids, fetch)
+
+    async def download_job(self, job_id: str) -> Outcome:
+        """`GET /assets/download/{jobId}`: how far a batch is."""
+        route = path("/assets/download/{}", job_id)
+        return await self.upstream.get(self.kinds.download_job, job_id, route, self._project)
+
+    async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
+        """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""
+        body: wire.DownloadBody = {"targetFormat": target_format} if target_format else {}
+        answer = await self._post(path("/assets/{}/download", asset_id), body, _DownloadAnswer)
+        given: wire.DownloadAnswer = {"url": answer.url}
+        return {**given, "mimeType": answer.mime_type} if answer.mime_type else given
+
+    async def request_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> str:
+        """`POST /assets/download`: starts packing, at most 1,000 assets. Gives the job's id."""
+        answer = await self._post("/assets/download", {"query": query, "options": options}, _BatchAnswer)
+        if not answer.job_id:
+            raise self.upstream.broken_contract()
+        return answer.job_id
+
+    async def estimate_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> float:
+        """`POST /assets/download?dryRun=true`: the creative units that it would cost; nothing is started."""
+        body = {"query": query, "options": options}
+        answer = await self._post("/assets/download", body, _BatchAnswer, {"dryRun": "true"})
+        if answer.creative_units_cost is None:
+            raise self.upstream.broken_contract()
+        return answer.creative_units_cost
+
+    async def lock(self, asset_id: str, lock_expires_at: str, *, original_assets: bool = False) -> Locked:
+        """`PUT /assets/{assetId}/lock`, until an ISO timestamp."""
+        body: wire.LockBody = {"lockExpiresAt": lock_expires_at}
+        return await self._change(asset_id, "lock", body, original_assets=original_assets)
+
+    async def unlock(
+        self, asset_id: str, lock_id: str | None, *, force: bool = False, original_assets: bool = False
+    ) -> Locked:
+        """`PUT /assets/{assetId}/unlock`, with the lock's id or by force."""
+        body: wire.UnlockBody = {"forceUnlock": True} if force else {}
+        if lock_id is not None:
+            body["lockId"] = lock_id
+        return await self._change(asset_id, "unlock", body, original_assets=original_assets)
+
+    async def _change(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
+        route = path("/assets/{}/" + verb, asset_id)
+        query: Query = {**self._project, "originalAssets": original_assets or None}
+        try:
+            answered = await self.upstream.call("PUT", route, query=query, body=body)
+        finally:
+            await self.upstream.drop(self.kinds.asset, asset_id)
+            self.upstream.drop_all(self.kinds.asset_page)
+        answer = self._decode(answered, _LockAnswer)
+        asset = self.upstream.document(self.kinds.asset, asset_id, bytes(answer.asset))
+        if not original_assets:  # else its URL is not the one that readers get
+            await self.upstream.keep(self.kinds.asset, asset)
+        return Locked(asset, answer.lock_id)
+
+    async def _post(self, route: str, body: Any, answer: type[T], query: Query | None = None) -> T:
+        asked: Query = {**self._project, **(query or {})}
+        return self._decode(await self.upstream.call("POST", route, query=asked, body=body), answer)
+
+    def _decode(self, body: bytes, answer: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except msgspec.MsgspecError as error:
+            raise self.upstream.broken_contract() from error
+
+    async def _fetch_each(self, asset_ids: Sequence[str]) -> Bodies:
+        return dict(zip(asset_ids, await asyncio.gather(*map(self._fetch_one, asset_ids)), strict=True))
+
+    async def _fetch_one(self, asset_id: str) -> bytes | UpstreamError:
+        try:
+            body = await self.upstream.call("GET", path("/assets/{}", asset_id), query=self._project)
+            return bytes(self._decode(body, _AssetAnswer).asset)
+        except UpstreamError as error:
+            return error
+
+    async def _fetch_bulk(self, asset_ids: Sequence[str]) -> Bodies:
+        """Fetch in one call, or where Scenario refuses a whole for one of its ids, in ever smaller ones."""
+        found: dict[str, bytes | UpstreamError] = {}
+        waiting, splits = [asset_ids], 0
+        while waiting:
+            some = waiting.pop()
+            if len(some) == 1:
+                found |= await self._fetch_each(some)
+                continue
+            try:
+                found |= await self._fetch_together(some)
+            except (UpstreamRejected, UpstreamNotFound) as error:
+                if error.status in SPLITTABLE and splits < MAX_SPLITS:
+                    splits += 1
+                    half = len(some) // 2
+                    waiting += [some[half:], some[:half]]
+                else:
+                    found |= dict.fromkeys(some, error)
+            except UpstreamError as error:
+                found |= dict.fromkeys(some, error)
+        return found
+
+    async def _fetch_together(self, asset_ids: Sequence[str]) -> Bodies:
+        body = await self.upstream.call(
+            "POST", "/assets/get-bulk", query=self._project, body={"assetIds": list(asset_ids)}
+        )
+        by_id = members_by_id(self._decode(body, _AssetsAnswer).assets)
+        return {asset_id: by_id.get(asset_id) or self.upstream.not_found("such asset") for asset_id in asset_ids}
+
+
+def members_by_id(assets: Sequence[msgspec.Raw]) -> dict[str, bytes]:
+    """Index assets by their own ids; one without an id is left out, as nobody can ask for it."""
+    return {id_: bytes(asset) for asset in assets if (id_ := member_id(asset)) is not None}
+
+
+def member_id(asset: msgspec.Raw) -> str | None:
+    """The id of an asset in a list; None when it has none."""
+    try:
+        return msgspec.json.decode(asset, type=_Member).id
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,19 @@
+"""What Scenario's resolvers need of a request."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import strawberry
+
+if TYPE_CHECKING:
+    from gateway.scenario.loaders import ScenarioLoaders
+
+
+class ScenarioContext(Protocol):
+    """The part of the request's context that Scenario's resolvers see."""
+
+    @property
+    def scenario(self) -> "ScenarioLoaders":
+        """What the request loads from Scenario."""
+
+
+Info = strawberry.Info[ScenarioContext, None]

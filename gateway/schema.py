@@ -1,0 +1,84 @@
+"""The whole graph: its roots, joined from the sources."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.execution import ExecutionContext
+
+from gateway.context import Context
+from gateway.errors import BadUserInput
+from gateway.graph.coded_errors import CodedErrors
+from gateway.graph.ids import Node, read_global_id
+from gateway.graph.scalars import SCALARS
+from gateway.prism.schema import PrismQueries, scan_node
+from gateway.prism.types import Scan
+from gateway.scenario.mutations import ScenarioMutations
+from gateway.scenario.schema import ScenarioQueries, asset_node, download_job_node
+from gateway.scenario.types import Asset, DownloadJob
+
+MAX_NODES = 100
+
+Info = strawberry.Info[Context, None]
+
+FIND: Mapping[str, Callable[[Any, str], Awaitable[Node | None]]] = {
+    "Scan": scan_node,
+    "Asset": asset_node,
+    "DownloadJob": download_job_node,
+}
+
+
+async def find_node(info: Info, id_: str, argument: str) -> Node | None:
+    """Find the object of a global id. Raises BadUserInput for one that names no type of this graph."""
+    type_name, own = read_global_id(id_, argument)
+    if type_name not in FIND:
+        raise BadUserInput(f"`{argument}` names a type that this graph does not have.")
+    return await FIND[type_name](info, own)
+
+
+@strawberry.type(description="What can be asked.")
+class Query(PrismQueries, ScenarioQueries):
+    """The fields of both sources, and those that are about either."""
+
+    @strawberry.field(description="Any object by its global id; null when it does not exist.")
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")],  # noqa: A002 - Relay's word
+    ) -> Node | None:
+        """One call."""
+        return await find_node(info, id, "id")
+
+    @strawberry.field(
+        description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}."
+    )
+    def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids.")]
+    ) -> list[Node | None]:
+        """One call a scan or job, one for all assets; one that fails is null with an error at its place."""
+        if len(ids) > MAX_NODES:
+            raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids; these are {len(ids)}.")
+        return [find_node(info, id_, "ids") for id_ in ids]  # type: ignore[misc] # graphql-core awaits each at its path
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation(ScenarioMutations):
+    """Every change, one after the other in the order asked."""
+
+
+class GatewaySchema(strawberry.Schema):
+    """A Strawberry schema whose errors are coded, and logged, in one place: `CodedErrors`."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Nothing: Strawberry would log each error with its traceback."""
+
+
+schema = GatewaySchema(
+    query=Query,
+    mutation=Mutation,
+    types=[Scan, Asset, DownloadJob],
+    extensions=[CodedErrors],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)
