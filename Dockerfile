@@ -1,0 +1,32 @@
+# Two stages: the first builds a wheel and GraphiQL, the last has neither compiler, pip nor Node.
+
+FROM node:22-slim AS graphiql
+WORKDIR /src/graphiql
+COPY graphiql/package.json graphiql/package-lock.json graphiql/.npmrc* ./
+RUN npm ci --omit=dev --no-audit --no-fund
+COPY graphiql ./
+RUN npm run build
+
+FROM python:3.13-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/gateway
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY gateway ./gateway
+COPY --from=graphiql /src/gateway/http/static ./gateway/http/static
+RUN /opt/gateway/bin/pip install --no-cache-dir -c constraints.txt . \
+    && /opt/gateway/bin/pip uninstall --yes pip
+
+FROM python:3.13-slim
+RUN pip uninstall --yes pip \
+    && useradd --system --uid 10001 --no-create-home gateway
+COPY --from=build /opt/gateway /opt/gateway
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    GATEWAY_HOST=0.0.0.0 \
+    GATEWAY_PORT=8000
+USER 10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"GATEWAY_PORT\"]}/healthz', timeout=2)"]
+CMD ["gateway", "serve"]

@@ -1,0 +1,59 @@
+# Every target installs what it needs first; `make demo` and `make test` are all that a new machine takes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint schema graphiql format constraints clean
+
+demo: .venv/runtime  ## the gateway with both upstreams simulated
+	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
+	@$(BIN)/gateway demo $(ARGS)
+
+test: .venv/dev  ## every test, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+lint: .venv/dev  ## formatting, rules, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schema: .venv/runtime  ## print the schema into schema.graphql
+	$(BIN)/gateway schema --output schema.graphql
+
+format: .venv/dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# GraphiQL is built once, where Node 20 or newer is; without it the gateway serves a plain console.
+GRAPHIQL := gateway/http/static/graphiql/index.html
+graphiql: $(shell command -v npm >/dev/null && echo $(GRAPHIQL))
+
+$(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
+	@echo "building GraphiQL (once) …"
+	@cd graphiql && npm ci --omit=dev --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing the gateway …"
+	@$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing the gateway and what tests it …"
+	@$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/runtime
+
+constraints: .venv/dev  ## pin what is installed now
+	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
+
+clean:
+	rm -rf .venv gateway/http/static graphiql/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,181 @@
+"""The composition root: the only place where clients, caches and contexts are made."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from gateway.cache.freshness import Freshness
+from gateway.cache.memory import BoundedMemoryCache
+from gateway.cache.store import DocumentStore
+from gateway.context import Context
+from gateway.graph.journal import Journal
+from gateway.http import graphiql
+from gateway.http.endpoint import Endpoint
+from gateway.prism import client as prism
+from gateway.prism.kinds import PrismKinds
+from gateway.prism.loaders import PrismLoaders
+from gateway.scenario import client as scenario
+from gateway.scenario.kinds import ScenarioKinds
+from gateway.scenario.loaders import ScenarioLoaders
+from gateway.schema import schema
+from gateway.settings import Settings
+from gateway.telemetry import watch_calls
+from gateway.upstream.credentials import Credential, basic, bearer, public
+from gateway.upstream.upstream import Upstream
+
+Transports = Mapping[str, httpx.AsyncBaseTransport]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Ids that the page's examples ask for."""
+
+    scan_id: str | None = None
+    asset_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What lives as long as the process: the store and the two clients."""
+
+    store: DocumentStore
+    prism: prism.PrismClient
+    scenario: scenario.ScenarioClient
+    settings: Settings
+    clock: Callable[[], float]
+
+    def context(self, request_id: str) -> Context:
+        """Make what lives as long as one request."""
+        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        return Context(PrismLoaders(self.prism, journal), ScenarioLoaders(self.scenario, journal), journal)
+
+    async def close(self) -> None:
+        """End what is under way, then the connections."""
+        await self.store.close()
+        await self.prism.upstream.client.aclose()
+        await self.scenario.upstream.client.aclose()
+
+
+def create_gateway(
+    settings: Settings, *, transports: Transports | None = None, clock: Callable[[], float] = time.time
+) -> Gateway:
+    """Put a gateway together; `transports` by `prism` and `scenario` replace the network."""
+    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
+    freshness = _freshness(settings)
+
+    def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
+        base_url = url.rstrip("/")
+        client = httpx.AsyncClient(
+            base_url=base_url,
+            headers=headers,
+            timeout=settings.gateway_upstream_timeout,
+            transport=(transports or {}).get(name),
+        )
+        return Upstream(
+            name=name,
+            title=title,
+            client=client,
+            credential=credential,
+            store=store,
+            clock=clock,
+            timeout=settings.gateway_upstream_timeout,
+            not_found_for=settings.gateway_fresh_not_found,
+            scope=_scope(base_url, credential, settings.scenario_project_id),
+        )
+
+    to_prism = upstream(
+        "prism", "Prism", str(settings.prism_url), bearer(settings.prism_api_key.get_secret_value()), prism.HEADERS
+    )
+    to_scenario = upstream(
+        "scenario", "Scenario", str(settings.scenario_url), _scenario_credential(settings), scenario.HEADERS
+    )
+    return Gateway(
+        store,
+        prism.PrismClient(to_prism, PrismKinds(freshness)),
+        scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id),
+        settings,
+        clock,
+    )
+
+
+def create_app(
+    settings: Settings,
+    *,
+    transports: Transports | None = None,
+    clock: Callable[[], float] = time.time,
+    examples: Examples | None = None,
+) -> Starlette:
+    """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves."""
+    gateway = create_gateway(settings, transports=transports, clock=clock)
+    wanted = examples or Examples()
+    page = graphiql.page(wanted.scan_id, wanted.asset_id) if settings.gateway_graphiql else None
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        app.state.ready = False
+        await gateway.close()
+
+    endpoint = Endpoint(schema, gateway.context, page)
+    app = Starlette(
+        routes=[
+            Route("/graphql", endpoint),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *([Mount("/graphiql", graphiql.static_files())] if page else []),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.gateway = gateway
+    app.state.ready = True
+    return app
+
+
+async def healthz(_request: Request) -> JSONResponse:
+    """Say that the process runs."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> JSONResponse:
+    """Say whether requests may be sent here: not once it shuts down."""
+    ready: Any = request.app.state.ready
+    return JSONResponse({"status": "ready" if ready else "draining"}, 200 if ready else 503)
+
+
+def _scenario_credential(settings: Settings) -> Credential:
+    """Choose as Scenario's own SDK does: key and secret first, then the user's token."""
+    if settings.scenario_api_key and settings.scenario_api_secret:
+        return basic(settings.scenario_api_key.get_secret_value(), settings.scenario_api_secret.get_secret_value())
+    if settings.scenario_jwt:
+        return bearer(settings.scenario_jwt.get_secret_value())
+    return public()
+
+
+def _scope(url: str, credential: Credential, project_id: str | None) -> str:
+    """Tell apart what another address, credential or project would be answered."""
+    return blake2b(f"{url}\n{credential.fingerprint}\n{project_id}".encode(), digest_size=8).hexdigest()
+
+
+def _freshness(settings: Settings) -> Freshness:
+    return Freshness(
+        stages_moving=settings.gateway_fresh_stages_moving,
+        stages_final=settings.gateway_fresh_stages_final,
+        stages_final_stale=settings.gateway_stale_stages_final,
+        urls_margin=settings.gateway_fresh_urls_margin,
+        urls_unknown=settings.gateway_fresh_urls_unknown,
+        asset=settings.gateway_fresh_asset,
+        asset_stale=settings.gateway_stale_asset,
+        page=settings.gateway_fresh_page,
+        page_stale=settings.gateway_stale_page,
+        job_moving=settings.gateway_fresh_job_moving,
+        job_final=settings.gateway_fresh_job_final,
+    )

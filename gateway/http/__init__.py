@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: bytes in, bytes out."""

@@ -1,0 +1,60 @@
+"""The page that a browser sees at `/graphql`: GraphiQL where it is built, a plain console where it is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+BUILT = Path(__file__).parent / "static" / "graphiql"
+CONSOLE = Path(__file__).parent / "console"
+PLACEHOLDER = '<script type="application/json" id="gateway">{}</script>'
+
+# The editor styles its elements one by one and carries its fonts and icons in its style sheet;
+# scripts, workers and requests come from this origin alone.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "x-content-type-options": "nosniff"}
+
+
+def is_built(built: Path = BUILT) -> bool:
+    """Tell whether GraphiQL stands in `built`, where `make graphiql` puts it."""
+    return (built / "index.html").is_file()
+
+
+def page(scan_id: str | None = None, asset_id: str | None = None, *, built: Path = BUILT) -> str:
+    """Return the page as HTML; its examples ask for `scan_id` and `asset_id`."""
+    examples = {"scanId": scan_id, "assetId": asset_id}
+    known = {name: example for name, example in examples.items() if example is not None}
+    html = (_folder(built) / "index.html").read_text(encoding="utf-8")
+    return html.replace(PLACEHOLDER, PLACEHOLDER.replace("{}", _script_json(known)))
+
+
+class _GuardedFiles(StaticFiles):
+    """Files under the page's policy: a worker takes it from its own response, not from the page."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(HEADERS)
+        return response
+
+
+def static_files(built: Path = BUILT) -> StaticFiles:
+    """Return what belongs under `/graphiql`: the scripts and styles of the page that stands now.
+
+    A page built later is served after the next start.
+    """
+    return _GuardedFiles(directory=_folder(built))
+
+
+def _folder(built: Path) -> Path:
+    return built if is_built(built) else CONSOLE
+
+
+def _script_json(value: dict[str, str]) -> str:
+    # A script element ends at the first "</script", wherever it stands, so no "<" may be left in it.
+    return json.dumps(value).replace("<", "\\u003c")
