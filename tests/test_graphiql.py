@@ -1,0 +1,102 @@
+"""The page at `/graphql`, built and not built."""
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from gateway.http import graphiql
+
+SOURCE = Path(__file__).parent.parent / "graphiql" / "index.html"
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A folder as the build leaves it: Vite keeps the page's JSON as it stands in the source."""
+    (tmp_path / "index.html").write_text(SOURCE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "index.js").write_text("export {};", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    """A folder in which nothing was built."""
+    return tmp_path / "graphiql"
+
+
+def injected(page: str) -> object:
+    """What the page's JSON script holds, read as a browser would: up to the first end tag."""
+    found = re.search(r'<script type="application/json" id="gateway">(.*?)</script', page, re.DOTALL | re.IGNORECASE)
+    assert found is not None
+    return json.loads(found[1])
+
+
+async def get(path: str, built: Path) -> httpx.Response:
+    app = Starlette(routes=[Mount("/graphiql", graphiql.static_files(built))])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+        return await client.get(path)
+
+
+def test_a_built_page_is_the_build_with_the_example_in_it(built: Path) -> None:
+    assert graphiql.is_built(built)
+    page = graphiql.page("scan_1", "asset_1", built=built)
+    assert injected(page) == {"scanId": "scan_1", "assetId": "asset_1"}
+    assert graphiql.page(built=built) == SOURCE.read_text(encoding="utf-8")
+
+
+def test_without_a_build_the_page_is_a_console_that_says_how_to_build(unbuilt: Path) -> None:
+    assert not graphiql.is_built(unbuilt)
+    page = graphiql.page("scan_1", built=unbuilt)
+    assert "make graphiql" in page
+    assert "Node 20" in page
+    assert injected(page) == {"scanId": "scan_1"}
+
+
+@pytest.mark.parametrize(
+    "scan_id",
+    ["</script><script>alert(1)</script>", "</SCRIPT >", "<!--<script>", '"},{"', "\\u003c", "a\u2028b", "扫描", ""],
+)
+def test_no_id_leaves_the_script_it_is_written_into(scan_id: str, built: Path, unbuilt: Path) -> None:
+    for folder in (built, unbuilt):
+        page = graphiql.page(scan_id, built=folder)
+        assert injected(page) == {"scanId": scan_id}
+        assert page.count("<script") == graphiql.page(built=folder).count("<script")
+
+
+def test_the_fallback_needs_no_inline_script_and_no_other_host(unbuilt: Path) -> None:
+    page = graphiql.page(built=unbuilt)
+    assert re.findall(r"<script type=\"module\" src=\"(.*?)\"></script>", page) == ["/graphiql/console.js"]
+    assert re.findall(r"<link rel=\"stylesheet\" href=\"(.*?)\"", page) == ["/graphiql/console.css"]
+    assert "://" not in page
+
+
+def test_the_policy_names_no_other_host_and_lets_only_styles_stand_inline() -> None:
+    sources = dict(part.split(" ", 1) for part in graphiql.CONTENT_SECURITY_POLICY.split("; "))
+    assert set(" ".join(sources.values()).split()) == {"'self'", "'none'", "'unsafe-inline'", "data:"}
+    assert sources["default-src"] == "'self'"
+    assert [name for name, allowed in sources.items() if "'unsafe-inline'" in allowed] == ["style-src"]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("console.js", "text/javascript; charset=utf-8"), ("console.css", "text/css; charset=utf-8")],
+)
+async def test_the_consoles_files_are_served_where_the_page_looks(name: str, media_type: str, unbuilt: Path) -> None:
+    answer = await get(f"/graphiql/{name}", unbuilt)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert answer.content == (graphiql.CONSOLE / name).read_bytes()
+
+
+async def test_the_builds_files_are_served_instead_once_it_is_there(built: Path) -> None:
+    assert (await get("/graphiql/assets/index.js", built)).text == "export {};"
+    assert (await get("/graphiql/console.js", built)).status_code == 404
+
+
+async def test_no_path_leads_out_of_the_folder(built: Path) -> None:
+    assert (await get("/graphiql/..%2f..%2fetc%2fpasswd", built)).status_code == 404

@@ -1,0 +1,115 @@
+"""The whole gateway over the sandbox, without a socket: what most tests run."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from gateway.app import Gateway, create_app
+from gateway.sandbox import Sandbox
+from gateway.settings import Settings, read_settings
+
+URL = "http://sandbox.test"
+NOON = 1_790_000_000.0  # 2026-09-21
+
+
+@dataclass(slots=True)
+class Clock:
+    """A clock that moves when a test says so."""
+
+    now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass(slots=True)
+class World:
+    """A gateway, its sandbox and their clock."""
+
+    app: Starlette
+    sandbox: Sandbox
+    clock: Clock
+    client: httpx.AsyncClient
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def gateway(self) -> Gateway:
+        gateway: Gateway = self.app.state.gateway
+        return gateway
+
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """Every upstream call since the last look, in order of upstream and time."""
+        calls = [(c.method, c.path) for c in (*self.sandbox.prism.calls, *self.sandbox.scenario.calls)]
+        self.sandbox.prism.clear()
+        self.sandbox.scenario.clear()
+        return calls
+
+    @property
+    def asset_ids(self) -> list[str]:
+        """The assets of the gateway's own project that are not deleted."""
+        assets = self.sandbox.scenario.assets.values()
+        return [a["id"] for a in assets if a["ownerId"] == self.sandbox.project_id and "deletedAt" not in a]
+
+    async def execute(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Post an operation and give its whole answer; errors without their `requestId`, which differs each time."""
+        body = {"query": query, "variables": variables}
+        response = await self.client.post("/graphql", json=body, headers=self.headers)
+        answer: dict[str, Any] = response.json()
+        for error in answer.get("errors", ()):
+            error["extensions"].pop("requestId")
+            error.pop("locations", None)
+        return answer
+
+    async def data(self, query: str, **variables: Any) -> Any:
+        """The data of an answer that must have no errors."""
+        answer = await self.execute(query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def download(self, url: str) -> httpx.Response:
+        """Get a file that an answer pointed to."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.sandbox.app)) as client:
+            return await client.get(url)
+
+
+def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
+    """Settings that point at a sandbox."""
+    credential = {"scenario_api_key": sandbox.scenario_api_key, "scenario_api_secret": sandbox.scenario_api_secret}
+    if "scenario_jwt" in given or "scenario_public" in given:
+        credential = {}
+    return read_settings(
+        env_file=None,
+        **{
+            "prism_url": f"{URL}/prism",
+            "prism_api_key": sandbox.prism_api_key,
+            "scenario_url": f"{URL}/scenario/v1",
+            **credential,
+            **given,
+        },
+    )
+
+
+@asynccontextmanager
+async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) -> AsyncIterator[World]:
+    """Run a gateway with some settings over a sandbox with some options."""
+    clock = Clock()
+    sandbox = Sandbox(clock=clock, url=URL, **sandbox_options)
+    transport = httpx.ASGITransport(app=sandbox.app)
+    app = create_app(
+        settings_for(sandbox, **(settings or {})),
+        transports={"prism": transport, "scenario": transport},
+        clock=clock,
+    )
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway.test") as client,
+    ):
+        yield World(app, sandbox, clock, client)
