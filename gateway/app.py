@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -79,6 +80,7 @@ def create_gateway(
             headers=headers,
             timeout=settings.gateway_upstream_timeout,
             transport=(transports or {}).get(name),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # callers share nothing through an upstream's
         )
         return Upstream(
             name=name,

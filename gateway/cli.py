@@ -2,19 +2,21 @@
 
 import logging
 import sys
-from pathlib import Path
+from typing import TextIO
 
 import click
-import uvicorn
 
 from gateway import __version__
 from gateway.app import create_app
 from gateway.demo import run_demo, run_sandbox
 from gateway.http import graphiql
 from gateway.schema import schema
+from gateway.serving import listen, serve_until_stopped, url_of
 from gateway.settings import BadSettingsError, Settings, read_settings
 
 log = logging.getLogger("gateway")
+
+PORT = click.IntRange(0, 65_535)
 
 
 @click.group(help="One GraphQL endpoint over Prism's body scans and Scenario's assets.")
@@ -23,58 +25,59 @@ def main() -> None:
     """Do nothing by itself."""
 
 
-@main.command(help="Serve the gateway, with settings from the environment or a .env file.")
-@click.option("--env-file", default=".env", show_default=True, help="Where else settings may stand.")
-def serve(env_file: str) -> None:
+@main.command(help="Serve the gateway, with settings from the environment or a file.")
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False),
+    show_default=".env, where there is one",
+    help="Where else settings may stand.",
+)
+def serve(env_file: str | None) -> None:
     """Start, or say in a line for each setting why not."""
-    settings = _settings(env_file)
+    settings = _settings(env_file or ".env")
     configure_logging(settings.gateway_log_level)
     if settings.gateway_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
-    uvicorn.run(
-        create_app(settings),
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        log_level=settings.gateway_log_level,
-        access_log=False,
-        server_header=False,
-    )
+    with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:
+        log.info("listening on %s/graphql", url_of(listener))
+        serve_until_stopped(create_app(settings), listener)
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")
-@click.option("--port", default=8000, show_default=True, help="Where the gateway listens.")
-@click.option("--sandbox-port", default=8001, show_default=True, help="Where the simulated upstreams listen.")
+@click.option(
+    "--port", type=PORT, default=8000, show_default=True, help="Where the gateway listens; 0 is any free port."
+)
+@click.option(
+    "--sandbox-port", type=PORT, default=8001, show_default=True, help="Where the simulated upstreams listen."
+)
 @click.option("--once", is_flag=True, help="Stop after the query.")
 def demo(port: int, sandbox_port: int, *, once: bool) -> None:
     """Run until interrupted."""
     configure_logging("warning")
-    sys.exit(run_demo(port, sandbox_port, once=once))
+    run_demo(port, sandbox_port, once=once)
 
 
 @main.command(help="Serve both upstreams, simulated.")
-@click.option("--port", default=8001, show_default=True, help="Where they listen.")
+@click.option("--port", type=PORT, default=8001, show_default=True, help="Where they listen.")
 @click.option("--seed", default=1, show_default=True, help="What their data is made from.")
 def sandbox(port: int, seed: int) -> None:
     """Run until interrupted."""
-    configure_logging("info")
-    sys.exit(run_sandbox(port, seed))
+    configure_logging("warning")
+    run_sandbox(port, seed)
 
 
 @main.command("schema", help="Print the schema, or write it to a file.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
-def print_schema(output: Path | None) -> None:
+@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="The file to write.")
+def print_schema(output: TextIO) -> None:
     """Print what `schema.graphql` holds."""
-    text = f"{schema.as_str()}\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
+    output.write(f"{schema.as_str()}\n")
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error. httpx's own line for each request is left out: it shows query strings."""
+    """Log to standard error. httpx and httpcore are kept quiet: they show query strings and headers."""
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _settings(env_file: str) -> Settings:

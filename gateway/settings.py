@@ -1,27 +1,47 @@
 """Every setting, read once from the environment or a `.env` file; a field's name in capitals is its variable."""
 
-from typing import Annotated, Any, Literal, Self
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Seconds = Annotated[float, Field(ge=0)]
+OWN_WORDS = "own_words"
 
 
-class Settings(BaseSettings):
+def _fit_for_a_header(secret: SecretStr) -> SecretStr:
+    if re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        return secret
+    raise PydanticCustomError("header", "It must be ASCII without spaces and line breaks")
+
+
+Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
     """What an operator may decide. Frozen; times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
 
     prism_url: HttpUrl = Field(HttpUrl("https://api.hosted.prismlabs.tech"), description="Where Prism's Hosted API is.")
-    prism_api_key: SecretStr = Field(description="The Bearer key that Prism issued.")
+    prism_api_key: Secret = Field(description="The Bearer key that Prism issued.")
 
     scenario_url: HttpUrl = Field(HttpUrl("https://api.cloud.scenario.com/v1"), description="Where Scenario's API is.")
-    scenario_api_key: SecretStr | None = Field(None, description="Scenario's API key; with `SCENARIO_API_SECRET`.")
-    scenario_api_secret: SecretStr | None = Field(None, description="The secret of `SCENARIO_API_KEY`.")
-    scenario_jwt: SecretStr | None = Field(None, description="A Scenario user's token, instead of key and secret.")
+    scenario_api_key: Secret | None = Field(None, description="Scenario's API key; with `SCENARIO_API_SECRET`.")
+    scenario_api_secret: Secret | None = Field(None, description="The secret of `SCENARIO_API_KEY`.")
+    scenario_jwt: Secret | None = Field(None, description="A Scenario user's token, instead of key and secret.")
     scenario_public: bool = Field(
         default=False, description="Read Scenario's public assets only, without any credential."
     )
@@ -30,9 +50,11 @@ class Settings(BaseSettings):
     )
 
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
-    gateway_port: int = Field(8000, description="The port to listen on.", ge=1, le=65_535)
+    gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
     gateway_graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
-    gateway_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    gateway_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged: debug, info, warning or error."
+    )
     gateway_report_calls: bool = Field(
         default=False, description="Tell in each answer's `extensions.upstreamCalls` what it took."
     )
@@ -41,28 +63,43 @@ class Settings(BaseSettings):
 
     gateway_fresh_stages_moving: Seconds = Field(2, description="A scan that still changes: fresh for.")
     gateway_fresh_stages_final: Seconds = Field(300, description="A scan that is final: fresh for.")
-    gateway_stale_stages_final: Seconds = Field(3_600, description="… and then served while one refresh runs, for.")
+    gateway_stale_stages_final: Seconds = Field(
+        3_600, description="A scan that is final: served stale for, while one refresh runs."
+    )
     gateway_fresh_urls_margin: Seconds = Field(60, description="Signed URLs: refetched so long before one dies.")
     gateway_fresh_urls_unknown: Seconds = Field(30, description="URLs that do not say when they die: fresh for.")
     gateway_fresh_asset: Seconds = Field(60, description="One asset: fresh for; never past its URLs' expiry.")
-    gateway_stale_asset: Seconds = Field(600, description="… and then served while one refresh runs, for.")
+    gateway_stale_asset: Seconds = Field(600, description="One asset: served stale for, while one refresh runs.")
     gateway_fresh_page: Seconds = Field(5, description="A page of assets: fresh for; never past its URLs' expiry.")
-    gateway_stale_page: Seconds = Field(30, description="… and then served while one refresh runs, for.")
+    gateway_stale_page: Seconds = Field(30, description="A page of assets: served stale for, while one refresh runs.")
     gateway_fresh_job_moving: Seconds = Field(1, description="A download job that still changes: fresh for.")
     gateway_fresh_job_final: Seconds = Field(300, description="A download job that came to nothing: fresh for.")
     gateway_fresh_not_found: Seconds = Field(2, description="What an upstream does not have: remembered for.")
 
-    @model_validator(mode="after")
-    def _one_scenario_credential(self) -> Self:
-        if self.scenario_api_key and self.scenario_api_secret:
-            return self
-        if self.scenario_api_key or self.scenario_api_secret:
-            raise ValueError("SCENARIO_API_KEY and SCENARIO_API_SECRET go together; one of them is missing")
-        if self.scenario_jwt or self.scenario_public:
-            return self
-        raise ValueError(
-            "SCENARIO_API_KEY and SCENARIO_API_SECRET are missing; SCENARIO_JWT or SCENARIO_PUBLIC=true would do too"
+    @field_validator("scenario_public")
+    @classmethod
+    def _one_scenario_credential(cls, is_public: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        """Check a field, the last of the four, rather than the whole: then it is told beside every other problem."""
+        names = ("scenario_api_key", "scenario_api_secret", "scenario_jwt")
+        if not info.data.keys() >= set(names):
+            return is_public  # one of them cannot be used, which is told already
+        key, secret, token = (info.data[name] for name in names)
+        if bool(key) != bool(secret):
+            raise PydanticCustomError(
+                OWN_WORDS, "SCENARIO_API_KEY and SCENARIO_API_SECRET go together; one of them is missing."
+            )
+        if key or token or is_public:
+            return is_public
+        raise PydanticCustomError(
+            OWN_WORDS,
+            "SCENARIO_API_KEY and SCENARIO_API_SECRET are missing; SCENARIO_JWT or SCENARIO_PUBLIC=true would do too.",
         )
+
+
+class _Environment(Settings, BaseSettings):
+    """The same, from the environment and a file, where an empty value means none."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
 
 class BadSettingsError(Exception):
@@ -75,8 +112,9 @@ class BadSettingsError(Exception):
 
 def read_settings(env_file: str | None = ".env", **given: Any) -> Settings:
     """Read the settings; what is `given` wins. Raises BadSettingsError with a line for each that is missing or bad."""
+    sources: dict[str, Any] = {"_env_file": env_file, **given}
     try:
-        return Settings(_env_file=env_file, **given)
+        return _Environment(**sources)
     except ValidationError as error:
         raise BadSettingsError(
             [_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
@@ -85,8 +123,8 @@ def read_settings(env_file: str | None = ".env", **given: Any) -> Settings:
 
 def _line(place: tuple[int | str, ...], kind: str, message: str) -> str:
     """Say in one line what is wrong, never showing the value."""
-    if not place:
-        return message.removeprefix("Value error, ") + "."
+    if kind == OWN_WORDS:
+        return message
     name = str(place[0])
     field = Settings.model_fields[name]
     if kind == "missing":

@@ -19,7 +19,7 @@ class Drift:
 
     def note(self, place: str, value: object) -> None:
         """Count a value met at a place such as `Asset.kind`, and log it when it is new there."""
-        seen = (place, str(value)[:MAX_SHOWN])
+        seen = (place, str(value).partition("?")[0][:MAX_SHOWN])  # past a "?" could be a signature
         if seen not in self.counts and len(self.counts) >= MAX_DRIFTS:
             seen = (place, "…")
         self.counts[seen] += 1

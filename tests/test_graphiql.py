@@ -1,4 +1,4 @@
-"""The page at `/graphql`, built and not built."""
+"""The page at `/graphql`, built and not built, and the examples that it opens with."""
 
 import json
 import re
@@ -6,12 +6,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+from graphql import build_schema, parse, validate
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from gateway.demo import QUERY
 from gateway.http import graphiql
+from gateway.schema import schema
+from tests.world import World
 
-SOURCE = Path(__file__).parent.parent / "graphiql" / "index.html"
+FOLDER = Path(__file__).parent.parent / "graphiql"
+SOURCE = FOLDER / "index.html"
+EXAMPLES = re.findall(
+    r"/\* GraphQL \*/ `(.*?)`", (FOLDER / "src" / "examples.ts").read_text(encoding="utf-8"), re.DOTALL
+)
+CONSOLE_QUERY = re.findall(
+    r'<textarea id="query".*?>(.*?)</textarea>',
+    (graphiql.CONSOLE / "index.html").read_text(encoding="utf-8"),
+    re.DOTALL,
+)
 
 
 @pytest.fixture
@@ -100,3 +113,25 @@ async def test_the_builds_files_are_served_instead_once_it_is_there(built: Path)
 
 async def test_no_path_leads_out_of_the_folder(built: Path) -> None:
     assert (await get("/graphiql/..%2f..%2fetc%2fpasswd", built)).status_code == 404
+
+
+async def test_files_carry_the_policy_for_a_worker_takes_it_from_its_own_response(built: Path, unbuilt: Path) -> None:
+    for path, folder in (("assets/index.js", built), ("index.html", built), ("console.js", unbuilt)):
+        answer = await get(f"/graphiql/{path}", folder)
+        assert answer.headers["content-security-policy"] == graphiql.CONTENT_SECURITY_POLICY
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_examples_are_found() -> None:
+    assert (len(EXAMPLES), len(CONSOLE_QUERY)) == (3, 1)
+
+
+@pytest.mark.parametrize("query", [QUERY, *EXAMPLES, *CONSOLE_QUERY])
+def test_every_example_is_valid_in_this_schema(query: str) -> None:
+    assert validate(build_schema(schema.as_str()), parse(query)) == []
+
+
+@pytest.mark.parametrize("query", [EXAMPLES[0], *CONSOLE_QUERY])
+async def test_the_first_example_answers(query: str, gateway: World) -> None:
+    data = await gateway.data(query, scanId=gateway.sandbox.prism.scan_ids("READY")[0])
+    assert len(data["assets"]["nodes"]) == 250

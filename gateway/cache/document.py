@@ -1,7 +1,7 @@
 """The unit of loading, caching and sharing: one upstream answer, or a member of one, as the bytes that came."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Document:
 
     kind: str
     id: str
-    body: bytes
+    body: bytes = field(repr=False)
     fetched_at: float
     fresh_until: float
     dead_at: float

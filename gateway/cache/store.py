@@ -1,6 +1,7 @@
 """Documents by key: from the cache while they are true, else from the upstream, once for all who ask."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,8 @@ from aiocache.base import BaseCache
 
 from gateway.cache.document import Document
 from gateway.cache.flight import Flights, Fly, Outcome
+
+log = logging.getLogger("gateway.cache")
 
 
 @dataclass(slots=True)
@@ -64,4 +67,10 @@ class DocumentStore:
     def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
         refresh = asyncio.ensure_future(self.flights.join(keys, fly))
         self._refreshes.add(refresh)
-        refresh.add_done_callback(self._refreshes.discard)
+        refresh.add_done_callback(self._landed)
+
+    def _landed(self, refresh: asyncio.Task[dict[str, Outcome]]) -> None:
+        """Take note of a refresh that a bug ended; what an upstream did wrong is an outcome like any other."""
+        self._refreshes.discard(refresh)
+        if not refresh.cancelled() and (bug := refresh.exception()) is not None:
+            log.error("a refresh ended with %s", type(bug).__name__)

@@ -74,6 +74,8 @@ def describe(error: GraphQLError, *, executed: bool, request_id: str) -> tuple[s
         return _describe_graphql(error, original, executed=executed)
     if isinstance(original, msgspec.DecodeError):  # documents are decoded when a first field of theirs is read
         return "The upstream sent something here that cannot be read.", _DRIFTED
+    if not executed and isinstance(original, ValueError):  # a number too long for Python to read
+        return "A value in the document cannot be read.", {"code": VALIDATION_FAILED}
     frame = traceback.extract_tb(original.__traceback__)[-1:]
     where = ", ".join(f"{line.name}:{line.lineno}" for line in frame)
     log.error("%s in request %s at %s: %s in %s", INTERNAL, request_id, error.path, type(original).__name__, where)

@@ -8,6 +8,7 @@ from gateway.errors import BadUserInput, GatewayError, UpstreamError
 from gateway.graph.enums import value
 
 NOT_THE_PERSONS_FAULT = {401, 407, 408}
+ABOUT_NO_FIELD = {402, 429}  # the plan, and how much is going on already
 
 
 @strawberry.enum(description="Why a change was not made.")
@@ -54,7 +55,7 @@ def user_error(error: GatewayError, fields: dict[int | None, str] | None = None)
     return UserError(
         code=_BY_STATUS.get(status, UserErrorCode.INVALID),
         message=error.message,
-        field=_field(fields.get(status, fields.get(None))),
+        field=None if status in ABOUT_NO_FIELD else _field(fields.get(status, fields.get(None))),
     )
 
 

@@ -15,6 +15,7 @@ from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 
 from gateway.context import Context
+from gateway.errors import BAD_REQUEST
 from gateway.http import graphiql
 from gateway.http.operation import MALFORMED, Operation, read_body, read_parameters
 from gateway.http.request_id import request_id
@@ -63,6 +64,8 @@ class Endpoint(GraphQL[Context, None]):
             operation = await _read(request)
         except MALFORMED as error:
             raise HTTPException(400, f"This is no GraphQL request: {error}.") from error
+        except RecursionError as error:
+            raise HTTPException(400, "This is no GraphQL request: it is nested too deeply.") from error
         if operation.is_ambiguous:
             raise HTTPException(400, "The document holds several operations: `operationName` must name one.")
         return GraphQLRequestData(
@@ -88,7 +91,7 @@ async def _read(request: AsyncHTTPRequestAdapter) -> Operation:
 
 def _refusal(error: HTTPException, request: Request) -> Response:
     """Write a refusal as GraphQL does; 405 says which methods are taken."""
-    extensions = {"code": "BAD_REQUEST", "requestId": request.state.request_id}
+    extensions = {"code": BAD_REQUEST, "requestId": request.state.request_id}
     body = msgspec.json.encode({"errors": [{"message": error.reason, "extensions": extensions}]})
     if isinstance(error.__cause__, InvalidOperationTypeError):
         return Response(body, 405, {"allow": "POST"}, "application/json")

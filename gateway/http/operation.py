@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from graphql import GraphQLSyntaxError, OperationDefinitionNode, parse
 
-MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError)
 _KEYWORD = re.compile(r"\b(?:query|mutation|subscription)\b")
 
 
@@ -32,12 +32,12 @@ class Operation(msgspec.Struct, rename="camel", frozen=True):
 
 
 def read_body(body: bytes) -> Operation:
-    """Read a JSON body. Raises one of MALFORMED, whose message shows nothing of the body."""
+    """Read a JSON body. Raises one of MALFORMED, whose message shows nothing of it, or RecursionError."""
     return msgspec.json.decode(body, type=Operation)
 
 
 def read_parameters(parameters: Mapping[str, str | None]) -> Operation:
-    """Read a query string, where an empty value means none. Raises one of MALFORMED."""
+    """Read a query string, where an empty value means none. Raises what `read_body` does."""
     given: dict[str, Any] = {name: value for name, value in parameters.items() if value}
     for name in given.keys() & {"variables", "extensions"}:
         given[name] = msgspec.json.decode(given[name])

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
 from gateway.sandbox import auth
@@ -18,6 +19,23 @@ from gateway.sandbox.prism import Prism
 from gateway.sandbox.scenario import Scenario
 from gateway.sandbox.signing import S3, CloudFront
 from gateway.sandbox.upstream import Sleep
+
+
+class Anything(Convertor[str]):
+    """The rest of a path, whatever is in it; Starlette's own `path` ends at a line break."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        """Give the text as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Give the text as it is."""
+        return value
+
+
+register_url_convertor("anything", Anything())
 
 
 class Sandbox:
@@ -78,10 +96,10 @@ class Sandbox:
         self.app = Starlette(
             routes=[
                 *Control(self.faults, upstreams, self.overview).routes,
-                Route("/prism/{path:path}", self.prism),
-                Route("/scenario/v1/{path:path}", self.scenario),
-                Route("/cdn/{path:path}", self.files),
-                Route("/s3/{path:path}", self.files),
+                Route("/prism/{path:anything}", self.prism),
+                Route("/scenario/v1/{path:anything}", self.scenario),
+                Route("/cdn/{path:anything}", self.files),
+                Route("/s3/{path:anything}", self.files),
             ]
         )
 

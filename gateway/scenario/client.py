@@ -12,7 +12,7 @@ from gateway.cache.flight import Outcome
 from gateway.errors import UpstreamError, UpstreamNotFound, UpstreamRejected
 from gateway.scenario import wire
 from gateway.scenario.kinds import ScenarioKinds
-from gateway.upstream.upstream import Query, Upstream, encode_query, path
+from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, path
 
 HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
 MAX_BULK = 200
@@ -48,6 +48,11 @@ class ListQuery(TypedDict, total=False):
 
 class _Member(msgspec.Struct):
     id: str
+
+
+class _Identified(msgspec.Struct):
+    id: Any = None
+    jobId: Any = None  # noqa: N815 - Scenario's own spelling
 
 
 class _AssetAnswer(msgspec.Struct):
@@ -108,7 +113,12 @@ class ScenarioClient:
     async def download_job(self, job_id: str) -> Outcome:
         """`GET /assets/download/{jobId}`: how far a batch is."""
         route = path("/assets/download/{}", job_id)
-        return await self.upstream.get(self.kinds.download_job, job_id, route, self._project)
+
+        async def fetch(ids: Sequence[str]) -> Bodies:
+            body = await self.upstream.call("GET", route, query=self._project)
+            return {id_: self._with_id(body, "jobId", id_) for id_ in ids}
+
+        return (await self.upstream.load(self.kinds.download_job, [job_id], fetch))[job_id]
 
     async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
         """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""
@@ -155,7 +165,7 @@ class ScenarioClient:
             await self.upstream.drop(self.kinds.asset, asset_id)
             self.upstream.drop_all(self.kinds.asset_page)
         answer = self._decode(answered, _LockAnswer)
-        asset = self.upstream.document(self.kinds.asset, asset_id, bytes(answer.asset))
+        asset = self.upstream.document(self.kinds.asset, asset_id, self._with_id(bytes(answer.asset), "id", asset_id))
         if not original_assets:  # else its URL is not the one that readers get
             await self.upstream.keep(self.kinds.asset, asset)
         return Locked(asset, answer.lock_id)
@@ -167,8 +177,14 @@ class ScenarioClient:
     def _decode(self, body: bytes, answer: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=answer)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise self.upstream.broken_contract() from error
+
+    def _with_id(self, body: bytes, key: str, id_: str) -> bytes:
+        """Give a document that lacks its own id the one that it was asked by; every other stays as it came."""
+        if isinstance(getattr(self._decode(body, _Identified), key), str):
+            return body
+        return msgspec.json.encode({**msgspec.json.decode(body), key: id_})
 
     async def _fetch_each(self, asset_ids: Sequence[str]) -> Bodies:
         return dict(zip(asset_ids, await asyncio.gather(*map(self._fetch_one, asset_ids)), strict=True))
@@ -176,7 +192,7 @@ class ScenarioClient:
     async def _fetch_one(self, asset_id: str) -> bytes | UpstreamError:
         try:
             body = await self.upstream.call("GET", path("/assets/{}", asset_id), query=self._project)
-            return bytes(self._decode(body, _AssetAnswer).asset)
+            return self._with_id(bytes(self._decode(body, _AssetAnswer).asset), "id", asset_id)
         except UpstreamError as error:
             return error
 

@@ -49,6 +49,10 @@ class ScenarioLoaders:
         document = self._journal.document(await self._assets.load(asset_id))
         return None if document.missing else Asset.of(document)
 
+    async def linked_asset(self, asset_id: object) -> Asset | None:
+        """The asset that another document points to, where that is an id at all."""
+        return await self.asset(asset_id) if isinstance(asset_id, str) and asset_id else None
+
     async def download_job(self, job_id: str) -> DownloadJob | None:
         """One batch download."""
         document = self._journal.document(await self._jobs.load(job_id))
@@ -81,6 +85,8 @@ class ScenarioLoaders:
     async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Asset]:
         key = PageKey(tuple(query.items()), size, token)
         document = self._journal.document(await self._pages.load(key))
+        if document.missing:
+            raise self.client.upstream.not_found("such list")
         page = msgspec.json.decode(document.body, type=_Page)
         return Page([self._member(asset, document) for asset in page.assets], page.next_pagination_token)
 

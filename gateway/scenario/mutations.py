@@ -4,8 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import GatewayError
-from gateway.graph.ids import check_id
+from gateway.errors import BadUserInput, GatewayError
+from gateway.graph.ids import check_id, check_ids
 from gateway.graph.scalars import read_url, write_datetime
 from gateway.graph.signed_url import SignedUrl
 from gateway.graph.user_errors import UserError, UserErrorCode, user_error
@@ -145,6 +145,12 @@ def _refuse_batch(batch: RequestBatchDownloadInput) -> UserError | None:
     if len(batch.asset_ids) > MAX_BATCH:
         message = f"An archive takes at most {MAX_BATCH:,} assets; these are {len(batch.asset_ids):,}."
         return UserError(code=UserErrorCode.TOO_MANY, message=message, field=["assetIds"])
+    ids = {"assetIds": batch.asset_ids, "inferenceIds": batch.inference_ids, "modelIds": batch.model_ids}
+    for name, some in ids.items():
+        try:
+            check_ids(some, name, MAX_BATCH)
+        except BadUserInput as error:
+            return user_error(error, {None: name})
     return None
 
 

@@ -86,14 +86,12 @@ class Asset(Node, DocumentType):
     @strawberry.field(description="The asset that it was made from. Null when there is none, or it cannot be read.")
     async def parent(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        parent_id = self.metadata.parent_id
-        return await info.context.scenario.asset(parent_id) if parent_id else None
+        return await info.context.scenario.linked_asset(self.metadata.parent_id)
 
     @strawberry.field(description="The asset that its line began with. Null when there is none, or it cannot be read.")
     async def root(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        root_id = self.metadata.root_parent_id
-        return await info.context.scenario.asset(root_id) if root_id else None
+        return await info.context.scenario.linked_asset(self.metadata.root_parent_id)
 
     @strawberry.field(description="The assets that were made from it, newest first. Null when they cannot be read.")
     async def children(

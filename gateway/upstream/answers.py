@@ -48,7 +48,9 @@ def _decode(body: bytes) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except RecursionError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return body.decode(errors="replace")
 
 

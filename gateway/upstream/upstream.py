@@ -40,7 +40,7 @@ _BY_STATUS: Mapping[int, type[UpstreamError]] = {
     504: UpstreamTimeout,
 }
 _FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
-_UNREADABLE = (msgspec.MsgspecError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
 
 def path(template: str, *ids: str) -> str:
@@ -162,7 +162,7 @@ class Upstream:
             bodies = await fetch(list(keys))
         except UpstreamError as error:
             bodies = dict.fromkeys(keys, error)
-        except _UNREADABLE:
+        except UNREADABLE:
             bodies = dict.fromkeys(keys, self.broken_contract())
         return {key: self._outcome(kind, id_, bodies[id_]) for id_, key in keys.items()}
 
@@ -174,7 +174,7 @@ class Upstream:
             return body
         try:
             return make_document(kind, id_, body, now)
-        except _UNREADABLE:
+        except UNREADABLE:
             return self.broken_contract()
 
     def not_found(self, what: str) -> UpstreamNotFound:
@@ -190,7 +190,7 @@ class Upstream:
             case TimeoutError() | httpx.TimeoutException():
                 return UpstreamTimeout(f"{self.title} did not answer within {self.timeout:g} s.", upstream=self.name)
             case httpx.InvalidURL():
-                return UpstreamRejected(f"This is too much to ask of {self.title} in one address.", upstream=self.name)
+                return UpstreamRejected(f"{self.title} takes no address as long as this needs.", upstream=self.name)
             case httpx.DecodingError() | httpx.TooManyRedirects():
                 return self.broken_contract()
         return UpstreamUnavailable(f"{self.title} could not be reached.", upstream=self.name)

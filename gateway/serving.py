@@ -1,0 +1,71 @@
+"""Sockets and servers: an address is taken first, then applications are served on it until a signal says stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import click
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def listen(host: str, port: int, chosen_by: str) -> socket.socket:
+    """Take an address; port 0 is any free one. Raises ClickException, saying what to change, when it cannot be had."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or "no such host"
+        raise click.ClickException(
+            f"Cannot listen on {host}:{port}: {reason}. Choose another with {chosen_by}."
+        ) from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Give the address of a socket, with the port that it got where any would do."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0."""
+    # Having shut down, uvicorn raises the signal again, which must not end the process as if it had been killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(app)).run(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
+    """Serve each application on its socket, in this event loop, until the block ends."""
+    servers = [_Server(_config(app)) for app, _ in served]
+    running = [
+        asyncio.create_task(server.serve(sockets=[listener]))
+        for server, (_, listener) in zip(servers, served, strict=True)
+    ]
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*running)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    """Leave the format of logs to the process; an access log would show query strings, which hold variables."""
+    return uvicorn.Config(app, log_config=None, access_log=False, server_header=False)

@@ -1,0 +1,155 @@
+"""The command line: what each command prints, and what it says when it cannot do its work."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import gateway
+from gateway.cli import main
+from gateway.sandbox import Sandbox
+from gateway.serving import listen
+from gateway.settings import Settings
+from tests.processes import run, running
+
+SCHEMA = Path(__file__).parent.parent / "schema.graphql"
+ENOUGH = {"PRISM_API_KEY": "prism-key", "SCENARIO_API_KEY": "key", "SCENARIO_API_SECRET": "secret"}
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The empty folder in which a command runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        port: int = listener.getsockname()[1]
+        yield port
+
+
+def invoke(*arguments: str, **settings: str) -> Result:
+    """Run a command in this process with these settings and no other."""
+    nothing: dict[str, str | None] = {name.upper(): None for name in Settings.model_fields}
+    return CliRunner().invoke(main, arguments, env={**nothing, **settings}, prog_name="gateway")
+
+
+def test_version_is_the_packages() -> None:
+    result = invoke("--version")
+    assert (result.exit_code, result.output) == (0, f"gateway, version {gateway.__version__}\n")
+
+
+def test_help_names_every_command() -> None:
+    assert list(main.commands) == ["serve", "demo", "sandbox", "schema"]
+    assert all(f"\n  {name} " in invoke("--help").output for name in main.commands)
+
+
+def test_schema_prints_schema_graphql_byte_for_byte(folder: Path) -> None:
+    printed = run("schema", folder=folder)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout == SCHEMA.read_text(encoding="utf-8"), "run: gateway schema --output schema.graphql"
+
+
+def test_schema_writes_the_same_to_a_file(folder: Path) -> None:
+    result = invoke("schema", "--output", "printed.graphql")
+    assert (result.exit_code, result.output) == (0, "")
+    assert (folder / "printed.graphql").read_bytes() == SCHEMA.read_bytes()
+
+
+def test_schema_says_which_file_it_cannot_write() -> None:
+    result = invoke("schema", "--output", "nowhere/printed.graphql")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: Could not open file 'nowhere/printed.graphql': No such file or directory\n"
+
+
+def test_serve_without_settings_ends_with_2_and_a_line_for_each(folder: Path) -> None:
+    refused = run("serve", folder=folder, settings={"GATEWAY_PORT": "http"})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines() == [
+        "PRISM_API_KEY is missing: The Bearer key that Prism issued.",
+        "SCENARIO_API_KEY and SCENARIO_API_SECRET are missing; SCENARIO_JWT or SCENARIO_PUBLIC=true would do too.",
+        (
+            "GATEWAY_PORT cannot be used: Input should be a valid integer, unable to parse string as an integer."
+            " The port to listen on; 0 is any free one."
+        ),
+    ]
+
+
+def test_serve_reads_the_env_file_of_its_folder_or_the_one_it_is_given(folder: Path) -> None:
+    (folder / ".env").write_text("PRISM_API_KEY=a\n", encoding="utf-8")
+    (folder / "other.env").write_text("SCENARIO_JWT=a\n", encoding="utf-8")
+    assert [line.split()[0] for line in invoke("serve").stderr.splitlines()] == ["SCENARIO_API_KEY"]
+    given = invoke("serve", "--env-file", "other.env")
+    assert [line.split()[0] for line in given.stderr.splitlines()] == ["PRISM_API_KEY"]
+
+
+def test_serve_says_when_the_env_file_it_is_given_is_not_there() -> None:
+    result = invoke("serve", "--env-file", "nowhere.env", **ENOUGH)
+    assert result.exit_code == 2
+    assert "Error: Invalid value for '--env-file': File 'nowhere.env' does not exist." in result.stderr
+
+
+def test_serve_says_when_its_port_is_taken(taken: int) -> None:
+    result = invoke("serve", **ENOUGH, GATEWAY_PORT=str(taken))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Cannot listen on 127.0.0.1:{taken}: Address already in use."
+        " Choose another with GATEWAY_HOST or GATEWAY_PORT.\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
+def test_serve_says_when_its_host_is_none(host: str) -> None:
+    result = invoke("serve", **ENOUGH, GATEWAY_HOST=host)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: Cannot listen on {host}:8000: ")
+    assert result.stderr.endswith(". Choose another with GATEWAY_HOST or GATEWAY_PORT.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("demo --sandbox-port 0 --port", "--port"),
+        ("demo --port 0 --sandbox-port", "--sandbox-port"),
+        ("sandbox --port", "--port"),
+    ],
+)
+def test_demo_and_sandbox_say_which_option_changes_a_taken_port(command: str, option: str, taken: int) -> None:
+    result = invoke(*command.split(), str(taken))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Cannot listen on 127.0.0.1:{taken}: Address already in use. Choose another with {option}.\n"
+    )
+
+
+def test_demo_does_not_listen_twice_on_one_port() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = invoke("demo", "--port", str(port), "--sandbox-port", str(port))
+    assert result.exit_code == 1
+    assert result.stderr.endswith(" Choose another with --sandbox-port.\n")
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_a_port_beyond_all_ports_is_a_usage_error(command: str) -> None:
+    result = invoke(command, "--port", "65536")
+    assert result.exit_code == 2
+    assert "Error: Invalid value for '--port': 65536 is not in the range 0<=x<=65535." in result.stderr
+
+
+def test_sandbox_prints_what_a_gateway_needs_to_use_it(folder: Path) -> None:
+    with running("sandbox", "--port", "0", folder=folder) as process:
+        url = process.wait_for(r"Scenario +(\S+)/scenario/v1 ")
+        assert process.lines == [
+            f"Prism     {url}/prism         PRISM_API_KEY={Sandbox.prism_api_key}\n",
+            (
+                f"Scenario  {url}/scenario/v1   SCENARIO_API_KEY={Sandbox.scenario_api_key}"
+                f" SCENARIO_API_SECRET={Sandbox.scenario_api_secret}\n"
+            ),
+        ]

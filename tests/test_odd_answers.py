@@ -1,0 +1,150 @@
+"""What nobody would expect of an upstream or a client, and what it costs: never more than its own place."""
+
+import asyncio
+import gc
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.sandbox import Sandbox
+from gateway.sandbox.faults import Fault
+from tests.world import URL, Clock, World, settings_for
+
+
+@pytest.mark.parametrize("name", ["modelId", "inferenceId", "collectionId", "parentAssetId", "rootAssetId", "authorId"])
+async def test_an_empty_id_in_a_filter_is_refused(gateway: World, name: str) -> None:
+    answer = await gateway.execute(f'{{ assets(filter: {{ {name}: "" }}) {{ nodes {{ assetId }} }} }}')
+    assert answer["data"] == {"assets": None}
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert gateway.calls == []
+
+
+async def test_an_asset_without_an_id_breaks_the_contract_or_has_the_id_asked_for(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body='{"asset": {"kind": "image"}}'))
+    answer = await gateway.execute('{ asset(assetId: "asset_1") { id assetId kind } }')
+    assert "INTERNAL_SERVER_ERROR" not in json.dumps(answer)
+
+
+async def test_a_global_id_is_never_made_of_nothing(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body='{"asset": {"kind": "image"}}'))
+    answer = await gateway.execute('{ asset(assetId: "asset_1") { id } }')
+    assert answer["data"]["asset"] != {"id": "QXNzZXQ6Tm9uZQ"}
+
+
+async def test_a_job_without_an_id_breaks_the_contract_or_has_the_id_asked_for(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body='{"jobStatus": "queued"}'))
+    answer = await gateway.execute('{ downloadJob(jobId: "job_1") { id jobId status } }')
+    assert "INTERNAL_SERVER_ERROR" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("id_", [7, {"a": 1}, ["a"], True])
+async def test_a_parent_id_that_is_none_costs_the_parent_only(gateway: World, id_: Any) -> None:
+    asset = {"id": "a", "metadata": {"parentId": id_, "rootParentId": id_}, "thumbnail": {"assetId": "b", "url": "x"}}
+    gateway.sandbox.faults.add(Fault(path="/asset_1$", status=200, body=json.dumps({"asset": asset})))
+    answer = await gateway.execute(
+        '{ asset(assetId: "asset_1") { parent { kind } root { kind } thumbnail { asset { kind } } } }'
+    )
+    assert answer == {"data": {"asset": {"parent": None, "root": None, "thumbnail": {"asset": None}}}}
+
+
+async def test_a_moment_out_of_range_is_bad_input(gateway: World) -> None:
+    moment = "0001-01-01T00:00:00+01:00"
+    answer = await gateway.execute(f'{{ assets(filter: {{ createdAfter: "{moment}" }}) {{ nodes {{ assetId }} }} }}')
+    assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_an_upstreams_moment_out_of_range_is_null(gateway: World) -> None:
+    asset = {"id": "a", "createdAt": "0001-01-01T00:00:00+01:00"}
+    gateway.sandbox.faults.add(Fault(status=200, body=json.dumps({"asset": asset})))
+    assert await gateway.data('{ asset(assetId: "a") { createdAt } }') == {"asset": {"createdAt": None}}
+
+
+async def test_a_page_that_scenario_does_not_have_is_not_found(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="scenario", status=404))
+    answer = await gateway.execute("{ assets { nodes { assetId } } }")
+    assert answer["errors"][0]["extensions"] == {
+        "code": "NOT_FOUND",
+        "upstream": "scenario",
+        "upstreamStatus": 404,
+        "retryable": False,
+    }
+
+
+class Turning(httpx.AsyncBaseTransport):
+    """A transport that gets a bug."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.broken = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.broken:
+            raise RuntimeError("canary")
+        return await self.inner.handle_async_request(request)
+
+
+async def test_a_bug_behind_a_refresh_is_logged_without_its_message_and_trace(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    sandbox = Sandbox(url=URL, clock=clock)
+    transport = Turning(httpx.ASGITransport(sandbox.app))
+    app = create_app(settings_for(sandbox), transports={"prism": transport, "scenario": transport}, clock=clock)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway.test")
+    asset_id = next(iter(sandbox.scenario.assets))
+    async with app.router.lifespan_context(app), client:
+        gateway = World(app, sandbox, clock, client)
+        for _ in range(2):
+            await gateway.data(f'{{ asset(assetId: "{asset_id}") {{ assetId }} }}')
+            clock.advance(61)
+            transport.broken = True
+        for _ in range(30):
+            await asyncio.sleep(0)
+        gc.collect()
+    assert "canary" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_deep_request_body_is_a_bad_request(gateway: World) -> None:
+    body = b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}"
+    response = await gateway.client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+async def test_a_deep_answer_to_a_change_breaks_the_contract(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body='{"asset": ' + "[" * 100_000))
+    answer = await gateway.execute('mutation { unlockAsset(input: { assetId: "a" }) { userErrors { code } } }')
+    assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_CONTRACT"
+
+
+async def test_drift_does_not_log_a_signature(gateway: World, caplog: pytest.LogCaptureFixture) -> None:
+    asset = {"id": "a", "kind": "https://c.example/a?Signature=CANARY"}
+    gateway.sandbox.faults.add(Fault(status=200, body=json.dumps({"asset": asset})))
+    await gateway.data('{ asset(assetId: "a") { kind } }')
+    assert "CANARY" not in caplog.text
+
+
+async def test_two_operations_without_a_name_are_refused(gateway: World) -> None:
+    answer = await gateway.execute("query A { __typename } query B { __typename }")
+    assert "errors" in answer
+
+
+async def test_no_document_shows_its_body(gateway: World) -> None:
+    asset_id = next(iter(gateway.sandbox.scenario.assets))
+    await gateway.data(f'{{ asset(assetId: "{asset_id}") {{ url }} }}')
+    scenario = gateway.gateway.scenario
+    document = await scenario.upstream.peek(scenario.kinds.asset, asset_id)
+    assert "Signature=" not in repr(document)
+
+
+async def test_a_malformed_request_has_a_request_id_too(gateway: World) -> None:
+    response = await gateway.client.post("/graphql", content=b"{", headers={"content-type": "application/json"})
+    assert response.json()["errors"][0]["extensions"]["requestId"] == response.headers["x-request-id"]
+
+
+async def test_the_sandbox_records_a_call_whose_path_holds_a_line_break(gateway: World) -> None:
+    asset = {"id": "a", "metadata": {"parentId": "a\nb"}}
+    gateway.sandbox.faults.add(Fault(path="/asset_1$", status=200, body=json.dumps({"asset": asset})))
+    await gateway.data('{ asset(assetId: "asset_1") { parent { kind } } }')
+    assert gateway.calls == [("GET", "/assets/asset_1"), ("GET", "/assets/a%0Ab")]
