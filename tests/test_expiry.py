@@ -3,13 +3,15 @@
 import base64
 import json
 from datetime import UTC, datetime
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.expiry import expires_at, first_expiry, signed_url_expiry
+from gateway.sandbox.errors import Refusal
+from gateway.sandbox.signing import S3, CloudFront
 
 HOST = "https://files.example/asset"
 EPOCHS = st.integers(min_value=86_400, max_value=4_000_000_000)
@@ -121,3 +123,17 @@ def test_of_many_urls_the_first_to_die_counts_and_silent_ones_do_not() -> None:
     assert first_expiry(urls) == 1_700_000_000
     assert signed_url_expiry(*urls) == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     assert first_expiry([HOST, None]) is None
+
+
+@given(st.integers(min_value=1_700_000_000, max_value=2_000_000_000), st.sampled_from([S3, CloudFront]))
+def test_the_reader_agrees_with_the_sandboxs_signers_to_the_second(now: int, kind: type[S3 | CloudFront]) -> None:
+    moment = now
+    signer = kind(lambda: moment, "https://files.example")
+    url = signer.sign("/files/a")
+    dies = expires_at(url)
+    assert dies is not None
+    moment = int(dies) - 1
+    signer.check("/files/a", urlsplit(url).query)
+    moment = int(dies)
+    with pytest.raises(Refusal):
+        signer.check("/files/a", urlsplit(url).query)
