@@ -18,6 +18,8 @@ from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
 from gateway.context import Context
+from gateway.engine.engine import Engine
+from gateway.engine.operations import Operations
 from gateway.graph.journal import Journal
 from gateway.http import graphiql
 from gateway.http.endpoint import Endpoint
@@ -127,7 +129,9 @@ def create_app(
         app.state.ready = False
         await gateway.close()
 
-    endpoint = Endpoint(schema, gateway.context, page)
+    graphql_schema = schema._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
+    engine = Engine(graphql_schema, Operations(graphql_schema), uses_plans=settings.gateway_plans)
+    endpoint = Endpoint(engine, gateway.context, page)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
@@ -138,6 +142,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.gateway = gateway
+    app.state.engine = engine
     app.state.ready = True
     return app
 

@@ -4,13 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import strawberry
-from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.execution import ExecutionContext
 
 from gateway.context import Context
 from gateway.errors import BadUserInput
-from gateway.graph.coded_errors import CodedErrors
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.scalars import SCALARS
 from gateway.prism.schema import PrismQueries, scan_node
@@ -68,17 +65,9 @@ class Mutation(ScenarioMutations):
     """Every change, one after the other in the order asked."""
 
 
-class GatewaySchema(strawberry.Schema):
-    """A Strawberry schema whose errors are coded, and logged, in one place: `CodedErrors`."""
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Nothing: Strawberry would log each error with its traceback."""
-
-
-schema = GatewaySchema(
+schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     types=[Scan, Asset, DownloadJob],
-    extensions=[CodedErrors],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -58,6 +58,9 @@ class Settings(BaseModel):
     gateway_report_calls: bool = Field(
         default=False, description="Tell in each answer's `extensions.upstreamCalls` what it took."
     )
+    gateway_plans: bool = Field(
+        default=True, description="Answer by compiled plans; without them graphql-core executes every operation."
+    )
     gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
 

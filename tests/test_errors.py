@@ -275,12 +275,12 @@ async def test_a_document_that_only_shows_itself_broken_when_it_is_read_breaks_t
     gateway.sandbox.faults.add(
         Fault(status=200, body='{"asset": {"id": "asset_1", "mimeType": "x", "outputIndex": 1e999}}')
     )
-    assert await gateway.execute('{ asset(assetId: "asset_1") { mimeType } }') == {
-        "data": {"asset": {"mimeType": None}},
+    assert await gateway.execute('{ asset(assetId: "asset_1") { mimeType outputIndex } }') == {
+        "data": {"asset": {"mimeType": "x", "outputIndex": None}},
         "errors": [
             {
                 "message": "The upstream sent something here that cannot be read.",
-                "path": ["asset", "mimeType"],
+                "path": ["asset", "outputIndex"],
                 "extensions": {"code": "UPSTREAM_CONTRACT", "retryable": False},
             }
         ],

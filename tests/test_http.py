@@ -14,7 +14,7 @@ ID = "request-1"
 JSON = {"content-type": "application/json", "x-request-id": ID}
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 TWO_OPERATIONS = "query A { a: __typename } query B { b: __typename }"
-MUTATION = 'mutation { lockAsset(input: { assetId: "asset_1" }) { userErrors { code } } }'
+MUTATION = 'mutation { unlockAsset(input: { assetId: "asset_1" }) { userErrors { code } } }'
 
 
 def refusal(message: str, request_id: str = ID) -> dict[str, Any]:
@@ -183,7 +183,7 @@ async def test_any_other_request_id_is_replaced_and_the_new_one_stands_in_every_
     headers = {} if id_ is None else {b"x-request-id": id_.encode()}
     answer = await gateway.client.post("/graphql", json={"query": "{ a b }"}, headers=headers)
     made = answer.headers["x-request-id"]
-    assert WELL_FORMED.fullmatch(made)
+    assert WELL_FORMED.fullmatch(made.encode())
     assert made != id_
     assert [error["extensions"]["requestId"] for error in answer.json()["errors"]] == [made, made]
 

@@ -5,8 +5,9 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 import strawberry
 from graphql import GraphQLEnumType, GraphQLNonNull, GraphQLObjectType, build_schema
@@ -22,6 +23,8 @@ from scenario_sdk.types.asset_list_params import AssetListParams
 from scenario_sdk.types.assets.download_request_params import DownloadRequestParams
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.cache.document import Document
+from gateway.graph.document_type import DocumentType
 from gateway.graph.enums import UpstreamEnum
 from gateway.graph.scalars import SCALARS
 from gateway.scenario import asset_types, enums, wire
@@ -30,6 +33,14 @@ from gateway.scenario.metadata import AssetMetadata, MetadataConcept
 from gateway.scenario.properties import AssetProperties, CameraKeyframe, Transcription
 from gateway.scenario.quality import AssetQualityGate, QualityGateDetails, QualityGateDimension
 from gateway.telemetry import drift
+
+T = TypeVar("T", bound=DocumentType)
+
+
+def document(type_: type[T], keys: object) -> T:
+    """A document of these keys, read as a type."""
+    return type_.of(Document("asset", "asset_1", msgspec.json.encode(keys), 0, 0, 0))
+
 
 SDK_ASSETS = [
     asset_list_response.AssetListResponse,
@@ -215,7 +226,7 @@ def test_a_source_is_described_as_its_type_is_and_an_older_spelling_names_the_ty
 
 def test_a_value_never_seen_before_is_unknown_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "gateway"):
-        read = [AssetMetadata.over({"type": "img2hologram"}).type for _ in range(3)]
+        read = [document(AssetMetadata, {"type": "img2hologram"}).type for _ in range(3)]
     assert read == [asset_types.AssetType.UNKNOWN] * 3
     assert drift.counts["AssetType", "img2hologram"] == 3
     assert len(caplog.messages) == 1
@@ -237,23 +248,23 @@ def test_a_value_never_seen_before_is_unknown_counted_and_logged_once(caplog: py
     ],
 )
 def test_a_seed_may_be_a_string_or_a_number(seed: object, read: str | None) -> None:
-    assert AssetMetadata.over({"seed": seed}).seed == read
+    assert document(AssetMetadata, {"seed": seed}).seed == read
 
 
 def test_metadata_without_any_key_has_an_unknown_kind_and_type_and_no_more() -> None:
-    metadata = AssetMetadata.over({})
+    metadata = document(AssetMetadata, {})
     assert (metadata.kind, metadata.type) == (enums.AssetKind.UNKNOWN, asset_types.AssetType.UNKNOWN)
     assert (metadata.seed, metadata.style, metadata.concepts, metadata.thumbnail) == (None, None, None, None)
 
 
 def test_a_key_that_camel_case_would_miss_is_read() -> None:
-    properties = AssetProperties.over({"hasUVs": True, "nbFrames": 250, "cameraMode": "turntable"})
+    properties = document(AssetProperties, {"hasUVs": True, "nbFrames": 250, "cameraMode": "turntable"})
     assert (properties.has_uvs, properties.nb_frames, properties.camera_mode) == (True, 250, enums.CameraMode.TURNTABLE)
 
 
 def test_a_thumbnail_says_when_its_url_stops_working() -> None:
     thumbnail = {"assetId": "asset_1", "url": "https://cdn.example/asset_1?Expires=1700000000"}
-    image = AssetMetadata.over({"thumbnail": thumbnail}).thumbnail
+    image = document(AssetMetadata, {"thumbnail": thumbnail}).thumbnail
     assert image is not None
     assert (image.asset_id, image.url) == ("asset_1", thumbnail["url"])
     assert image.url_expires_at is not None

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
@@ -39,6 +41,7 @@ class Document:
     fresh_until: float
     dead_at: float
     missing: bool = False
+    fragments: dict[int, msgspec.Raw] = field(default_factory=dict, compare=False, repr=False)
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be served without asking again."""
@@ -50,8 +53,14 @@ class Document:
 
     @property
     def size(self) -> int:
-        """Bytes that its body and its id take."""
-        return len(self.body) + len(self.id)
+        """Bytes that its id, its body and as much again for its fragments take."""
+        return 2 * len(self.body) + len(self.id)
+
+    def keep_fragment(self, serial: int, fragment: msgspec.Raw) -> None:
+        """Keep what a selection made of this document, ready to be sent, within the bytes that `size` counts."""
+        used = sum(len(bytes(kept)) for kept in self.fragments.values())
+        if used + len(bytes(fragment)) <= len(self.body):
+            self.fragments[serial] = fragment
 
 
 def make_document(kind: Kind, id_: str, body: bytes, now: float) -> Document:
@@ -71,4 +80,4 @@ def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Docume
 
 def part_of(whole: Document, kind: str, id_: str, body: bytes) -> Document:
     """Make a document of a part of another, with the times of the whole."""
-    return replace(whole, kind=kind, id=id_, body=body)
+    return replace(whole, kind=kind, id=id_, body=body, fragments={})

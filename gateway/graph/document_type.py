@@ -39,20 +39,18 @@ class Wire:
 
     keys: tuple[str, ...] = ()
     convert: Callable[..., Any] | None = None
-    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A field's `Wire` with nothing left open: the keys, and what makes a GraphQL value of theirs."""
+    """A field's `Wire` with nothing left open: the keys, and what makes a GraphQL value of what stands under them."""
 
     keys: tuple[str, ...]
     convert: Callable[..., Any]
-    whole: bool
 
-    def __call__(self, data: Mapping[str, Any]) -> Any:
-        """Read the field from a decoded document."""
-        return self.convert(data) if self.whole else self.convert(*map(data.get, self.keys))
+    def __call__(self, data: Mapping[str, msgspec.Raw]) -> Any:
+        """Read the field from a document's keys."""
+        return self.convert(*map(data.get, self.keys))
 
 
 def wire(
@@ -75,11 +73,6 @@ def wire(
     )
 
 
-def whole(description: str) -> Any:
-    """Declare a field that is the document itself."""
-    return strawberry.field(description=description, metadata={Wire: Wire(whole=True)})
-
-
 class DocumentType:
     """A Strawberry type whose instances are made of a document, and decode it when a first field is read."""
 
@@ -98,22 +91,33 @@ class DocumentType:
         return instance
 
     @classmethod
-    def over(cls, data: Mapping[str, Any]) -> Self:
-        """Read a decoded part of a document as this type."""
+    def over(cls, data: Mapping[str, msgspec.Raw]) -> Self:
+        """Read a part of a document as this type."""
         instance = cls.__new__(cls)
         instance.__dict__["_data"] = data
         return instance
 
+    def decoded(self) -> Any:
+        """The whole document, decoded."""
+        return msgspec.json.decode(self.__dict__["_document"].body)
+
     def __getattr__(self, name: str) -> Any:
         if name == "_data":
-            decoded = msgspec.json.decode(self.__dict__["_document"].body)
-            value: Any = decoded if isinstance(decoded, dict) else {}
+            value: Any = _keys(self.__dict__["_document"].body) or {}
         elif (reading := readings(type(self)).get(name)) is not None:
             value = reading(self._data)
         else:
             raise AttributeError(f"{type(self).__name__} has no field {name}")
         self.__dict__[name] = value
         return value
+
+
+def _keys(text: bytes | msgspec.Raw) -> Mapping[str, msgspec.Raw] | None:
+    """Take an object apart without decoding what is under its keys; None when it is none."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return None
 
 
 _known_readings: dict[type, Mapping[str, Reading]] = {}
@@ -132,18 +136,27 @@ def readings(cls: type) -> Mapping[str, Reading]:
 def _reading(cls: type, field: StrawberryField) -> Reading:
     where: Wire = field.metadata[Wire]
     name = field.graphql_name or to_camel_case(field.python_name)
-    convert = where.convert or ((lambda data: data) if where.whole else _required(field.type, f"{cls.__name__}.{name}"))
-    return Reading(where.keys or (name,), convert, where.whole)
+    if where.convert is not None:
+        return Reading(where.keys or (name,), _decoded(where.convert))
+    return Reading(where.keys or (name,), _required(field.type, f"{cls.__name__}.{name}"))
+
+
+def _decoded(convert: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *values: convert(*(None if value is None else msgspec.json.decode(value) for value in values))
 
 
 def _required(type_: object, place: str) -> Conversion:
     """Convert to a type that may or may not be null; where it may not, nothing is still something."""
     if isinstance(type_, StrawberryOptional):
         convert = _present(type_.of_type, place)
-        return lambda value: None if value is None else convert(value)
+        return lambda value: None if _is_nothing(value) else convert(value)
     convert = _present(type_, place)
     nothing = _nothing(type_)
-    return lambda value: nothing() if value is None or (read := convert(value)) is None else read
+    return lambda value: nothing() if _is_nothing(value) or (read := convert(value)) is None else read
+
+
+def _is_nothing(value: msgspec.Raw | None) -> bool:
+    return value is None or bytes(value) == b"null"
 
 
 def _nothing(type_: object) -> Callable[[], Any]:
@@ -160,35 +173,41 @@ def _present(type_: object, place: str) -> Conversion:
     """Convert a value that is not null; None, and drift, when it cannot be read."""
     if isinstance(type_, StrawberryList):
         return _list(type_.of_type, place)
-    if isinstance(type_, StrawberryEnumDefinition):
-        return type_.wrapped_cls
     if isinstance(type_, type) and issubclass(type_, DocumentType):
-        return _or_drift(lambda value: type_.over(value) if isinstance(value, dict) else None, place)
+        return _or_drift(lambda value: None if (keys := _keys(value)) is None else type_.over(keys), place)
+    if isinstance(type_, StrawberryEnumDefinition):
+        return lambda value: type_.wrapped_cls(msgspec.json.decode(value))
     if type_ is datetime:
-        return _or_drift(read_datetime, place)
+        return _or_drift(lambda value: read_datetime(msgspec.json.decode(value)), place)
     if type_ is URL:
-        return _or_drift(read_url, place)
-    return lambda value: value
+        return _or_drift(lambda value: read_url(msgspec.json.decode(value)), place)
+    return msgspec.json.decode
 
 
 def _list(type_: object, place: str) -> Conversion:
     """Read a list; of names and objects, those items that cannot be read are left out."""
-    if type_ in {str, strawberry.ID}:
-        item = _or_drift(lambda value: value if isinstance(value, str) else None, place)
-    else:
-        item = _present(type_, place)
+    item = _or_drift(_text, place) if type_ in {str, strawberry.ID} else _present(type_, place)
 
-    def read(value: Any) -> list[Any] | None:
-        return [y for x in value if (y := item(x)) is not None] if isinstance(value, list) else None
+    def read(value: msgspec.Raw) -> list[Any] | None:
+        try:
+            items = msgspec.json.decode(value, type=list[msgspec.Raw])
+        except msgspec.ValidationError:
+            return None
+        return [y for x in items if (y := item(x)) is not None]
 
     return _or_drift(read, place)
 
 
+def _text(value: msgspec.Raw) -> str | None:
+    text = msgspec.json.decode(value)
+    return text if isinstance(text, str) else None
+
+
 def _or_drift(read: Conversion, place: str) -> Conversion:
-    def convert(value: Any) -> Any:
+    def convert(value: msgspec.Raw) -> Any:
         result = read(value)
         if result is None:
-            drift.note(place, f"a {type(value).__name__} that cannot be read")
+            drift.note(place, f"a {type(msgspec.json.decode(value)).__name__} that cannot be read")
         return result
 
     return convert

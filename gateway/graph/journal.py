@@ -36,6 +36,12 @@ class Journal:
         """Report an error at a path that has data all the same: a page cut short."""
         self.errors.append(GraphQLError(error.message, path=path, original_error=error))
 
-    def stale_documents(self) -> list[dict[str, Any]]:
-        """The stale documents that were served, with their age in whole seconds."""
-        return [{"document": kind, "id": id_, "age": int(age)} for (kind, id_), age in self.stale.items()]
+    def extensions(self) -> dict[str, Any]:
+        """What belongs under `extensions` of the answer: stale documents with their age in seconds, upstream calls."""
+        noted: dict[str, Any] = {}
+        if self.stale:
+            stale = [{"document": kind, "id": id_, "age": int(age)} for (kind, id_), age in self.stale.items()]
+            noted["freshness"] = {"stale": stale}
+        if self.reports_calls:
+            noted["upstreamCalls"] = dict(self.calls)
+        return noted

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from gateway.cache.expiry import signed_url_expiry
-from gateway.graph.document_type import DocumentType, whole, wire
+from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
 from gateway.graph.ids import Node, global_id
 from gateway.graph.paging import Cursors, PageInfo, Slice
@@ -81,7 +81,11 @@ class Asset(Node, DocumentType):
     created_at: datetime | None = wire("When it was made.")
     updated_at: datetime | None = wire("When it last changed.")
     deleted_at: datetime | None = wire("When it was deleted; null unless it was.")
-    raw: JSON = whole("Scenario's document as it came: reaches fields newer than this graph.")
+
+    @strawberry.field(description="Scenario's document as it came: reaches fields newer than this graph.")
+    def raw(self) -> JSON:
+        """No call."""
+        return JSON(self.decoded())
 
     @strawberry.field(description="The asset that it was made from. Null when there is none, or it cannot be read.")
     async def parent(self, info: Info) -> "Asset | None":

@@ -2,67 +2,28 @@
 
 import logging
 import traceback
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import SchemaExtension
 
 from gateway.errors import INTERNAL, PARSE_FAILED, VALIDATION_FAILED, BadUserInput, GatewayError, UpstreamContract
-from gateway.graph.journal import Journal
 
 log = logging.getLogger("gateway")
 
 _DRIFTED = {"code": UpstreamContract.code, "retryable": False}
 
 
-class _HasJournal(Protocol):
-    journal: Journal
-
-
-class CodedErrors(SchemaExtension):
-    """Codes every error of an answer, adds those that stand beside data, and tells what the request noted."""
-
-    def __init__(self) -> None:
-        self._executed = False
-
-    def on_execute(self) -> Iterator[None]:
-        """Remember that the operation was valid: what fails from here on is about values."""
-        self._executed = True
-        yield
-
-    def on_operation(self) -> Iterator[None]:
-        """Present the errors when everything else is done."""
-        yield
-        result: Any = self.execution_context.result
-        errors = [*(getattr(result, "errors", None) or ()), *self._journal.errors]
-        if errors and result is not None:
-            result.errors = [self._present(error) for error in errors]
-
-    def get_results(self) -> dict[str, Any]:
-        """Tell stale documents, and upstream calls where the settings want it, under `extensions`."""
-        stale = self._journal.stale_documents()
-        results: dict[str, Any] = {"freshness": {"stale": stale}} if stale else {}
-        if self._journal.reports_calls:
-            results["upstreamCalls"] = dict(self._journal.calls)
-        return results
-
-    @property
-    def _journal(self) -> Journal:
-        context: _HasJournal = self.execution_context.context
-        return context.journal
-
-    def _present(self, error: GraphQLError) -> GraphQLError:
-        message, extensions = describe(error, executed=self._executed, request_id=self._journal.request_id)
-        return GraphQLError(
-            message,
-            nodes=error.nodes,
-            source=error.source,
-            positions=error.positions,
-            path=error.path,
-            extensions={**extensions, "requestId": self._journal.request_id},
-        )
+def present(error: GraphQLError, *, executed: bool, request_id: str) -> dict[str, Any]:
+    """Write an error for the client; `executed` says that the operation was valid, so this one is about values."""
+    message, extensions = describe(error, executed=executed, request_id=request_id)
+    formatted: dict[str, Any] = {"message": message}
+    if error.locations:
+        formatted["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path is not None:
+        formatted["path"] = error.path
+    formatted["extensions"] = {**extensions, "requestId": request_id}
+    return formatted
 
 
 def describe(error: GraphQLError, *, executed: bool, request_id: str) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,10 @@
+"""How a query becomes bytes.
+
+    text ── operations.py ──▶ parsed, validated and planned once, found by its text ever after
+    variables ── engine.py ──▶ coerced; those that steer @skip and @include choose the plan
+    plan ── plan.py ──▶ resolvers are called, beside each other; they return documents
+    document ── projection.py ──▶ the selected fields, decoded in C, encoded once and kept with the document
+    answer ── engine.py ──▶ bytes
+
+What a plan does not handle leaves it, and graphql-core answers with the same context, so nothing is fetched twice.
+"""

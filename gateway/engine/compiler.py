@@ -1,0 +1,191 @@
+"""From a validated operation to a plan, by walking its selections against the schema once."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path
+from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as RawInfo
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+from strawberry.utils.str_converters import to_camel_case
+
+from gateway.engine.leaves import NotPlannable
+from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value
+from gateway.engine.projection import document_of, project
+from gateway.engine.selection import Grouped, Selections
+from gateway.engine.values import nullable, plain_value, python_type, strawberry_field
+from gateway.graph.document_type import DocumentType, Wire
+
+SIMPLE = {"ID", "String", "Int", "Float", "Boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles one operation for one choice of the variables that steer it."""
+
+    selections: Selections
+
+    def operation(self, root: GraphQLObjectType) -> ObjectPlan:
+        """Compile the operation. Raises NotPlannable when graphql-core must answer it."""
+        return self._object(root, self.selections.root(root), origin=None)
+
+    def _object(self, type_: GraphQLObjectType, grouped: Grouped, origin: type | None) -> ObjectPlan:
+        plain, fields = {}, []
+        for key, details in grouped.items():
+            name = details[0].node.name.value
+            definition = None if name == "__typename" else strawberry_field(type_, name)
+            if definition is None or definition.is_basic_field:
+                plain[key] = details
+            else:
+                fields.append(self._field(type_, key, details, definition))
+        return ObjectPlan(origin, list(grouped), self._plain(type_, plain) if plain else None, fields)
+
+    def _plain(self, type_: GraphQLObjectType, grouped: Grouped) -> Callable[[Any], Mapping[str, Any]]:
+        """Compile the fields that need no resolver: a document's are read from its bytes, others are attributes."""
+        if type_ is self.selections.schema.query_type:
+            return lambda _: dict.fromkeys(grouped, type_.name)
+        if issubclass(python_type(type_), DocumentType):
+            projection = project(type_, self.selections, grouped, as_tree=True)
+            return lambda source: projection.read(document_of(source).body)
+        columns = [self._column(type_, key, details) for key, details in grouped.items()]
+        return lambda source: {key: read(source) for key, read in columns}
+
+    def _column(self, type_: GraphQLObjectType, key: str, details: Any) -> tuple[str, Callable[[Any], Any]]:
+        name = details[0].node.name.value
+        if name == "__typename":
+            return key, lambda _: type_.name
+        definition = strawberry_field(type_, name)
+        complete = plain_value(type_.fields[name].type, self.selections, details)
+        python_name = definition.python_name
+        return key, lambda source: complete(getattr(source, python_name))
+
+    def _field(self, type_: GraphQLObjectType, key: str, details: Any, definition: StrawberryField) -> FieldPlan:
+        nodes = [detail.node for detail in details]
+        field = type_.fields[nodes[0].name.value]
+        _, may_be_null = nullable(field.type)
+        call = self._call(type_, field, nodes, definition)
+        return FieldPlan(key, type_.name, nodes, may_be_null, call, self._complete(field.type, details, nodes))
+
+    # --- completing ---
+
+    def _complete(self, type_: GraphQLOutputType, details: Any, nodes: list[FieldNode]) -> Complete:
+        inner, may_be_null = nullable(type_)
+        complete = self._present(inner, details, nodes)
+        if not may_be_null:
+            return complete
+        return lambda value, run, path: None if value is None else complete(value, run, path)
+
+    def _present(self, type_: GraphQLOutputType, details: Any, nodes: list[FieldNode]) -> Complete:
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
+            finish = plain_value(GraphQLNonNull(type_), self.selections, details)
+            return lambda value, _run, _path: finish(value)
+        if isinstance(type_, GraphQLList):
+            inner, may_be_null = nullable(type_.of_type)
+            return ListPlan(self._present(inner, details, nodes), nodes, may_be_null)
+        if isinstance(type_, GraphQLObjectType):
+            return self._object_value(type_, self.selections.below(type_, details))
+        raise NotPlannable(str(type_))
+
+    def _object_value(self, type_: GraphQLObjectType, grouped: Grouped) -> Complete:
+        origin = python_type(type_)
+        if not issubclass(origin, DocumentType) or self._has_resolvers(type_, grouped):
+            return self._object(type_, grouped, origin)
+        return document_value(project(type_, self.selections, grouped))
+
+    def _has_resolvers(self, type_: GraphQLObjectType, grouped: Grouped) -> bool:
+        names = {details[0].node.name.value for details in grouped.values()} - {"__typename"}
+        return any(Wire not in strawberry_field(type_, name).metadata for name in names)
+
+    # --- calling ---
+
+    def _call(
+        self, type_: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], definition: StrawberryField
+    ) -> Call:
+        """How the field's resolver is called: at once where its arguments are simple, else as Strawberry does."""
+        arguments = self._arguments(field, nodes[0])
+        info = self._info(type_, field, nodes)
+        resolver = definition.base_resolver
+        direct = resolver is not None and not definition.extensions and all(map(_is_simple, definition.arguments))
+        if resolver is None or not direct or resolver.parent_parameter or resolver.root_parameter:
+            resolve = field.resolve
+            if resolve is None:
+                raise NotPlannable(nodes[0].name.value)
+            return lambda source, run, path: resolve(source, info(run, path), **arguments(run))
+        function: Any = resolver.wrapped_func
+        takes_self = resolver.self_parameter is not None
+        info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        python_names = {_graphql_name(argument): argument.python_name for argument in definition.arguments}
+
+        def call(source: Any, run: Run, path: Path) -> Any:
+            given = {python_names[name]: value for name, value in arguments(run).items()}
+            if info_name is not None:
+                given[info_name] = Info(_raw_info=info(run, path), _field=definition)
+            return function(source, **given) if takes_self else function(**given)
+
+        return call
+
+    def _arguments(self, field: GraphQLField, node: FieldNode) -> Callable[[Run], Mapping[str, Any]]:
+        """The arguments of a call: known beforehand, or read from the variables at each."""
+        if not _uses_variables(node):
+            known = get_argument_values(field, node, self.selections.variables)
+            return lambda _: known
+        return lambda run: get_argument_values(field, node, run.variable_values)
+
+    def _info(
+        self, type_: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode]
+    ) -> Callable[[Run, Path], Any]:
+        """What graphql-core would tell the resolver."""
+        name, schema, operation = nodes[0].name.value, self.selections.schema, self.selections.operation
+        fragments = self.selections.definitions
+        return lambda run, path: RawInfo(
+            name, nodes, field.type, type_, path, schema, fragments, None, operation,
+            run.variable_values.coerced, run.context, is_awaitable, None, None, {},
+        )  # fmt: skip
+
+
+def _is_simple(argument: StrawberryArgument) -> bool:
+    """Whether an argument's value needs no conversion by Strawberry."""
+    type_ = getattr(argument.type, "of_type", argument.type)
+    return type_ in {str, int, float, bool} or getattr(type_, "__name__", "") == "ID"
+
+
+def _graphql_name(argument: StrawberryArgument) -> str:
+    return argument.graphql_name or to_camel_case(argument.python_name)
+
+
+def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+    """Whether a resolver's result must be waited for."""
+    return hasattr(value.__class__, "__await__")
+
+
+def _uses_variables(node: FieldNode) -> bool:
+    return any(_VariableFinder.found_in(argument) for argument in node.arguments or ())
+
+
+class _VariableFinder(Visitor):
+    found = False
+
+    def enter_variable(self, _node: VariableNode, *_: Any) -> None:
+        self.found = True
+
+    @classmethod
+    def found_in(cls, node: Any) -> bool:
+        finder = cls()
+        visit(node, finder)
+        return finder.found

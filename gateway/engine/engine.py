@@ -1,0 +1,129 @@
+"""Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+from graphql import GraphQLError, GraphQLSchema, OperationType, execute
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gateway.engine.compiler import is_awaitable
+from gateway.engine.errors import present
+from gateway.engine.operations import Operation, Operations
+from gateway.engine.plan import ObjectPlan, Run
+from gateway.graph.journal import Journal
+
+MAX_VARIABLE_ERRORS = 50
+encode = msgspec.json.Encoder().encode
+
+
+class HasJournal(Protocol):
+    """What the engine needs of a request's context."""
+
+    @property
+    def journal(self) -> Journal:
+        """What the request notes."""
+
+
+class ReadsOnly(Exception):
+    """A mutation was asked for where only queries are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
+
+    data: Any
+    errors: Sequence[GraphQLError] = ()
+    executed: bool = True
+
+
+@dataclass(slots=True)
+class Engine:
+    """Executes operations of one schema. `counts` says how many were `planned`, `unplanned`, or `left` their plan."""
+
+    schema: GraphQLSchema
+    operations: Operations
+    uses_plans: bool = True
+    counts: Counter[str] = field(default_factory=Counter)
+
+    async def answer(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        context: HasJournal,
+        *,
+        reads_only: bool = False,
+    ) -> bytes:
+        """Answer a request with the bytes of its JSON. Raises NoOperation, or ReadsOnly before anything is executed."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            result = Result(None, prepared.errors, executed=False)
+        else:
+            operation = prepared.find(operation_name)
+            if reads_only and operation.definition.operation is not OperationType.QUERY:
+                raise ReadsOnly
+            result = await self.execute(operation, variables, context)
+        return encode(respond(result, context.journal))
+
+    async def execute(self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal) -> Result:
+        """Execute an operation that was found valid."""
+        given = dict(variables or {})
+        if not self.uses_plans:
+            return await self._by_graphql_core(operation, given, context)
+        values = get_variable_values(
+            self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
+        )
+        if isinstance(values, list):
+            return Result(None, values)
+        plan = operation.plan(values)
+        if plan is None:
+            self.counts["unplanned"] += 1
+            return await self._by_graphql_core(operation, given, context)
+        try:
+            result = await self._by_plan(plan, values, context)
+        except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and gives it its place
+            self.counts["left"] += 1
+            context.journal.errors.clear()
+            return await self._by_graphql_core(operation, given, context)
+        self.counts["planned"] += 1
+        return result
+
+    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any) -> Result:
+        run = Run(context, values)
+        tree = plan(None, run, None)
+        if hasattr(tree.__class__, "__await__"):
+            tree = await tree
+        return Result(tree, run.errors)
+
+    async def _by_graphql_core(self, operation: Operation, variables: dict[str, Any], context: Any) -> Result:
+        result: Any = execute(
+            self.schema,
+            operation.document,
+            variable_values=variables,
+            operation_name=operation.name,
+            context_value=context,
+            is_awaitable=is_awaitable,
+            executor_class=StrawberryGraphQLCoreExecutionContext,
+        )
+        if is_awaitable(result):
+            result = await result
+        return Result(result.data, result.errors or ())
+
+
+def respond(result: Result, journal: Journal) -> dict[str, Any]:
+    """Put an answer together: data, errors in their order and those beside data, and what the request noted."""
+    response: dict[str, Any] = {"data": result.data}
+    errors = [*result.errors, *journal.errors]
+    if errors:
+        response["errors"] = [
+            present(error, executed=result.executed, request_id=journal.request_id) for error in errors
+        ]
+    extensions = journal.extensions()
+    if extensions:
+        response["extensions"] = extensions
+    return response

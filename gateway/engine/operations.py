@@ -1,0 +1,187 @@
+"""Operations by their text: parsed, validated and planned once, however often they are asked."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    Visitor,
+    parse,
+    specified_rules,
+    visit,
+)
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
+from graphql.language import DirectiveNode, DocumentNode
+from strawberry.schema.schema import validate_document
+
+from gateway.engine.compiler import Compiler
+from gateway.engine.leaves import NotPlannable
+from gateway.engine.plan import ObjectPlan
+from gateway.engine.selection import Selections
+
+MAX_VARIANTS = 16
+STEERING = {"skip", "include"}
+
+
+class NoOperation(Exception):
+    """A document that does not hold the operation that is meant."""
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    steering: tuple[str, ...]
+    plannable: bool
+    plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name; None when it has none."""
+        return self.definition.name.value if self.definition.name else None
+
+    def plan(self, variables: VariableValues) -> ObjectPlan | None:
+        """The plan for these variables; None when graphql-core must answer."""
+        if not self.plannable:
+            return None
+        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        if choice not in self.plans:
+            if len(self.plans) >= MAX_VARIANTS:
+                return None
+            self.plans[choice] = self._compile(variables)
+        return self.plans[choice]
+
+    def _compile(self, variables: VariableValues) -> ObjectPlan | None:
+        selections = Selections(self.schema, self.definition, self.fragments, variables)
+        root = self.schema.query_type
+        try:
+            return None if root is None else Compiler(selections).operation(root)
+        except (NotPlannable, GraphQLError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document as it was found: its operations, or the errors that keep it from being executed."""
+
+    operations: tuple[Operation, ...] = ()
+    errors: tuple[GraphQLError, ...] = ()
+
+    def find(self, name: str | None) -> Operation:
+        """The operation of a name; without one the only operation there is. Raises NoOperation."""
+        if not self.operations:
+            raise NoOperation("Can't get GraphQL operation type")
+        if name is None:
+            if len(self.operations) > 1:
+                raise NoOperation("The document holds several operations: `operationName` must name one.")
+            return self.operations[0]
+        for operation in self.operations:
+            if operation.name == name:
+                return operation
+        raise NoOperation(f'Unknown operation named "{name}".')
+
+
+class _Steering(Visitor):
+    """Finds the variables that `@skip` and `@include` depend on, and directives that no plan knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variables: list[str] = []
+        self.is_known = True
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.is_known = self.is_known and node.name.value in STEERING
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode) and argument.value.name.value not in self.variables:
+                self.variables.append(argument.value.name.value)
+
+
+def prepare(schema: GraphQLSchema, text: str) -> Prepared:
+    """Parse and validate a document; whatever goes wrong is among its errors."""
+    try:
+        document = parse(text)
+        definitions = document.definitions
+        if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
+            return Prepared()
+        errors = validate_document(schema, document, tuple(specified_rules))
+        return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
+    except GraphQLError as error:
+        return Prepared(errors=(error,))
+    except RecursionError:
+        return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
+    except ValueError as error:
+        return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+
+def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operation, ...]:
+    steering = _Steering()
+    visit(document, steering)
+    fragments = {
+        definition.name.value: FragmentDetails(definition, None)
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    return tuple(
+        Operation(
+            schema,
+            document,
+            definition,
+            fragments,
+            tuple(steering.variables),
+            steering.is_known and definition.operation is OperationType.QUERY,
+        )
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    )
+
+
+@dataclass(slots=True)
+class Operations:
+    """The documents asked last, at most `most`; invalid ones are kept apart, for `invalid_for` seconds."""
+
+    schema: GraphQLSchema
+    most: int = 1_000
+    most_invalid: int = 100
+    invalid_for: float = 10.0
+    clock: Callable[[], float] = time.monotonic
+    _valid: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
+    _invalid: OrderedDict[str, tuple[float, Prepared]] = field(default_factory=OrderedDict)
+
+    def find(self, text: str) -> Prepared:
+        """The document of a text, prepared now when it was not before."""
+        known = self._valid.get(text)
+        if known is not None:
+            self._valid.move_to_end(text)
+            return known
+        until, refused = self._invalid.get(text, (0.0, None))
+        if refused is not None and self.clock() < until:
+            return refused
+        return self._keep(text, prepare(self.schema, text))
+
+    def __len__(self) -> int:
+        return len(self._valid) + len(self._invalid)
+
+    def _keep(self, text: str, prepared: Prepared) -> Prepared:
+        if prepared.errors:
+            self._invalid[text] = (self.clock() + self.invalid_for, prepared)
+            self._invalid.move_to_end(text)
+            while len(self._invalid) > self.most_invalid:
+                self._invalid.popitem(last=False)
+        else:
+            self._valid[text] = prepared
+            while len(self._valid) > self.most:
+                self._valid.popitem(last=False)
+        return prepared

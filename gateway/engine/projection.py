@@ -1,0 +1,253 @@
+"""A selection on a document, read from its bytes in C: only the selected fields are decoded and converted.
+
+For a selection a `msgspec.Struct` is defined whose fields are the wire's keys; a generated function then puts the
+values under the response's keys, converting what the wire does not hold as the graph answers it.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+import msgspec
+from graphql import (
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+)
+
+from gateway.cache.document import Document
+from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
+from gateway.engine.selection import Selections
+from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
+from gateway.graph.document_type import DocumentType, Reading, Wire, readings
+
+encode = msgspec.json.Encoder().encode
+MISSING = msgspec.Raw(b"")
+_serials = itertools.count()
+
+# An annotation, what a decoded value must still become, and what stands for nothing where null may not.
+Typed = tuple[Any, Finish | None, Callable[[], Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A value that a column wants of a key: how it is decoded, and what stands for it when the key is missing."""
+
+    key: str
+    annotation: Any
+    default: Callable[[], Any] | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A response key: the values that it is made of, and what makes it of them."""
+
+    response_key: str
+    wants: Sequence[Want]
+    finish: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A selection compiled: the struct that a document decodes to, and what makes the answer's value of one."""
+
+    struct: Any
+    finish: Finish | None
+
+
+@dataclass(slots=True)
+class Projection:
+    """What a selection on documents of one type reads from their bytes."""
+
+    type: type[DocumentType]
+    decode: Callable[[bytes], Any]
+    finish: Finish | None
+    serial: int = field(default_factory=_serials.__next__)
+
+    def read(self, body: bytes) -> Any:
+        """The selected fields, ready to be encoded. Raises a `msgspec.MsgspecError` where graphql-core must decide."""
+        value = self.decode(body)
+        return value if self.finish is None else self.finish(value)
+
+    def encoded(self, document: Document) -> msgspec.Raw:
+        """The same, encoded; kept with the document for the next who asks."""
+        known: msgspec.Raw | None = document.fragments.get(self.serial)
+        if known is None:
+            known = msgspec.Raw(encode(self.read(document.body)))
+            document.keep_fragment(self.serial, known)
+        return known
+
+
+def document_of(value: DocumentType) -> Document:
+    """The document that an instance reads. Raises LeavePlan for one that reads a part of another's."""
+    document: Document | None = value.__dict__.get("_document")
+    if document is None:
+        raise LeavePlan
+    return document
+
+
+def project(
+    type_: GraphQLObjectType, selections: Selections, grouped: Mapping[str, Any], *, as_tree: bool = False
+) -> Projection:
+    """Compile a selection on a document type; `as_tree` makes `read` give a dict, to which others are added.
+
+    Raises NotPlannable when a field of it takes a resolver.
+    """
+    origin = python_type(type_)
+    if not issubclass(origin, DocumentType):
+        raise NotPlannable(type_.name)
+    shape = Projector(selections).shape(type_, grouped, as_tree=as_tree)
+    return Projection(origin, msgspec.json.Decoder(shape.struct).decode, shape.finish)
+
+
+@dataclass(frozen=True, slots=True)
+class Projector:
+    """Compiles selections on documents."""
+
+    selections: Selections
+
+    def shape(self, type_: GraphQLObjectType, grouped: Mapping[str, Any], *, as_tree: bool = False) -> Shape:
+        """Compile the selected fields of one object."""
+        columns = [self._column(type_, key, details) for key, details in grouped.items()]
+        wants: dict[str, list[Want]] = {}
+        for column in columns:
+            for want in column.wants:
+                wants.setdefault(want.key, []).append(want)
+        shared = {key: all(some == several[0] for some in several) for key, several in wants.items()}
+        slots = {key: f"f{number}" for number, key in enumerate(wants)}
+        struct = msgspec.defstruct(
+            type_.name,
+            [_struct_field(slots[key], several[0], shared=shared[key]) for key, several in wants.items()],
+            rename={slot: key for key, slot in slots.items()},
+            kw_only=True,
+            gc=False,
+        )
+        direct = all(column.finish is None and shared[column.wants[0].key] for column in columns)
+        if not as_tree and direct and [column.response_key for column in columns] == list(wants):
+            return Shape(struct, None)
+        return Shape(struct, _generate(columns, slots, shared))
+
+    def _column(self, type_: GraphQLObjectType, response_key: str, details: Any) -> Column:
+        name = details[0].node.name.value
+        if name == "__typename":
+            return Column(response_key, (), lambda: type_.name)
+        definition = strawberry_field(type_, name)
+        where: Wire | None = definition.metadata.get(Wire)
+        if where is None:
+            raise NotPlannable(name)
+        field_type = type_.fields[name].type
+        reading = readings(python_type(type_))[definition.python_name]
+        if where.convert is None:
+            return self._typed_column(response_key, reading, field_type, details)
+        wants = [Want(key, Any) for key in reading.keys]
+        inner, _ = nullable(field_type)
+        if len(wants) == 1 and isinstance(inner, GraphQLScalarType | GraphQLEnumType):
+            return Column(response_key, wants, remembering(where.convert, field_type))
+        complete, convert = plain_value(field_type, self.selections, details), where.convert
+        return Column(response_key, wants, lambda *values: complete(convert(*values)))
+
+    def _typed_column(self, response_key: str, reading: Reading, type_: GraphQLOutputType, details: Any) -> Column:
+        inner, may_be_null = nullable(type_)
+        read, finish, empty = self._typed(inner, reading.convert, details)
+        (key,) = reading.keys
+        if may_be_null:
+            return Column(response_key, [Want(key, read | None)], finish)
+        return Column(response_key, [Want(key, read, empty, required=empty is None)], finish)
+
+    def _typed(self, type_: GraphQLOutputType, convert: Finish, details: Any) -> Typed:
+        if isinstance(type_, GraphQLEnumType):
+            wire_type = annotation(type_)
+            return wire_type, None, lambda: wire_type["UNKNOWN"]
+        if isinstance(type_, GraphQLScalarType):
+            return annotation(type_), _datetime(convert) if type_.name == "DateTime" else None, None
+        if isinstance(type_, GraphQLList):
+            return self._typed_list(type_, convert, details)
+        if isinstance(type_, GraphQLObjectType):
+            shape = self.shape(type_, self.selections.below(type_, details))
+            return shape.struct, _unless_null(shape.finish), shape.struct
+        raise NotPlannable(str(type_))
+
+    def _typed_list(self, type_: GraphQLList[Any], convert: Finish, details: Any) -> Typed:
+        inner, may_be_null = nullable(type_.of_type)
+        if may_be_null:
+            raise NotPlannable(str(type_))
+        read, finish, _ = self._typed(inner, convert, details)
+        annotated: Any = list[read]  # type: ignore[valid-type] # an annotation made at run time
+        if finish is None:
+            return annotated, None, list
+        each = finish
+        return annotated, lambda values: None if values is None else [each(value) for value in values], list
+
+
+def _struct_field(slot: str, want: Want, *, shared: bool) -> tuple[Any, ...]:
+    """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
+    if not shared:
+        return (slot, msgspec.Raw, MISSING)
+    if want.required:
+        return (slot, want.annotation)
+    return (slot, want.annotation, msgspec.field(default_factory=want.default) if want.default else None)
+
+
+def _generate(columns: Sequence[Column], slots: Mapping[str, str], shared: Mapping[str, bool]) -> Finish:
+    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": finish_1(s.f1), …}`."""
+    names: dict[str, Any] = {}
+    items = []
+    for number, column in enumerate(columns):
+        values = []
+        for place, want in enumerate(column.wants):
+            value = f"s.{slots[want.key]}"
+            if not shared[want.key]:
+                names[f"decode_{number}_{place}"] = _decode_apart(want)
+                value = f"decode_{number}_{place}({value})"
+            values.append(value)
+        expression = ", ".join(values)
+        if column.finish is not None:
+            names[f"finish_{number}"] = column.finish
+            expression = f"finish_{number}({expression})"
+        items.append(f"{column.response_key!r}: {expression}")
+    # Response keys are GraphQL names, which the lexer let through, and slots are ours: nothing else is in this source.
+    exec(f"def finish(s): return {{{', '.join(items)}}}", names)  # noqa: S102 - see above
+    made: Finish = names["finish"]
+    return made
+
+
+def _decode_apart(want: Want) -> Finish:
+    decode = msgspec.json.Decoder(want.annotation).decode
+
+    def read(raw: msgspec.Raw) -> Any:
+        if raw:
+            return decode(raw)
+        if want.required:
+            raise msgspec.ValidationError
+        return want.default() if want.default else None
+
+    return read
+
+
+@cache
+def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Finish:
+    """Convert a text that has come before as it was then: pages repeat their URLs and ids."""
+    complete = plain_leaf(type_)
+    remembered = lru_cache(maxsize=4_096)(lambda value: complete(convert(value)))
+    return lambda value: remembered(value) if value.__class__ is str else complete(convert(value))
+
+
+def _unless_null(finish: Finish | None) -> Finish | None:
+    return None if finish is None else lambda value: None if value is None else finish(value)
+
+
+def _datetime(convert: Finish) -> Finish:
+    """Timestamps are text on both sides; one that cannot be read is noted by the type's own conversion."""
+
+    def finish(text: str | None) -> str | None:
+        if text is None:
+            return None
+        canonical = canonical_datetime(text)
+        return canonical if canonical is not None else convert(text)
+
+    return finish

@@ -1,0 +1,47 @@
+"""Which fields an operation selects of a type, fragments merged and directives decided, as graphql-core says."""
+
+from dataclasses import dataclass
+
+from graphql import FragmentDefinitionNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
+from graphql.execution.collect_fields import (
+    CollectedFields,
+    FieldDetailsList,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues
+
+from gateway.engine.leaves import NotPlannable
+
+Grouped = dict[str, FieldDetailsList]
+
+
+@dataclass(frozen=True, slots=True)
+class Selections:
+    """The selection sets of one operation, for one choice of the variables that decide what is skipped."""
+
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    variables: VariableValues
+
+    @property
+    def definitions(self) -> dict[str, FragmentDefinitionNode]:
+        """The fragments' definitions, as resolvers see them."""
+        return {name: details.definition for name, details in self.fragments.items()}
+
+    def root(self, type_: GraphQLObjectType) -> Grouped:
+        """The fields of the operation itself, by response key in the order of the answer."""
+        return _fields(collect_fields(self.schema, self.fragments, self.variables, type_, self.operation))
+
+    def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
+        """The fields of an object that these selections lead to."""
+        collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, type_, details)
+        return _fields(collected)
+
+
+def _fields(collected: CollectedFields) -> Grouped:
+    if collected.new_defer_usages:
+        raise NotPlannable("@defer")
+    return collected.grouped_field_set

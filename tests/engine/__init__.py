@@ -1,0 +1,1 @@
+"""How the engine is held against graphql-core, and what it costs."""

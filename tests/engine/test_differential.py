@@ -1,0 +1,114 @@
+"""graphql-core is the judge: whatever is asked, and whatever the upstreams answer, a plan answers the same.
+
+`DIFFERENTIAL_CASES=1000000 pytest tests/engine/test_differential.py` for the long form.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from gateway.app import create_gateway
+from gateway.engine.engine import Engine
+from gateway.engine.operations import Operations
+from gateway.sandbox import Sandbox
+from gateway.schema import schema
+from tests.engine.documents import Damaging
+from tests.engine.operations import Maker, Operation, variable_values
+from tests.world import URL, Clock, settings_for
+
+IS_LONG = "DIFFERENTIAL_CASES" in os.environ
+CASES = int(os.environ.get("DIFFERENTIAL_CASES", "20000"))
+CASES_AN_OPERATION = 20
+GRAPHQL = schema._schema  # noqa: SLF001 - graphql-core's own
+
+
+@dataclass
+class Side:
+    """One of the two that are compared: an engine with a gateway and upstreams of its own."""
+
+    engine: Engine
+    transport: Damaging
+    gateway: Any
+
+    async def answer(
+        self, operation: Operation, variables: dict[str, Any], seed: int
+    ) -> tuple[Any, list[Any], list[Any]]:
+        """The data's bytes, the errors and the upstream calls of one case; both lists in an order of their own."""
+        self.transport.seed = seed
+        self.transport.calls.clear()
+        body = await self.engine.answer(operation.text, variables, None, self.gateway.context("request"))
+        await asyncio.sleep(0)
+        answer = msgspec.json.decode(body)
+        assert not self.gateway.store.flights
+        return (
+            msgspec.json.encode(answer["data"]),
+            sorted(answer.get("errors", ()), key=msgspec.json.encode),
+            sorted(self.transport.calls),
+        )
+
+
+def side(sandbox: Sandbox, *, uses_plans: bool) -> Side:
+    transport = Damaging(httpx.ASGITransport(app=sandbox.app))
+    gateway = create_gateway(
+        settings_for(sandbox, gateway_cache_bytes=0),
+        transports={"prism": transport, "scenario": transport},
+        clock=Clock(),
+    )
+    return Side(Engine(GRAPHQL, Operations(GRAPHQL), uses_plans=uses_plans), transport, gateway)
+
+
+class Sides:
+    """Both sides over one sandbox, and what the cases came to."""
+
+    def __init__(self) -> None:
+        self.sandbox = Sandbox(clock=Clock(), url=URL)
+        self.planned = side(self.sandbox, uses_plans=True)
+        self.core = side(self.sandbox, uses_plans=False)
+        self.compared = 0
+        scans = [*self.sandbox.prism.scan_ids("READY")[:2], *self.sandbox.prism.scan_ids("FAILED")[:1], "missing"]
+        assets = [*list(self.sandbox.scenario.assets)[:4], "asset_missing"]
+        nodes = ["U2NhbjptaXNzaW5n", "QXNzZXQ6YXNzZXRfbWlzc2luZw", "nonsense"]
+        self.ids = {
+            "scanId": scans, "scanIds": scans, "assetId": assets, "assetIds": assets, "jobId": ["job_1"],
+            "id": nodes, "ids": nodes, "after": ["x"],
+        }  # fmt: skip
+
+    async def compare(self, operation: Operation, random: Random) -> None:
+        """Compare both sides' answers to an operation in some cases."""
+        ids = [id_ for some in self.ids.values() for id_ in some]
+        for _ in range(CASES_AN_OPERATION):
+            variables, seed = variable_values(operation, random, ids), random.randrange(10**9)
+            ours = await self.planned.answer(operation, variables, seed)
+            theirs = await self.core.answer(operation, variables, seed)
+            assert ours == theirs, (operation.text, variables, seed)
+            self.compared += 1
+
+
+SIDES = Sides()
+
+
+@settings(
+    max_examples=max(1, CASES // CASES_AN_OPERATION),
+    deadline=None,
+    derandomize=not IS_LONG,  # a landing is not refused for what another change brought in
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(seed=st.integers(min_value=0, max_value=2**64))
+async def test_a_plan_answers_as_graphql_core_does(seed: int) -> None:
+    random = Random(seed)
+    operation = Maker(GRAPHQL, random, SIDES.ids).operation()
+    assume(not SIDES.planned.engine.operations.find(operation.text).errors)
+    await SIDES.compare(operation, random)
+
+
+def test_most_of_those_answers_came_from_plans() -> None:
+    counts = SIDES.planned.engine.counts
+    assert SIDES.compared >= CASES
+    assert counts["planned"] > 0.5 * counts.total()
