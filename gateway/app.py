@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Mount, Route
 
 from gateway.cache.freshness import Freshness
@@ -32,6 +31,7 @@ from gateway.scenario.loaders import ScenarioLoaders
 from gateway.schema import schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
+from gateway.upstream.channel import open_channel
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from gateway.upstream.upstream import Upstream
 
@@ -64,8 +64,8 @@ class Gateway:
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.store.close()
-        await self.prism.upstream.client.aclose()
-        await self.scenario.upstream.client.aclose()
+        await self.prism.upstream.channel.close()
+        await self.scenario.upstream.channel.close()
 
 
 def create_gateway(
@@ -76,24 +76,19 @@ def create_gateway(
     freshness = _freshness(settings)
 
     def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
-        base_url = url.rstrip("/")
-        client = httpx.AsyncClient(
-            base_url=base_url,
-            headers=headers,
-            timeout=settings.gateway_upstream_timeout,
-            transport=(transports or {}).get(name),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # callers share nothing through an upstream's
-        )
+        secret = {"authorization": credential.header}
+        transport = (transports or {}).get(name)
+        channel = open_channel(url, {**headers, **secret}, settings.gateway_upstream_timeout, transport)
         return Upstream(
             name=name,
             title=title,
-            client=client,
+            channel=channel,
             credential=credential,
             store=store,
             clock=clock,
             timeout=settings.gateway_upstream_timeout,
             not_found_for=settings.gateway_fresh_not_found,
-            scope=_scope(base_url, credential, settings.scenario_project_id),
+            scope=_scope(channel.base_url, credential, settings.scenario_project_id),
         )
 
     to_prism = upstream(
@@ -135,6 +130,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
+            Route("/", RedirectResponse("/graphql")),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *([Mount("/graphiql", graphiql.static_files())] if page else []),

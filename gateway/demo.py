@@ -20,13 +20,7 @@ HOST = "127.0.0.1"
 QUERY = """\
 query Join($scanId: ID!) {
   scan(scanId: $scanId) {
-    assets {
-      isReady
-      captureData { status updatedAt }
-      body { status updatedAt }
-      fittedBody { status updatedAt }
-      measurement { status updatedAt }
-    }
+    assets { isReady captureData { status updatedAt } body { status } fittedBody { status } measurement { status } }
     assetUrls { previewImage model texture expiresAt }
   }
   assets(first: 250) {

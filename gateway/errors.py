@@ -15,7 +15,7 @@ GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED or, fo
 GraphQL request at all is BAD_REQUEST.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -56,9 +56,16 @@ class UpstreamError(GatewayError):
         self, message: str, *, upstream: str, status: int | None = None, retry_after: float | None = None
     ) -> None:
         super().__init__(message)
+        self.may_be_retried = self.retryable
         self.upstream = upstream
         self.status = status
         self.retry_after = retry_after
+
+    def after_change(self) -> Self:
+        """Say of a change that it may have been made, so that no program makes it twice."""
+        self.may_be_retried = False
+        self.message = f"{self.message} Whether the change was made is unknown."
+        return self
 
     @property
     def extensions(self) -> dict[str, Any]:
@@ -67,7 +74,7 @@ class UpstreamError(GatewayError):
         return {
             "code": self.code,
             "upstream": self.upstream,
-            "retryable": self.retryable,
+            "retryable": self.may_be_retried,
             **{key: value for key, value in known.items() if value is not None},
         }
 

@@ -1,6 +1,6 @@
 """The whole graph: its roots, joined from the sources."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import strawberry
@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from gateway.context import Context
 from gateway.errors import BadUserInput
 from gateway.graph.ids import Node, read_global_id
+from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
 from gateway.prism.schema import PrismQueries, scan_node
 from gateway.prism.types import Scan
@@ -20,19 +21,19 @@ MAX_NODES = 100
 
 Info = strawberry.Info[Context, None]
 
-FIND: Mapping[str, Callable[[Any, str], Awaitable[Node | None]]] = {
+FIND: Mapping[str, Callable[[Any, str], Node | None]] = {
     "Scan": scan_node,
     "Asset": asset_node,
     "DownloadJob": download_job_node,
 }
 
 
-async def find_node(info: Info, id_: str, argument: str) -> Node | None:
+def find_node(info: Info, id_: str, argument: str) -> Node | None:
     """Find the object of a global id. Raises BadUserInput for one that names no type of this graph."""
     type_name, own = read_global_id(id_, argument)
     if type_name not in FIND:
         raise BadUserInput(f"`{argument}` names a type that this graph does not have.")
-    return await FIND[type_name](info, own)
+    return FIND[type_name](info, own)
 
 
 @strawberry.type(description="What can be asked.")
@@ -40,13 +41,13 @@ class Query(PrismQueries, ScenarioQueries):
     """The fields of both sources, and those that are about either."""
 
     @strawberry.field(description="Any object by its global id; null when it does not exist.")
-    async def node(
+    def node(
         self,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")],  # noqa: A002 - Relay's word
     ) -> Node | None:
         """One call."""
-        return await find_node(info, id, "id")
+        return find_node(info, id, "id")
 
     @strawberry.field(
         description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}."
@@ -57,7 +58,7 @@ class Query(PrismQueries, ScenarioQueries):
         """One call a scan or job, one for all assets; one that fails is null with an error at its place."""
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids; these are {len(ids)}.")
-        return [find_node(info, id_, "ids") for id_ in ids]  # type: ignore[misc] # graphql-core awaits each at its path
+        return [or_failure(find_node, info, id_, "ids") for id_ in ids]
 
 
 @strawberry.type(description="What can be changed.")

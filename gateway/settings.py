@@ -26,6 +26,13 @@ def _fit_for_a_header(secret: SecretStr) -> SecretStr:
     raise PydanticCustomError("header", "It must be ASCII without spaces and line breaks")
 
 
+def _plain_address(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password or url.query or url.fragment:
+        raise PydanticCustomError("address", "It must have neither user, password, query nor fragment")
+    return url
+
+
+Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
 Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -35,10 +42,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
 
-    prism_url: HttpUrl = Field(HttpUrl("https://api.hosted.prismlabs.tech"), description="Where Prism's Hosted API is.")
+    prism_url: Address = Field(HttpUrl("https://api.hosted.prismlabs.tech"), description="Where Prism's Hosted API is.")
     prism_api_key: Secret = Field(description="The Bearer key that Prism issued.")
 
-    scenario_url: HttpUrl = Field(HttpUrl("https://api.cloud.scenario.com/v1"), description="Where Scenario's API is.")
+    scenario_url: Address = Field(HttpUrl("https://api.cloud.scenario.com/v1"), description="Where Scenario's API is.")
     scenario_api_key: Secret | None = Field(None, description="Scenario's API key; with `SCENARIO_API_SECRET`.")
     scenario_api_secret: Secret | None = Field(None, description="The secret of `SCENARIO_API_KEY`.")
     scenario_jwt: Secret | None = Field(None, description="A Scenario user's token, instead of key and secret.")
@@ -118,6 +125,8 @@ def read_settings(env_file: str | None = ".env", **given: Any) -> Settings:
     sources: dict[str, Any] = {"_env_file": env_file, **given}
     try:
         return _Environment(**sources)
+    except UnicodeDecodeError:
+        raise BadSettingsError([f"{env_file} cannot be read: it is not UTF-8."]) from None
     except ValidationError as error:
         raise BadSettingsError(
             [_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]

@@ -174,3 +174,7 @@ def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: 
 def test_no_retry_after_is_too_odd_to_be_read(text: str) -> None:
     seconds = read_retry_after({"retry-after": text, "retry-after-ms": text}, NOW)
     assert seconds is None or seconds >= 0
+
+
+def test_a_date_beyond_all_calendars_says_nothing() -> None:
+    assert read_retry_after({"retry-after": "Fri, 31 Dec 99999999999 23:59:59 GMT"}, 0) is None

@@ -199,11 +199,8 @@ async def test_first_has_bounds(gateway: World, first: int) -> None:
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "WzEsbnVsbCwwLDUwLCJub3QgbWluZSJd", "é", "=" * 9_000])
 async def test_what_is_no_cursor_is_refused_before_any_call(gateway: World, cursor: str) -> None:
     answer = await gateway.execute(PAGE, first=10, after=cursor)
-    if cursor:
-        assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
-        assert gateway.calls == []
-    else:
-        assert len(ids(answer["data"]["assets"])) == 10
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert gateway.calls == []
 
 
 async def test_a_cursor_used_with_another_filter_is_refused(gateway: World) -> None:
@@ -241,7 +238,7 @@ async def test_a_filter_reaches_scenario_in_its_own_words(gateway: World) -> Non
     assert "&".join(gateway_queries(gateway)) == (
         "modelId=model_1&inferenceId=inf_1&collectionId=col_1&parentAssetId=asset_1&rootAssetId=asset_2&authorId=abc"
         "&createdAfter=2024-01-01T00%3A00%3A00Z&createdBefore=2026-01-01T00%3A00%3A00Z"
-        "&types=uploaded-3d%2Cimg23d&tags=sci-fi%2Ca+b&privacy=public&sortBy=createdAt&sortDirection=asc&pageSize=10"
+        "&types=uploaded-3d%2Cimg23d&tags=sci-fi%2Ca+b&privacy=public&sortBy=createdAt&sortDirection=asc&pageSize=50"
     )
 
 

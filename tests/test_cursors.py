@@ -14,7 +14,7 @@ POSITIONS = st.builds(
     Position,
     token=st.none() | st.text(max_size=60),
     skip=st.integers(min_value=0, max_value=100),
-    size=st.integers(min_value=1, max_value=100),
+    size=st.integers(min_value=50, max_value=100),
 )
 FILTERS = st.text(max_size=40)
 
@@ -41,7 +41,7 @@ def test_nothing_but_a_cursor_is_taken_for_one(text: str) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [(2, None, 0, 50), (1, None, -1, 50), (1, None, 0, 0), (1, None, 0, 101), (1, 7, 0, 50), (1, None, "0", 50)],
+    [(2, None, 0, 50), (1, None, -1, 50), (1, None, 0, 49), (1, None, 0, 101), (1, 7, 0, 50), (1, None, "0", 50)],
 )
 def test_a_cursor_that_was_tampered_with_is_refused(changed: tuple[object, ...]) -> None:
     cursors = Cursors("filter")
@@ -50,8 +50,8 @@ def test_a_cursor_that_was_tampered_with_is_refused(changed: tuple[object, ...])
         cursors.read(forged)
 
 
-@pytest.mark.parametrize(("first", "size"), [(1, 1), (50, 50), (100, 100), (101, 100), (1_000, 100)])
-def test_a_page_is_as_large_as_what_is_asked_for_up_to_a_hundred(first: int, size: int) -> None:
+@pytest.mark.parametrize(("first", "size"), [(1, 50), (50, 50), (73, 73), (100, 100), (101, 100), (1_000, 100)])
+def test_a_page_is_as_large_as_what_is_asked_for_between_fifty_and_a_hundred(first: int, size: int) -> None:
     assert first_position(first) == Position(None, 0, size)
 
 
@@ -135,7 +135,7 @@ async def test_ten_empty_pages_in_a_row_are_where_it_stops_for_now() -> None:
 
     read = await read_slice(load, first_position(10), 10)
     assert (values(read), read.has_next, calls) == ([], True, MAX_EMPTY_PAGES)
-    assert read.end == Position("10", 0, 10)
+    assert read.end == Position("10", 0, 50)
 
 
 async def test_an_item_that_cannot_be_read_is_left_out_and_made_up_for() -> None:
@@ -143,7 +143,7 @@ async def test_an_item_that_cannot_be_read_is_left_out_and_made_up_for() -> None
         return Page([0, None, 2], "next") if token is None else Page([3, 4, 5], None)
 
     read = await read_slice(load, first_position(3), 3)
-    assert (values(read), read.has_next, read.end) == ([0, 2, 3], True, Position("next", 1, 3))
+    assert (values(read), read.has_next, read.end) == ([0, 2, 3], True, Position("next", 1, 50))
 
 
 async def test_a_page_larger_than_asked_is_read_whole() -> None:

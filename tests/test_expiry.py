@@ -105,6 +105,8 @@ def test_expires_of_thirteen_digits_counts_milliseconds(epoch: int) -> None:
         signed(**{"X-Amz-Date": "yesterday", "X-Amz-Expires": 60}),
         signed(**{"X-Amz-Date": "20260101T000000Z", "X-Amz-Expires": "9" * 400}),
         signed(se="tomorrow"),
+        signed(se="0001-01-01T00:00:00+14:00"),
+        signed(Policy=base64.b64encode(b"[" * 100_000).decode()),
     ],
 )
 def test_what_does_not_say_stays_unknown(url: object) -> None:

@@ -161,4 +161,5 @@ async def test_a_request_that_is_given_up_ends_its_upstream_call_and_no_one_else
     other = asyncio.ensure_future(gateway.data(f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}'))
     given_up.cancel()
     assert await other == {"scan": {"assets": {"isReady": True}}}
+    await tick()
     assert len(flights) == 0

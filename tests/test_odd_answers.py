@@ -134,7 +134,7 @@ async def test_no_document_shows_its_body(gateway: World) -> None:
     asset_id = next(iter(gateway.sandbox.scenario.assets))
     await gateway.data(f'{{ asset(assetId: "{asset_id}") {{ url }} }}')
     scenario = gateway.gateway.scenario
-    document = await scenario.upstream.peek(scenario.kinds.asset, asset_id)
+    document = scenario.upstream.peek(scenario.kinds.asset, asset_id)
     assert "Signature=" not in repr(document)
 
 
@@ -148,3 +148,91 @@ async def test_the_sandbox_records_a_call_whose_path_holds_a_line_break(gateway:
     gateway.sandbox.faults.add(Fault(path="/asset_1$", status=200, body=json.dumps({"asset": asset})))
     await gateway.data('{ asset(assetId: "asset_1") { parent { kind } } }')
     assert gateway.calls == [("GET", "/assets/asset_1"), ("GET", "/assets/a%0Ab")]
+
+
+async def test_a_scan_whose_files_come_one_by_one_is_asked_for_again_until_they_are_there(gateway: World) -> None:
+    half = {"previewImage": "https://x.test/a?Expires=1790003600", "model": None}
+    gateway.sandbox.faults.add(Fault(path="/asset-urls$", status=200, body=json.dumps(half), times=1))
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    query = f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model }} }} }}'
+    assert (await gateway.data(query))["scan"]["assetUrls"] == {"model": None}
+    gateway.clock.advance(3)
+    assert (await gateway.data(query))["scan"]["assetUrls"]["model"] is not None
+
+
+@pytest.mark.parametrize("status", [["READY"], {}, 7, None])
+async def test_a_status_of_the_wrong_type_costs_no_other_field(gateway: World, status: Any) -> None:
+    record = {"status": status, "userId": "u", "scanAssets": {"body": status}}
+    gateway.sandbox.faults.add(Fault(path="/scans/", status=200, body=json.dumps(record)))
+    data = await gateway.data('{ scan(scanId: "s") { userId assets { isFinal } } }')
+    assert data == {"scan": {"userId": "u", "assets": {"isFinal": False}}}
+
+
+async def test_a_page_of_html_is_no_url(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body="<html>hello</html>"))
+    answer = await gateway.execute('{ scan(scanId: "s") { assetUrl(type: MODEL) { url } } }')
+    assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_CONTRACT"
+
+
+async def test_no_url_anywhere_in_an_asset_is_served_dead(gateway: World) -> None:
+    canvas = {"assetId": "b", "url": f"https://x.test/a?Expires={int(gateway.clock.now) + 30}"}
+    body = json.dumps({"asset": {"id": "a", "metadata": {"thumbnail": canvas}}})
+    gateway.sandbox.faults.add(Fault(status=200, body=body))
+    for wait, calls in ((0, 1), (29, 0), (1, 1)):
+        gateway.clock.advance(wait)
+        await gateway.data('{ asset(assetId: "a") { metadata { thumbnail { url } } } }')
+        assert len(gateway.calls) == calls
+
+
+async def test_a_member_of_a_page_that_is_none_is_left_out(gateway: World) -> None:
+    page = {"assets": [None, {"kind": "image"}, {"id": "a"}, 7], "nextPaginationToken": None}
+    gateway.sandbox.faults.add(Fault(path="/assets$", status=200, body=json.dumps(page)))
+    assert await gateway.data("{ assets { nodes { assetId } } }") == {"assets": {"nodes": [{"assetId": "a"}]}}
+
+
+async def test_a_token_that_is_none_breaks_the_contract_and_keeps_what_was_read(gateway: World) -> None:
+    pages = [{"assets": [{"id": "a"}], "nextPaginationToken": "t"}, {"assets": [], "nextPaginationToken": 7}]
+    for page in pages:
+        gateway.sandbox.faults.add(Fault(path="/assets$", status=200, body=json.dumps(page), times=1))
+    answer = await gateway.execute("{ assets { nodes { assetId } pageInfo { hasNextPage } } }")
+    assert answer["data"] == {"assets": {"nodes": [{"assetId": "a"}], "pageInfo": {"hasNextPage": True}}}
+    assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_CONTRACT"
+
+
+async def test_a_record_that_cannot_be_had_is_not_followed_by_a_call_for_its_stages(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+    answer = await gateway.execute('{ scan(scanId: "s") { status assets { isReady } } }')
+    assert answer["data"] == {"scan": {"status": None, "assets": None}}
+    assert gateway.calls == [("GET", "/scans/s")]
+
+
+async def test_one_bad_id_of_many_is_wrong_at_its_own_place(gateway: World) -> None:
+    asset_id = gateway.asset_ids[0]
+    query = "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { assetId } scansById(scanIds: $ids) { scanId } }"
+    answer = await gateway.execute(query, ids=[asset_id, "a/b"])
+    assert answer["data"] == {
+        "assetsById": [{"assetId": asset_id}, None],
+        "scansById": [{"scanId": asset_id}, None],
+    }
+    assert sorted(error["path"] for error in answer["errors"]) == [["assetsById", 1], ["scansById", 1]]
+
+
+@pytest.mark.parametrize("arguments", ["types: []", "tags: [], privacy: PUBLIC", "privacy: UNKNOWN"])
+async def test_a_filter_that_names_nothing_is_refused(gateway: World, arguments: str) -> None:
+    answer = await gateway.execute(f"{{ assets(filter: {{ {arguments} }}) {{ nodes {{ assetId }} }} }}")
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert gateway.calls == []
+
+
+async def test_null_is_no_filter_beside_the_deleted_ones(gateway: World) -> None:
+    await gateway.data("{ assets(filter: { deleted: true, modelId: null }) { nodes { assetId } } }")
+    assert gateway.calls == [("GET", "/assets")]
+
+
+async def test_a_change_whose_outcome_is_unknown_is_not_to_be_made_again(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(method="POST", status=504))
+    answer = await gateway.execute(
+        'mutation { requestBatchDownload(input: { assetIds: ["a"] }) { downloadJob { jobId } } }'
+    )
+    assert answer["errors"][0]["message"] == "Scenario answered 504. Whether the change was made is unknown."
+    assert answer["errors"][0]["extensions"]["retryable"] is False

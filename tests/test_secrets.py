@@ -121,7 +121,7 @@ async def test_no_repr_shows_a_credential(settings: dict[str, Any]) -> None:
         gateway = made.gateway
         upstreams = (gateway.prism.upstream, gateway.scenario.upstream)
         credentials = [upstream.credential for upstream in upstreams]
-        clients = [gateway.prism, gateway.scenario, *(upstream.client for upstream in upstreams)]
+        clients = [gateway.prism, gateway.scenario, *(upstream.channel for upstream in upstreams)]
         for shown in (gateway, gateway.settings, gateway.store, made.app, *upstreams, *credentials, *clients):
             assert_clean(f"{shown!r} {shown}")
 

@@ -236,3 +236,13 @@ def test_env_example_filled_in_is_enough(environment: pytest.MonkeyPatch, tmp_pa
         text = text.replace(f"\n{name}=\n", f"\n{name}={value}\n")
     (tmp_path / ".env").write_text(text, encoding="utf-8")
     assert read_settings(str(tmp_path / ".env")) == read(environment, **ENOUGH)
+
+
+@pytest.mark.parametrize("address", ["http://u:p@h/prism", "http://h/prism?x=1", "http://h/prism#x"])
+def test_an_address_holds_nothing_but_a_place(address: str) -> None:
+    about = Settings.model_fields["prism_url"].description
+    with pytest.raises(BadSettingsError) as caught:
+        read_settings(None, prism_url=address, prism_api_key="k", scenario_jwt="j")
+    assert caught.value.lines == [
+        f"PRISM_URL cannot be used: It must have neither user, password, query nor fragment. {about}"
+    ]

@@ -245,7 +245,7 @@ async def test_scenario_receives_the_query_as_it_was_written(gateway: World) -> 
     assert (request.method, request.path, request.body) == ("GET", "/assets", b"")
     assert request.query == (
         "modelId=model_1%3Aab&types=uploaded-3d%2Cimg23d&tags=two+words%2C%C3%A9&privacy=public"
-        "&sortBy=createdAt&sortDirection=desc&pageSize=3"
+        "&sortBy=createdAt&sortDirection=desc&pageSize=50"
     )
 
 
@@ -306,7 +306,7 @@ async def test_the_project_of_the_settings_goes_along_on_every_route_of_scenario
             }}"""
         )
         assert [(request.method, request.path, request.query) for request in gateway.sandbox.scenario.requests] == [
-            ("GET", "/assets", f"sortBy=createdAt&sortDirection=desc&projectId={project}&pageSize=2"),
+            ("GET", "/assets", f"sortBy=createdAt&sortDirection=desc&projectId={project}&pageSize=50"),
             ("GET", f"/assets/{one}", f"projectId={project}"),
             ("POST", "/assets/get-bulk", f"projectId={project}"),
             ("GET", "/assets/download/job_1", f"projectId={project}"),

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-import msgspec
+FRAGMENT_BYTES = "fragment bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Document:
     fresh_until: float
     dead_at: float
     missing: bool = False
-    fragments: dict[int, msgspec.Raw] = field(default_factory=dict, compare=False, repr=False)
+    made: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be served without asking again."""
@@ -53,14 +54,15 @@ class Document:
 
     @property
     def size(self) -> int:
-        """Bytes that its id, its body and as much again for its fragments take."""
+        """Bytes that its id and its body take, and as many as the body again for what is made of it."""
         return 2 * len(self.body) + len(self.id)
 
-    def keep_fragment(self, serial: int, fragment: msgspec.Raw) -> None:
+    def keep_fragment(self, selection: Any, fragment: bytes) -> None:
         """Keep what a selection made of this document, ready to be sent, within the bytes that `size` counts."""
-        used = sum(len(bytes(kept)) for kept in self.fragments.values())
-        if used + len(bytes(fragment)) <= len(self.body):
-            self.fragments[serial] = fragment
+        used = self.made.get(FRAGMENT_BYTES, 0) + len(fragment)
+        if used <= len(self.body):
+            self.made[FRAGMENT_BYTES] = used
+            self.made[selection] = fragment
 
 
 def make_document(kind: Kind, id_: str, body: bytes, now: float) -> Document:
@@ -80,4 +82,4 @@ def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Docume
 
 def part_of(whole: Document, kind: str, id_: str, body: bytes) -> Document:
     """Make a document of a part of another, with the times of the whole."""
-    return replace(whole, kind=kind, id=id_, body=body, fragments={})
+    return replace(whole, kind=kind, id=id_, body=body, made={})

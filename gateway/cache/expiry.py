@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,8 +20,11 @@ CLOUDFRONT_BASE64 = str.maketrans("-_~", "+=/")
 
 def expires_at(url: object) -> float | None:
     """Give the Unix second at which a signed URL dies; None when it does not say."""
-    if not isinstance(url, str) or "?" not in url:
-        return None
+    return _expires_at(url) if isinstance(url, str) and "?" in url else None
+
+
+@lru_cache(maxsize=8_192)  # pages repeat their URLs, which stay the same for days
+def _expires_at(url: str) -> float | None:
     try:
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
     except ValueError:
@@ -34,7 +38,7 @@ def expires_at(url: object) -> float | None:
 
 def first_expiry(urls: Iterable[object]) -> float | None:
     """Give the earliest of the expiries that the URLs tell; None when none does."""
-    return min((moment for url in urls if (moment := expires_at(url)) is not None), default=None)
+    return min([moment for url in urls if (moment := expires_at(url)) is not None], default=None)
 
 
 def signed_url_expiry(*urls: object) -> datetime | None:
@@ -48,7 +52,7 @@ def _policy(query: Mapping[str, str]) -> float | None:
     text = query.get("policy", "").replace(" ", "+").translate(CLOUDFRONT_BASE64)
     try:
         policy = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
         return None
     return min(_epochs(policy), default=None)
 
@@ -82,9 +86,10 @@ def _date_plus_seconds(date: str | None, seconds: str | None) -> float | None:
 def _azure(query: Mapping[str, str]) -> float | None:
     try:
         moment = datetime.fromisoformat(query.get("se", ""))
-    except ValueError:
+        epoch = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    return next(_plausible(epoch), None)
 
 
 def _expires(query: Mapping[str, str]) -> float | None:

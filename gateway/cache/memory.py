@@ -33,11 +33,15 @@ class BoundedMemoryCache(BaseCache):
         """Give the bytes that an entry counts for."""
         return len(key) + document.size + ENTRY_OVERHEAD
 
-    async def _get(self, key: str, encoding: str = "utf-8", _conn: Any = None) -> Document | None:
+    def peek(self, key: str) -> Document | None:
+        """Give a document at once, as `get` does after aiocache's own bookkeeping."""
         document = self._entries.get(key)
         if document is not None:
             self._entries.move_to_end(key)
         return document
+
+    async def _get(self, key: str, encoding: str = "utf-8", _conn: Any = None) -> Document | None:
+        return self.peek(key)
 
     async def _set(
         self, key: str, value: Document, ttl: float | None = None, _cas_token: Any = None, _conn: Any = None

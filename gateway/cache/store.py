@@ -5,10 +5,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from aiocache.base import BaseCache
-
 from gateway.cache.document import Document
 from gateway.cache.flight import Flights, Fly, Outcome
+from gateway.cache.memory import BoundedMemoryCache
 
 log = logging.getLogger("gateway.cache")
 
@@ -21,7 +20,7 @@ class DocumentStore:
     fails costs nothing until the document is dead. Errors are never kept.
     """
 
-    cache: BaseCache
+    memory: BoundedMemoryCache
     clock: Callable[[], float]
     flights: Flights = field(init=False)
     _refreshes: set[asyncio.Task[dict[str, Outcome]]] = field(default_factory=set)
@@ -39,20 +38,19 @@ class DocumentStore:
         absent = [key for key in keys if key not in kept]
         return {**kept, **(await self.flights.join(absent, fly) if absent else {})}
 
-    async def peek(self, key: str) -> Document | None:
-        """Give a document that is at hand and fresh, without asking anyone."""
-        now = self.clock()
-        document = await self._usable(key, now)
-        return document if document is not None and document.is_fresh(now) else None
+    def peek(self, key: str) -> Document | None:
+        """Give a document that is in memory and fresh, at once."""
+        document = self.memory.peek(key)
+        return document if document is not None and self.clock() < document.fresh_until else None
 
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
-        await self.cache.set(key, document)
+        await self.memory.set(key, document)
 
     async def drop(self, key: str) -> None:
         """Forget a document, and whatever a flight may bring under its key."""
         self.flights.forget(key)
-        await self.cache.delete(key)
+        await self.memory.delete(key)
 
     async def close(self) -> None:
         """End the refreshes that nobody waits for."""
@@ -61,7 +59,7 @@ class DocumentStore:
         await asyncio.gather(*self._refreshes, return_exceptions=True)
 
     async def _usable(self, key: str, now: float) -> Document | None:
-        document: Document | None = await self.cache.get(key)
+        document: Document | None = await self.memory.get(key)
         return None if document is None or document.is_dead(now) else document
 
     def _refresh(self, keys: Sequence[str], fly: Fly) -> None:

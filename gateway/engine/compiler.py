@@ -27,7 +27,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value
-from gateway.engine.projection import document_of, project
+from gateway.engine.projection import Projection, document_of, project
 from gateway.engine.selection import Grouped, Selections
 from gateway.engine.values import nullable, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Wire
@@ -97,16 +97,22 @@ class Compiler:
             return lambda value, _run, _path: finish(value)
         if isinstance(type_, GraphQLList):
             inner, may_be_null = nullable(type_.of_type)
-            return ListPlan(self._present(inner, details, nodes), nodes, may_be_null)
+            projection = self._projection(inner, details)
+            item = document_value(projection) if projection else self._present(inner, details, nodes)
+            return ListPlan(item, nodes, may_be_null, projection)
         if isinstance(type_, GraphQLObjectType):
-            return self._object_value(type_, self.selections.below(type_, details))
+            projection = self._projection(type_, details)
+            if projection is not None:
+                return document_value(projection)
+            return self._object(type_, self.selections.below(type_, details), python_type(type_))
         raise NotPlannable(str(type_))
 
-    def _object_value(self, type_: GraphQLObjectType, grouped: Grouped) -> Complete:
-        origin = python_type(type_)
-        if not issubclass(origin, DocumentType) or self._has_resolvers(type_, grouped):
-            return self._object(type_, grouped, origin)
-        return document_value(project(type_, self.selections, grouped))
+    def _projection(self, type_: GraphQLOutputType, details: Any) -> Projection | None:
+        """The projection of a document that no resolver is selected of."""
+        if not isinstance(type_, GraphQLObjectType) or not issubclass(python_type(type_), DocumentType):
+            return None
+        grouped = self.selections.below(type_, details)
+        return None if self._has_resolvers(type_, grouped) else project(type_, self.selections, grouped)
 
     def _has_resolvers(self, type_: GraphQLObjectType, grouped: Grouped) -> bool:
         names = {details[0].node.name.value for details in grouped.values()} - {"__typename"}

@@ -12,6 +12,7 @@ from graphql.pyutils import Path
 from gateway.engine.leaves import LeavePlan
 from gateway.engine.projection import Projection, document_of
 from gateway.errors import GatewayError
+from gateway.graph.members import Members
 
 Call = Callable[[Any, "Run", Path], Any]
 Complete = Callable[[Any, "Run", Path], Any]
@@ -140,9 +141,14 @@ class ListPlan:
     item: Complete
     nodes: Sequence[FieldNode]
     item_may_be_null: bool
+    projection: Projection | None = None
 
     def __call__(self, value: Any, run: Run, path: Path) -> Any:
         """The list's trees, or an awaitable of them. Raises LeavePlan for anything but a list."""
+        if value.__class__ is Members:
+            if self.projection is not None and value.type is self.projection.type:
+                return self.projection.encoded_members(value)
+            value = list(value)
         if value.__class__ is not list:
             raise LeavePlan
         items = [self._item(one, run, path, place) for place, one in enumerate(value)]

@@ -24,6 +24,7 @@ from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, c
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
+from gateway.graph.members import Members
 
 encode = msgspec.json.Encoder().encode
 MISSING = msgspec.Raw(b"")
@@ -65,8 +66,10 @@ class Projection:
     """What a selection on documents of one type reads from their bytes."""
 
     type: type[DocumentType]
+    struct: Any
     decode: Callable[[bytes], Any]
     finish: Finish | None
+    decode_page: Callable[[bytes], list[Any]] | None = None
     serial: int = field(default_factory=_serials.__next__)
 
     def read(self, body: bytes) -> Any:
@@ -76,11 +79,33 @@ class Projection:
 
     def encoded(self, document: Document) -> msgspec.Raw:
         """The same, encoded; kept with the document for the next who asks."""
-        known: msgspec.Raw | None = document.fragments.get(self.serial)
+        known: bytes | None = document.made.get(self.serial)
         if known is None:
-            known = msgspec.Raw(encode(self.read(document.body)))
+            known = encode(self.read(document.body))
             document.keep_fragment(self.serial, known)
+        return msgspec.Raw(known)
+
+    def encoded_members(self, members: Members[Any]) -> msgspec.Raw:
+        """The same of members of pages, as one list; each page is read once."""
+        parts = [self._encoded_page(page, members.key, places) for page, places in members.pages]
+        return msgspec.Raw(b"[" + b",".join(part for part in parts if part) + b"]")
+
+    def _encoded_page(self, page: Document, key: str, places: Sequence[int]) -> bytes:
+        selection = (self.serial, places[0], places[-1], len(places))
+        known: bytes | None = page.made.get(selection)
+        if known is None:
+            values = self._page_decoder(key)(page.body)
+            wanted = [values[place] for place in places]
+            known = encode(wanted if self.finish is None else [self.finish(value) for value in wanted])[1:-1]
+            page.keep_fragment(selection, known)
         return known
+
+    def _page_decoder(self, key: str) -> Callable[[bytes], list[Any]]:
+        if self.decode_page is None:
+            struct = msgspec.defstruct("Page", [("members", list[self.struct])], rename={"members": key})  # type: ignore[name-defined] # made at run time
+            decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+            self.decode_page = lambda body: decode(body).members
+        return self.decode_page
 
 
 def document_of(value: DocumentType) -> Document:
@@ -102,7 +127,7 @@ def project(
     if not issubclass(origin, DocumentType):
         raise NotPlannable(type_.name)
     shape = Projector(selections).shape(type_, grouped, as_tree=as_tree)
-    return Projection(origin, msgspec.json.Decoder(shape.struct).decode, shape.finish)
+    return Projection(origin, shape.struct, msgspec.json.Decoder(shape.struct).decode, shape.finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +169,7 @@ class Projector:
         reading = readings(python_type(type_))[definition.python_name]
         if where.convert is None:
             return self._typed_column(response_key, reading, field_type, details)
-        wants = [Want(key, Any) for key in reading.keys]
+        wants = [Want(key, Any if where.reads is Any else where.reads | None) for key in reading.keys]
         inner, _ = nullable(field_type)
         if len(wants) == 1 and isinstance(inner, GraphQLScalarType | GraphQLEnumType):
             return Column(response_key, wants, remembering(where.convert, field_type))

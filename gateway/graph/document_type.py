@@ -39,6 +39,7 @@ class Wire:
 
     keys: tuple[str, ...] = ()
     convert: Callable[..., Any] | None = None
+    reads: Any = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,17 @@ def wire(
     key: str | None = None,
     keys: tuple[str, ...] = (),
     convert: Callable[..., Any] | None = None,
+    reads: Any = Any,
     name: str | None = None,
     deprecation_reason: str | None = None,
 ) -> Any:
     """Declare a field that is read from the document.
 
     `key` is the upstream's key where it differs from the GraphQL name; `convert` takes the value of each of the `keys`
-    (None where the document has none) and its result is final; without it the field's type says how to read.
+    (None where the document has none, or something else than `reads`) and its result is final; without it the field's
+    type says how to read.
     """
-    where = Wire((key,) if key else keys, convert)
+    where = Wire((key,) if key else keys, convert, reads)
     return strawberry.field(
         description=description, name=name, metadata={Wire: where}, deprecation_reason=deprecation_reason
     )
@@ -137,12 +140,20 @@ def _reading(cls: type, field: StrawberryField) -> Reading:
     where: Wire = field.metadata[Wire]
     name = field.graphql_name or to_camel_case(field.python_name)
     if where.convert is not None:
-        return Reading(where.keys or (name,), _decoded(where.convert))
+        return Reading(where.keys or (name,), _decoded(where.convert, where.reads))
     return Reading(where.keys or (name,), _required(field.type, f"{cls.__name__}.{name}"))
 
 
-def _decoded(convert: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *values: convert(*(None if value is None else msgspec.json.decode(value) for value in values))
+def _decoded(convert: Callable[..., Any], reads: Any) -> Callable[..., Any]:
+    decode = msgspec.json.Decoder(reads).decode
+
+    def read(value: msgspec.Raw | None) -> Any:
+        try:
+            return None if value is None else decode(value)
+        except msgspec.ValidationError:
+            return None
+
+    return lambda *values: convert(*map(read, values))
 
 
 def _required(type_: object, place: str) -> Conversion:

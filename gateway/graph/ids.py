@@ -3,13 +3,18 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import strawberry
 
 from gateway.errors import BadUserInput
+from gateway.graph.promise import or_failure
 
 MAX_ID_LENGTH = 256
+
+T = TypeVar("T")
+
 _FORBIDDEN = re.compile(r"[/\\%?#\s]")
 
 
@@ -27,6 +32,17 @@ def check_ids(ids: Sequence[str], argument: str, at_most: int) -> Sequence[str]:
     if len(ids) > at_most:
         raise BadUserInput(f"`{argument}` takes at most {at_most} ids; these are {len(ids)}.")
     return [check_id(id_, argument) for id_ in ids]
+
+
+def each_id(ids: Sequence[str], argument: str, at_most: int, load: Callable[[str], T]) -> list[T]:
+    """Load each of a list of ids; one that is none fails at its own place. Raises BadUserInput for too many."""
+    if len(ids) > at_most:
+        raise BadUserInput(f"`{argument}` takes at most {at_most} ids; these are {len(ids)}.")
+
+    def load_one(id_: str) -> T:
+        return load(check_id(id_, argument))
+
+    return [or_failure(load_one, id_) for id_ in ids]
 
 
 def global_id(type_name: str, id_: str) -> strawberry.ID:

@@ -21,14 +21,18 @@ class Journal:
     clock: Callable[[], float]
     reports_calls: bool = False
     errors: list[GraphQLError] = field(default_factory=list)
+    started: float = field(init=False)
     stale: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
 
     def document(self, outcome: Outcome) -> Document:
         """Take the document out of an outcome, noting it when it is stale. Raises the error that it is instead."""
         if isinstance(outcome, GatewayError):
             raise outcome
         now = self.clock()
-        if not outcome.is_fresh(now) and outcome.dead_at > outcome.fresh_until:
+        if outcome.fetched_at < self.started and not outcome.is_fresh(now):
             self.stale[outcome.kind, outcome.id] = now - outcome.fetched_at
         return outcome
 

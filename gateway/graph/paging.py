@@ -12,6 +12,7 @@ import strawberry
 
 from gateway.errors import BadUserInput, UpstreamError
 
+MIN_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 100
 MAX_EMPTY_PAGES = 10
 MAX_CURSOR_LENGTH = 8_192
@@ -75,7 +76,7 @@ class Cursors:
             read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
         except (binascii.Error, UnicodeError, msgspec.MsgspecError):
             raise BadUserInput("`after` takes a cursor of this connection; this is none.") from None
-        if read.version != CURSOR_VERSION or not 1 <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
+        if read.version != CURSOR_VERSION or not MIN_PAGE_SIZE <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
             raise BadUserInput("`after` takes a cursor of this version of the gateway; ask again without it.")
         if read.filter != self.fingerprint:
             raise BadUserInput("`after` was given for another filter or sort; use both together, or neither.")
@@ -91,21 +92,55 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Generic[T]):
-    """What was read: each item with the position after it, where to go on, and what cut it short, if anything did."""
+class Run(Generic[T]):
+    """The items of one page that were read, by their places in it."""
 
-    items: Sequence[tuple[Position, T]]
+    position: Position
+    page: Page[T]
+    places: Sequence[int]
+
+    def after(self, place: int) -> Position:
+        """The position after an item: within the page, or at the start of the next one."""
+        skip = place + 1
+        if skip < len(self.page.items) or self.page.next_token in {None, "", self.position.token}:
+            return Position(self.position.token, skip, self.position.size)
+        return Position(self.page.next_token, 0, self.position.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """What was read: runs of pages, where to go on, and what cut it short, if anything did."""
+
+    runs: Sequence[Run[T]]
     end: Position
     has_next: bool
     error: UpstreamError | None = None
+
+    @property
+    def items(self) -> Sequence[tuple[Position, T]]:
+        """Each item with the position after it."""
+        return [
+            (run.after(place), item)
+            for run in self.runs
+            for place in run.places
+            if (item := run.page.items[place]) is not None
+        ]
+
+    @property
+    def start(self) -> Position | None:
+        """The position after the first item; None without any."""
+        return next((run.after(run.places[0]) for run in self.runs if run.places), None)
 
 
 LoadPage = Callable[[str | None, int], Awaitable[Page[T]]]
 
 
 def first_position(first: int) -> Position:
-    """Where a connection begins when it is asked for `first` items."""
-    return Position(None, 0, max(1, min(first, MAX_PAGE_SIZE)))
+    """Where a connection begins when it is asked for `first` items.
+
+    However few they are, its pages are not small: the size stays with its cursors, which may be asked for many more.
+    """
+    return Position(None, 0, max(MIN_PAGE_SIZE, min(first, MAX_PAGE_SIZE)))
 
 
 async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:
@@ -114,29 +149,23 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
     A page that fails after the first ends the slice with its error; the first one raises. An empty page with a token is
     not the end, but ten in a row are where this stops for now; a token that leads to itself is the end.
     """
-    items: list[tuple[Position, T]] = []
-    position, empty = start, 0
+    runs: list[Run[T]] = []
+    position, missing, empty = start, first, 0
     while True:
         try:
             page = await load(position.token, position.size)
         except UpstreamError as error:
             if position == start:
                 raise
-            return Slice(items, position, has_next=True, error=error)
-        rest = page.items[position.skip : position.skip + first - len(items)]
-        after = [_after(position, page, taken) for taken in range(1, len(rest) + 1)]
-        items += [(place, item) for place, item in zip(after, rest, strict=True) if item is not None]
-        end = after[-1] if after else _after(position, page, 0)
+            return Slice(runs, position, has_next=True, error=error)
+        skip = min(position.skip, len(page.items))
+        stop = min(skip + missing, len(page.items))
+        run = Run(position, page, [place for place in range(skip, stop) if page.items[place] is not None])
+        runs.append(run)
+        missing -= len(run.places)
+        end = run.after(stop - 1)
         has_next = end.skip < len(page.items) if end.token == position.token else True
-        empty = 0 if rest else empty + 1
-        if len(items) >= first or not has_next or empty >= MAX_EMPTY_PAGES or end == position:
-            return Slice(items, end, has_next=has_next and end != position)
+        empty = 0 if stop > skip else empty + 1
+        if not missing or not has_next or empty >= MAX_EMPTY_PAGES or end == position:
+            return Slice(runs, end, has_next=has_next and end != position)
         position = end
-
-
-def _after(position: Position, page: Page[T], taken: int) -> Position:
-    """The position after some items of a page: within it, or at the start of the next one."""
-    skip = position.skip + taken
-    if skip < len(page.items) or page.next_token in {None, "", position.token}:
-        return Position(position.token, skip, position.size)
-    return Position(page.next_token, 0, position.size)

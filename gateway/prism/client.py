@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gateway.cache.document import Document
+from gateway.cache.document import Document, Kind
 from gateway.cache.flight import Outcome
 from gateway.errors import UpstreamError
 from gateway.prism.kinds import PrismKinds
@@ -18,23 +18,23 @@ class PrismClient:
 
     def __init__(self, upstream: Upstream, kinds: PrismKinds) -> None:
         self.upstream = upstream
-        self._kinds = kinds
+        self.kinds = kinds
 
     async def scan(self, scan_id: str) -> Outcome:
         """`GET /scans/{id}`: status and details, possibly with the stages embedded."""
-        return await self.upstream.get(self._kinds.scan, scan_id, path("/scans/{}", scan_id))
+        return await self.upstream.get(self.kinds.scan, scan_id, path("/scans/{}", scan_id))
 
-    async def kept_scan(self, scan_id: str) -> Document | None:
-        """The scan's record where it is at hand and fresh; never calls."""
-        return await self.upstream.peek(self._kinds.scan, scan_id)
+    def kept(self, kind: Kind, scan_id: str) -> Document | None:
+        """A document of a scan where it is at hand and fresh; never calls."""
+        return self.upstream.peek(kind, scan_id)
 
     async def scan_assets(self, scan_id: str) -> Outcome:
         """`GET /scans/{id}/scan-assets`: the status of each stage."""
-        return await self.upstream.get(self._kinds.scan_assets, scan_id, path("/scans/{}/scan-assets", scan_id))
+        return await self.upstream.get(self.kinds.scan_assets, scan_id, path("/scans/{}/scan-assets", scan_id))
 
     async def asset_urls(self, scan_id: str) -> Outcome:
         """`GET /scans/{id}/asset-urls`: every signed URL."""
-        return await self.upstream.get(self._kinds.asset_urls, scan_id, path("/scans/{}/asset-urls", scan_id))
+        return await self.upstream.get(self.kinds.asset_urls, scan_id, path("/scans/{}/asset-urls", scan_id))
 
     async def asset_url(self, scan_id: str, asset_type: str) -> Outcome:
         """`GET /scans/{id}/asset-urls/{assetType}`: one signed URL as a JSON string, however it arrived."""
@@ -44,12 +44,12 @@ class PrismClient:
             return dict.fromkeys(ids, as_json_string(body))
 
         id_ = f"{scan_id}/{asset_type}"
-        return (await self.upstream.load(self._kinds.asset_url, [id_], fetch))[id_]
+        return (await self.upstream.load(self.kinds.asset_url, [id_], fetch))[id_]
 
 
 def as_json_string(body: bytes) -> bytes:
     """Make a JSON string of a body that is one, or is bare text; null of one that is empty."""
     text = body.strip()
-    if not text:
+    if text in (b"", b'""'):
         return b"null"
     return text if text.startswith((b'"', b"null")) else msgspec.json.encode(text.decode(errors="replace"))

@@ -1,15 +1,17 @@
 """The kinds of document that Prism answers with, and how long each stays true."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from gateway.cache.document import Kind, Lifetime
-from gateway.cache.expiry import first_expiry
+from gateway.cache.expiry import expires_at, first_expiry
 from gateway.cache.freshness import Freshness
 
 STAGES = ("captureData", "body", "fittedBody", "measurement")
+EVERY_SCAN_HAS = ("previewImage", "model")
+
+_Url = Annotated[str, msgspec.Meta(pattern="^https?://")]
 
 
 def stages_are_ready(*stages: object) -> bool:
@@ -24,7 +26,7 @@ def stages_are_final(*stages: object) -> bool:
     """
     if stages_are_ready(*stages):
         return True
-    return "failed" in stages and all(stage in {"succeeded", "failed", None} for stage in stages)
+    return "failed" in stages and all(stage in ("succeeded", "failed", None) for stage in stages)
 
 
 class _Record(msgspec.Struct):
@@ -38,34 +40,18 @@ class _Stages(msgspec.Struct, rename="camel"):
     measurement: Any = None
 
 
-@dataclass(frozen=True, slots=True)
 class PrismKinds:
     """Prism's kinds with the freshness they are given."""
 
-    freshness: Freshness
-
-    @property
-    def scan(self) -> Kind:
-        """The scan's own record."""
-        return Kind("scan", self._scan)
-
-    @property
-    def scan_assets(self) -> Kind:
-        """The four stages."""
-        return Kind("scan_assets", self._scan_assets)
-
-    @property
-    def asset_urls(self) -> Kind:
-        """All signed URLs of a scan."""
-        return Kind("scan_asset_urls", self._asset_urls)
-
-    @property
-    def asset_url(self) -> Kind:
-        """One signed URL, as a JSON string or null."""
-        return Kind("scan_asset_url", self._asset_url)
+    def __init__(self, freshness: Freshness) -> None:
+        self.freshness = freshness
+        self.scan = Kind("scan", self._scan)
+        self.scan_assets = Kind("scan_assets", self._scan_assets)
+        self.asset_urls = Kind("scan_asset_urls", self._asset_urls)
+        self.asset_url = Kind("scan_asset_url", self._asset_url)
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
-        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in {"READY", "FAILED"})
+        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in ("READY", "FAILED"))
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
         stages = msgspec.json.decode(body, type=_Stages)
@@ -79,13 +65,13 @@ class PrismKinds:
         return Lifetime(self.freshness.stages_moving)
 
     def _asset_urls(self, body: bytes, now: float) -> Lifetime:
-        return self._urls(list(msgspec.json.decode(body, type=dict[str, Any]).values()), now)
+        urls = msgspec.json.decode(body, type=dict[str, Any])
+        if not all(map(urls.get, EVERY_SCAN_HAS)):  # a stage has yet to come, and may come as soon as a stage may
+            return Lifetime(self.freshness.stages_moving)
+        return self.freshness.of_signed_urls(first_expiry(urls.values()), now)
 
     def _asset_url(self, body: bytes, now: float) -> Lifetime:
-        return self._urls([msgspec.json.decode(body, type=str | None)], now)
-
-    def _urls(self, urls: list[Any], now: float) -> Lifetime:
-        # No URL yet is a stage that has not come; it may come as soon as a stage may.
-        if not any(urls):
+        url = msgspec.json.decode(body, type=_Url | None)
+        if url is None:
             return Lifetime(self.freshness.stages_moving)
-        return self.freshness.of_signed_urls(first_expiry(urls), now)
+        return self.freshness.of_signed_urls(expires_at(url), now)

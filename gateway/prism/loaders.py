@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -10,8 +11,15 @@ from strawberry.dataloader import DataLoader
 
 from gateway.cache.document import Document, part_of
 from gateway.cache.flight import Outcome
-from gateway.errors import UpstreamError, UpstreamRejected
+from gateway.errors import (
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.graph.journal import Journal
+from gateway.graph.promise import promised
 from gateway.graph.scalars import read_url
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.client import PrismClient
@@ -42,8 +50,14 @@ class PrismLoaders:
     def __init__(self, client: PrismClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
-        self._stages = _by_scan(self._load_record_and_stages)
-        self._urls = _by_scan(self._load_urls)
+
+    @cached_property
+    def _stages(self) -> DataLoader[Part, Outcome]:
+        return _by_scan(self._load_record_and_stages)
+
+    @cached_property
+    def _urls(self) -> DataLoader[Part, Outcome]:
+        return _by_scan(self._load_urls)
 
     async def record(self, scan_id: str) -> ScanRecord:
         """The scan's own record. Raises UpstreamNotFound when Prism has no such scan."""
@@ -56,13 +70,25 @@ class PrismLoaders:
         """Whether Prism has such a scan."""
         return not self._journal.document(await self._stages.load(Part(scan_id, RECORD))).missing
 
-    async def stages(self, scan_id: str) -> ScanAssets | None:
-        """The status of each stage; None before capture."""
+    def stages(self, scan_id: str) -> ScanAssets | None:
+        """The status of each stage, or a promise of it; None before capture."""
+        kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
+        if kept is None:
+            return promised(self._stages_later(scan_id))
+        return None if kept.missing else ScanAssets.of(kept)
+
+    async def _stages_later(self, scan_id: str) -> ScanAssets | None:
         document = self._journal.document(await self._stages.load(Part(scan_id, STAGES)))
         return None if document.missing else ScanAssets.of(document)
 
-    async def urls(self, scan_id: str) -> ScanAssetUrls | None:
-        """Every signed URL; None when Prism has none yet."""
+    def urls(self, scan_id: str) -> ScanAssetUrls | None:
+        """Every signed URL, or a promise of them; None when Prism has none yet."""
+        kept = self._client.kept(self._client.kinds.asset_urls, scan_id)
+        if kept is None:
+            return promised(self._urls_later(scan_id))
+        return None if kept.missing else ScanAssetUrls.of(kept)
+
+    async def _urls_later(self, scan_id: str) -> ScanAssetUrls | None:
         document = self._journal.document(await self._urls.load(Part(scan_id, ALL_URLS)))
         return None if document.missing else ScanAssetUrls.of(document)
 
@@ -77,11 +103,10 @@ class PrismLoaders:
         if RECORD in parts:
             record: Outcome | None = await self._client.scan(scan_id)
         else:
-            record = await self._client.kept_scan(scan_id)
+            record = self._client.kept(self._client.kinds.scan, scan_id)
         found = {} if record is None else {RECORD: record}
         if STAGES in parts:
-            embedded = _embedded_stages(record)
-            found[STAGES] = embedded if embedded is not None else await self._client.scan_assets(scan_id)
+            found[STAGES] = _embedded_stages(record) or await self._client.scan_assets(scan_id)
         return found
 
     async def _load_urls(self, scan_id: str, parts: Parts) -> Mapping[str, Outcome]:
@@ -109,8 +134,10 @@ def _by_scan(load_parts: LoadParts) -> DataLoader[Part, Outcome]:
     return DataLoader(load_fn=load)
 
 
-def _embedded_stages(record: Outcome | None) -> Document | None:
-    """Take the stages out of a record that embeds them, with the record's own times."""
+def _embedded_stages(record: Outcome | None) -> Outcome | None:
+    """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
+    if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited):
+        return record
     if not isinstance(record, Document) or record.missing:
         return None
     stages = bytes(msgspec.json.decode(record.body, type=_Embedding).scan_assets)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.graph.ids import check_id, check_ids
+from gateway.graph.ids import check_id, each_id
+from gateway.graph.promise import promised
 from gateway.prism.context import Info
 from gateway.prism.types import Scan
 
@@ -25,9 +26,13 @@ class PrismQueries:
         self, scan_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Prism's ids.")]
     ) -> list[Scan | None]:
         """No call either."""
-        return [Scan.by_id(scan_id) for scan_id in check_ids(scan_ids, "scanIds", MAX_SCANS)]
+        return each_id(scan_ids, "scanIds", MAX_SCANS, Scan.by_id)
 
 
-async def scan_node(info: Info, scan_id: str) -> Scan | None:
+def scan_node(info: Info, scan_id: str) -> Scan | None:
     """The scan behind a global id, where Prism has it."""
+    return promised(_existing(info, scan_id))
+
+
+async def _existing(info: Info, scan_id: str) -> Scan | None:
     return Scan.by_id(scan_id) if await info.context.prism.exists(scan_id) else None

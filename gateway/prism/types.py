@@ -138,14 +138,14 @@ class Scan(Node):
         return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id))
 
     @strawberry.field(description="Which assets are generated, stage by stage. Null until capture begins.")
-    async def assets(self, info: Info) -> ScanAssets | None:
+    def assets(self, info: Info) -> ScanAssets | None:
         """One call, or none where the record is asked for too and embeds them."""
-        return await info.context.prism.stages(self.scan_id)
+        return info.context.prism.stages(self.scan_id)
 
     @strawberry.field(description="Signed download URLs of every available file. Null when Prism has none yet.")
-    async def asset_urls(self, info: Info) -> ScanAssetUrls | None:
+    def asset_urls(self, info: Info) -> ScanAssetUrls | None:
         """One call."""
-        return await info.context.prism.urls(self.scan_id)
+        return info.context.prism.urls(self.scan_id)
 
     @strawberry.field(
         description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none."

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
-from gateway.errors import UpstreamError, UpstreamNotFound, UpstreamRejected
+from gateway.errors import UpstreamContract, UpstreamError, UpstreamNotFound, UpstreamRejected
 from gateway.scenario import wire
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, path
@@ -61,7 +61,7 @@ class _AssetAnswer(msgspec.Struct):
 
 class _LockAnswer(msgspec.Struct, rename="camel"):
     asset: msgspec.Raw
-    lock_id: str | None = None
+    lock_id: Any = None
 
 
 class _AssetsAnswer(msgspec.Struct):
@@ -160,19 +160,27 @@ class ScenarioClient:
         route = path("/assets/{}/" + verb, asset_id)
         query: Query = {**self._project, "originalAssets": original_assets or None}
         try:
-            answered = await self.upstream.call("PUT", route, query=query, body=body)
+            answered = await self.upstream.change("PUT", route, query=query, body=body)
         finally:
             await self.upstream.drop(self.kinds.asset, asset_id)
             self.upstream.drop_all(self.kinds.asset_page)
-        answer = self._decode(answered, _LockAnswer)
-        asset = self.upstream.document(self.kinds.asset, asset_id, self._with_id(bytes(answer.asset), "id", asset_id))
+        try:
+            answer = self._decode(answered, _LockAnswer)
+            body_ = self._with_id(bytes(answer.asset), "id", asset_id)
+            asset = self.upstream.document(self.kinds.asset, asset_id, body_)
+        except UpstreamContract as error:
+            raise error.after_change() from None
         if not original_assets:  # else its URL is not the one that readers get
             await self.upstream.keep(self.kinds.asset, asset)
-        return Locked(asset, answer.lock_id)
+        return Locked(asset, answer.lock_id if isinstance(answer.lock_id, str) else None)
 
     async def _post(self, route: str, body: Any, answer: type[T], query: Query | None = None) -> T:
         asked: Query = {**self._project, **(query or {})}
-        return self._decode(await self.upstream.call("POST", route, query=asked, body=body), answer)
+        answered = await self.upstream.change("POST", route, query=asked, body=body)
+        try:
+            return self._decode(answered, answer)
+        except UpstreamContract as error:
+            raise error.after_change() from None
 
     def _decode(self, body: bytes, answer: type[T]) -> T:
         try:

@@ -23,6 +23,6 @@ class AssetImage(DocumentType):
     )
 
     @strawberry.field(description="The image's own asset. Null when it cannot be read, or there is none.")
-    async def asset(self, info: Info) -> Annotated["Asset", strawberry.lazy("gateway.scenario.types")] | None:
+    def asset(self, info: Info) -> Annotated["Asset", strawberry.lazy("gateway.scenario.types")] | None:
         """One call, shared with every other asset that the same step of the request asks for."""
-        return await info.context.scenario.linked_asset(self.asset_id)
+        return info.context.scenario.linked_asset(self.asset_id)

@@ -106,6 +106,8 @@ def list_query(filter_: AssetFilter | None, sort: AssetSort | None) -> ListQuery
     by = _sort_field(filter_, sort)
     query: dict[str, Any] = {**_ids(filter_), **_dates(filter_), "types": _types(filter_), "tags": _tags(filter_)}
     privacy = given(filter_.privacy)
+    if privacy is AssetPrivacy.UNKNOWN:
+        raise BadUserInput("`filter.privacy` takes PRIVATE, PUBLIC or UNLISTED.")
     query["privacy"] = privacy.value if privacy else None
     query["sortBy"] = by.value
     query["sortDirection"] = (sort.direction if sort else SortDirection.DESC).value
@@ -114,7 +116,8 @@ def list_query(filter_: AssetFilter | None, sort: AssetSort | None) -> ListQuery
 
 
 def _deleted(filter_: AssetFilter, sort: AssetSort | None) -> ListQuery:
-    if sort is not None or filter_ != AssetFilter(deleted=True):
+    others = {name: value for name, value in vars(filter_).items() if name != "deleted"}
+    if sort is not None or any(given(value) is not None for value in others.values()):
         raise BadUserInput("`filter.deleted` goes with no other filter and no `sort`: Scenario takes it alone.")
     return {"deleted": True}
 
@@ -160,13 +163,19 @@ def _sort_field(filter_: AssetFilter, sort: AssetSort | None) -> AssetSortField:
 
 def _types(filter_: AssetFilter) -> tuple[str, ...] | None:
     types = given(filter_.types)
-    return tuple(type_.value for type_ in types) if types else None
+    if types is None:
+        return None
+    if not types:
+        raise BadUserInput("`filter.types` must name a type; leave it out for all.")
+    return tuple(type_.value for type_ in types)
 
 
 def _tags(filter_: AssetFilter) -> tuple[str, ...] | None:
     tags = given(filter_.tags)
-    if not tags:
+    if tags is None:
         return None
+    if not tags:
+        raise BadUserInput("`filter.tags` must name a tag; leave it out for all.")
     if given(filter_.privacy) is not AssetPrivacy.PUBLIC:
         raise BadUserInput("`filter.tags` needs `privacy: PUBLIC`: Scenario filters only public assets by tag.")
     if any("," in tag or not tag for tag in tags):

@@ -1,7 +1,6 @@
 """The kinds of document that Scenario answers with, and how long each stays true."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,7 +9,15 @@ from gateway.cache.document import Kind, Lifetime
 from gateway.cache.expiry import expires_at, first_expiry
 from gateway.cache.freshness import Freshness
 
-FINAL_JOB_STATUSES = frozenset({"success", "failure", "canceled"})
+FINAL_JOB_STATUSES = ("success", "failure", "canceled")
+
+
+class _Image(msgspec.Struct):
+    url: Any = None
+
+
+class _Metadata(msgspec.Struct):
+    thumbnail: _Image | None = None
 
 
 class _Signed(msgspec.Struct, rename="camel"):
@@ -18,20 +25,28 @@ class _Signed(msgspec.Struct, rename="camel"):
 
     url: Any = None
     original_file_url: Any = None
-    preview: Any = None
-    thumbnail: Any = None
-    first_frame: Any = None
-    last_frame: Any = None
+    preview: _Image | None = None
+    thumbnail: _Image | None = None
+    first_frame: _Image | None = None
+    last_frame: _Image | None = None
+    metadata: _Metadata | None = None
 
     def urls(self) -> Iterator[Any]:
         yield self.url
-        yield self.original_file_url
-        for image in (self.preview, self.thumbnail, self.first_frame, self.last_frame):
-            yield image.get("url") if isinstance(image, dict) else None
+        if self.original_file_url is not None:
+            yield self.original_file_url
+        canvas = None if self.metadata is None else self.metadata.thumbnail
+        for image in (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas):
+            if image is not None:
+                yield image.url
+
+
+class _SignedPage(msgspec.Struct):
+    assets: list[_Signed]
 
 
 class _Page(msgspec.Struct):
-    assets: list[_Signed]
+    assets: list[Any]
 
 
 class _Job(msgspec.Struct, rename="camel"):
@@ -39,39 +54,41 @@ class _Job(msgspec.Struct, rename="camel"):
     download_url: Any = None
 
 
+def _all_urls(value: Any) -> Iterator[str]:
+    """Every text under a `url` or `originalFileUrl`, wherever it stands in a document of an unexpected shape."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in ("url", "originalFileUrl") if isinstance(value.get(key), str))
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _all_urls(item)
+
+
 def job_is_final(status: object) -> bool:
     """Whether a batch download can change no more; a status never seen before can."""
     return status in FINAL_JOB_STATUSES
 
 
-@dataclass(frozen=True, slots=True)
 class ScenarioKinds:
     """Scenario's kinds with the freshness they are given."""
 
-    freshness: Freshness
-
-    @property
-    def asset(self) -> Kind:
-        """One asset."""
-        return Kind("asset", self._asset)
-
-    @property
-    def asset_page(self) -> Kind:
-        """One page of a list of assets."""
-        return Kind("asset_page", self._asset_page)
-
-    @property
-    def download_job(self) -> Kind:
-        """The status of a batch download."""
-        return Kind("download_job", self._download_job)
+    def __init__(self, freshness: Freshness) -> None:
+        self.freshness = freshness
+        self.asset = Kind("asset", self._asset)
+        self.asset_page = Kind("asset_page", self._asset_page)
+        self.download_job = Kind("download_job", self._download_job)
 
     def _asset(self, body: bytes, _now: float) -> Lifetime:
-        signed = msgspec.json.decode(body, type=_Signed)
-        return Lifetime(self.freshness.asset, self.freshness.asset_stale, first_expiry(signed.urls()))
+        try:
+            first = first_expiry(msgspec.json.decode(body, type=_Signed).urls())
+        except msgspec.ValidationError:
+            first = first_expiry(_all_urls(msgspec.json.decode(body, type=dict[str, Any])))
+        return Lifetime(self.freshness.asset, self.freshness.asset_stale, first)
 
     def _asset_page(self, body: bytes, _now: float) -> Lifetime:
-        assets = msgspec.json.decode(body, type=_Page).assets
-        first = first_expiry(url for asset in assets for url in asset.urls())
+        try:
+            signed = msgspec.json.decode(body, type=_SignedPage).assets
+            first = first_expiry([url for asset in signed for url in asset.urls()])
+        except msgspec.ValidationError:
+            first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Page).assets))
         return Lifetime(self.freshness.page, self.freshness.page_stale, first)
 
     def _download_job(self, body: bytes, now: float) -> Lifetime:

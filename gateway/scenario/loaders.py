@@ -1,19 +1,22 @@
 """What one request loads from Scenario: each document once, and assets by id together."""
 
 import asyncio
-from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import msgspec
 from strawberry.dataloader import DataLoader
 
-from gateway.cache.document import Document, part_of
+from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
 from gateway.errors import BadUserInput
 from gateway.graph.journal import Journal
+from gateway.graph.members import member
 from gateway.graph.paging import Cursors, Page, first_position, read_slice
-from gateway.scenario.client import MAX_BULK, ListQuery, ScenarioClient, member_id
+from gateway.graph.promise import promised
+from gateway.scenario.client import MAX_BULK, ListQuery, ScenarioClient
 from gateway.scenario.types import Asset, AssetConnection, DownloadJob
 from gateway.telemetry import drift
 from gateway.upstream.upstream import encode_query
@@ -21,9 +24,49 @@ from gateway.upstream.upstream import encode_query
 MAX_FIRST = 1_000
 
 
+class _Listed(msgspec.Struct):
+    id: Any = None
+
+
 class _Page(msgspec.Struct, rename="camel"):
-    assets: list[msgspec.Raw]
+    assets: list[Any]
     next_pagination_token: str | None = None
+
+
+class _ListedPage(_Page, rename="camel"):
+    assets: list[_Listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a page holds: the id of each member, None for one that nobody can ask for, and the next page's token."""
+
+    ids: Sequence[str | None]
+    places: Mapping[str, int]
+    next_token: str | None
+
+
+def _index(page: Document) -> Index:
+    """Index a page once, and keep that with it. Raises `msgspec.DecodeError` for what is no page."""
+    known: Index | None = page.made.get("index")
+    if known is None:
+        known = page.made["index"] = _read_index(page.body)
+    return known
+
+
+def _read_index(body: bytes) -> Index:
+    try:
+        listed = msgspec.json.decode(body, type=_ListedPage)
+        found = [asset.id for asset in listed.assets]
+        token = listed.next_pagination_token
+    except msgspec.ValidationError:  # a member that is no object
+        page = msgspec.json.decode(body, type=_Page)
+        found = [asset.get("id") if isinstance(asset, dict) else None for asset in page.assets]
+        token = page.next_pagination_token
+    ids = [id_ if isinstance(id_, str) else None for id_ in found]
+    if None in ids:
+        drift.note("GET /assets", "an asset without an id")
+    return Index(ids, {id_: place for place, id_ in enumerate(ids) if id_ is not None}, token)
 
 
 class PageKey(NamedTuple):
@@ -40,18 +83,34 @@ class ScenarioLoaders:
     def __init__(self, client: ScenarioClient, journal: Journal) -> None:
         self.client = client
         self._journal = journal
-        self._assets: DataLoader[str, Outcome] = DataLoader(load_fn=self._load_assets, max_batch_size=MAX_BULK)
-        self._pages: DataLoader[PageKey, Outcome] = DataLoader(load_fn=self._load_pages)
-        self._jobs: DataLoader[str, Outcome] = DataLoader(load_fn=self._load_jobs)
+        self._seen: list[Document] = []
 
-    async def asset(self, asset_id: str) -> Asset | None:
-        """One asset; those that are asked for in the same step of the request come in one call."""
+    @cached_property
+    def _assets(self) -> DataLoader[str, Outcome]:
+        return DataLoader(load_fn=self._load_assets, max_batch_size=MAX_BULK)
+
+    @cached_property
+    def _pages(self) -> DataLoader[PageKey, Outcome]:
+        return DataLoader(load_fn=self._load_pages)
+
+    @cached_property
+    def _jobs(self) -> DataLoader[str, Outcome]:
+        return DataLoader(load_fn=self._load_jobs)
+
+    def asset(self, asset_id: str) -> Asset | None:
+        """One asset, or a promise of it; those asked for in the same step of the request come in one call."""
+        kept = self.client.upstream.peek(self.client.kinds.asset, asset_id) or self._on_a_page(asset_id)
+        if kept is None:
+            return promised(self._asset_later(asset_id))
+        return None if kept.missing else Asset.of(kept)
+
+    async def _asset_later(self, asset_id: str) -> Asset | None:
         document = self._journal.document(await self._assets.load(asset_id))
         return None if document.missing else Asset.of(document)
 
-    async def linked_asset(self, asset_id: object) -> Asset | None:
+    def linked_asset(self, asset_id: object) -> Asset | None:
         """The asset that another document points to, where that is an id at all."""
-        return await self.asset(asset_id) if isinstance(asset_id, str) and asset_id else None
+        return self.asset(asset_id) if isinstance(asset_id, str) and asset_id else None
 
     async def download_job(self, job_id: str) -> DownloadJob | None:
         """One batch download."""
@@ -67,6 +126,7 @@ class ScenarioLoaders:
         """Read an asset as a change left it, and forget what the request read before."""
         self._assets.prime(asset.id, asset, force=True)
         self._pages.clear_all()
+        self._seen.clear()
         return Asset.of(asset)
 
     async def connection(
@@ -76,29 +136,31 @@ class ScenarioLoaders:
         if not 1 <= first <= MAX_FIRST:
             raise BadUserInput(f"`first` takes 1 to {MAX_FIRST:,}; this is {first}.")
         cursors = Cursors(encode_query(query))  # type: ignore[arg-type]
-        start = cursors.read(after) if after else first_position(first)
+        start = first_position(first) if after is None else cursors.read(after)
         read = await read_slice(partial(self._page, query), start, first)
         if read.error is not None:
             self._journal.add_error(read.error, path)
         return AssetConnection(read=read, cursors=cursors, resumed=after is not None)
 
-    async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Asset]:
+    def _on_a_page(self, asset_id: str) -> Document | None:
+        """Find an asset on the pages that the request has read."""
+        for page in self._seen:
+            place = _index(page).places.get(asset_id)
+            if place is not None:
+                return member(page, "assets", "asset", place)
+        return None
+
+    async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Document]:
         key = PageKey(tuple(query.items()), size, token)
         document = self._journal.document(await self._pages.load(key))
         if document.missing:
             raise self.client.upstream.not_found("such list")
-        page = msgspec.json.decode(document.body, type=_Page)
-        return Page([self._member(asset, document) for asset in page.assets], page.next_pagination_token)
-
-    def _member(self, asset: msgspec.Raw, page: Document) -> Asset | None:
-        """Read a member of a page, and spare the request another call for it."""
-        id_ = member_id(asset)
-        if id_ is None:
-            drift.note("GET /assets", "an asset without an id")
-            return None
-        document = part_of(page, "asset", id_, bytes(asset))
-        self._assets.prime(id_, document)
-        return Asset.of(document)
+        try:
+            index = _index(document)
+        except msgspec.DecodeError:
+            raise self.client.upstream.broken_contract() from None
+        self._seen.append(document)
+        return Page([None if id_ is None else document for id_ in index.ids], index.next_token)
 
     async def _load_assets(self, asset_ids: Sequence[str]) -> list[Outcome]:
         outcomes = await self.client.assets(asset_ids)

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gateway.errors import BadUserInput, GatewayError
-from gateway.graph.ids import check_id, check_ids
+from gateway.graph.ids import check_id
 from gateway.graph.scalars import read_url, write_datetime
 from gateway.graph.signed_url import SignedUrl
 from gateway.graph.user_errors import UserError, UserErrorCode, user_error
@@ -148,7 +148,8 @@ def _refuse_batch(batch: RequestBatchDownloadInput) -> UserError | None:
     ids = {"assetIds": batch.asset_ids, "inferenceIds": batch.inference_ids, "modelIds": batch.model_ids}
     for name, some in ids.items():
         try:
-            check_ids(some, name, MAX_BATCH)
+            for id_ in some:
+                check_id(id_, name)
         except BadUserInput as error:
             return user_error(error, {None: name})
     return None

@@ -1,11 +1,11 @@
 """What can be asked of Scenario."""
 
-from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
 
-from gateway.graph.ids import check_id, check_ids
+from gateway.graph.ids import check_id, each_id
+from gateway.graph.promise import promised
 from gateway.scenario.client import MAX_BULK
 from gateway.scenario.context import Info
 from gateway.scenario.inputs import AssetFilter, AssetSort, given, list_query
@@ -17,13 +17,13 @@ class ScenarioQueries:
     """Scenario's fields of `Query`."""
 
     @strawberry.field(description="One Scenario asset by Scenario id; null when there is none.")
-    async def asset(
+    def asset(
         self,
         info: Info,
         asset_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the asset.")],
     ) -> Asset | None:
         """One call, shared with every other asset that the same step of the request asks for."""
-        return await info.context.scenario.asset(check_id(asset_id, "assetId"))
+        return info.context.scenario.asset(check_id(asset_id, "assetId"))
 
     @strawberry.field(description=f"Assets by Scenario id, in the order asked, in one bulk call. At most {MAX_BULK}.")
     def assets_by_id(
@@ -32,9 +32,7 @@ class ScenarioQueries:
         asset_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Scenario's ids of the assets.")],
     ) -> list[Asset | None]:
         """One call for all; an asset that fails is null with an error at its place."""
-        asset = info.context.scenario.asset
-        waiting: list[Awaitable[Asset | None]] = [asset(i) for i in check_ids(asset_ids, "assetIds", MAX_BULK)]
-        return waiting  # type: ignore[return-value] # graphql-core awaits each at its own path
+        return each_id(asset_ids, "assetIds", MAX_BULK, info.context.scenario.asset)
 
     @strawberry.field(description="Assets of the project. `first` may exceed Scenario's page limit of 100.")
     async def assets(
@@ -61,11 +59,11 @@ class ScenarioQueries:
         return await info.context.scenario.download_job(check_id(job_id, "jobId"))
 
 
-async def asset_node(info: Info, asset_id: str) -> Asset | None:
+def asset_node(info: Info, asset_id: str) -> Asset | None:
     """The asset behind a global id."""
-    return await info.context.scenario.asset(asset_id)
+    return info.context.scenario.asset(asset_id)
 
 
-async def download_job_node(info: Info, job_id: str) -> DownloadJob | None:
+def download_job_node(info: Info, job_id: str) -> DownloadJob | None:
     """The download job behind a global id."""
-    return await info.context.scenario.download_job(job_id)
+    return promised(info.context.scenario.download_job(job_id))

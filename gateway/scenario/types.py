@@ -1,14 +1,17 @@
 """Scenario's part of the graph: assets, their connections, and download jobs."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
+import msgspec
 import strawberry
 
+from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
 from gateway.graph.ids import Node, global_id
+from gateway.graph.members import Members
 from gateway.graph.paging import Cursors, PageInfo, Slice
 from gateway.graph.scalars import URL
 from gateway.scenario.asset_types import AssetSource
@@ -34,9 +37,12 @@ def _job_id(id_: Any) -> strawberry.ID:
     return global_id("DownloadJob", id_)
 
 
-def _name(metadata: Any) -> str | None:
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) else None
+class _Named(msgspec.Struct):
+    name: Any = None
+
+
+def _name(metadata: _Named | None) -> str | None:
+    return metadata.name if metadata is not None and isinstance(metadata.name, str) else None
 
 
 @strawberry.type(description="One file that Scenario holds: generated or uploaded.")
@@ -52,7 +58,9 @@ class Asset(Node, DocumentType):
         "When `url` stops working; null when it does not say.", key="url", convert=signed_url_expiry
     )
     privacy: AssetPrivacy = wire("Who may see it.")
-    name: str | None = wire("Its name, which is `metadata.name`; often missing.", key="metadata", convert=_name)
+    name: str | None = wire(
+        "Its name, which is `metadata.name`; often missing.", key="metadata", convert=_name, reads=_Named
+    )
     description: str | None = wire("The manual description, else a caption.")
     automatic_captioning: str | None = wire("The caption that Scenario made.")
     tags: list[str] = wire("Its tags.")
@@ -88,14 +96,14 @@ class Asset(Node, DocumentType):
         return JSON(self.decoded())
 
     @strawberry.field(description="The asset that it was made from. Null when there is none, or it cannot be read.")
-    async def parent(self, info: Info) -> "Asset | None":
+    def parent(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        return await info.context.scenario.linked_asset(self.metadata.parent_id)
+        return info.context.scenario.linked_asset(self.metadata.parent_id)
 
     @strawberry.field(description="The asset that its line began with. Null when there is none, or it cannot be read.")
-    async def root(self, info: Info) -> "Asset | None":
+    def root(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        return await info.context.scenario.linked_asset(self.metadata.root_parent_id)
+        return info.context.scenario.linked_asset(self.metadata.root_parent_id)
 
     @strawberry.field(description="The assets that were made from it, newest first. Null when they cannot be read.")
     async def children(
@@ -103,7 +111,9 @@ class Asset(Node, DocumentType):
     ) -> "AssetConnection | None":
         """One call an asset and page."""
         query: ListQuery = {"parentAssetId": self.asset_id, "sortBy": "createdAt", "sortDirection": "desc"}
-        return await info.context.scenario.connection(query, first, after or None, info.path.as_list())
+        return await info.context.scenario.connection(
+            query, first, None if after is strawberry.UNSET else after, info.path.as_list()
+        )
 
 
 @strawberry.type(description="An asset in a connection.")
@@ -114,29 +124,32 @@ class AssetEdge:
 
 @strawberry.type(description="Assets in order, joined from as many of Scenario's pages as it takes.")
 class AssetConnection:
-    read: strawberry.Private[Slice[Asset]]
+    read: strawberry.Private[Slice[Document]]
     cursors: strawberry.Private[Cursors]
     resumed: strawberry.Private[bool]
 
     @strawberry.field(description="The assets with their cursors.")
     def edges(self) -> list[AssetEdge]:
         """No call: the assets are read when the connection is."""
-        return [AssetEdge(cursor=self.cursors.write(position), node=node) for position, node in self.read.items]
+        positions = [position for position, _ in self.read.items]
+        members = zip(positions, self.nodes(), strict=True)
+        return [AssetEdge(cursor=self.cursors.write(position), node=node) for position, node in members]
 
     @strawberry.field(description="The assets without their cursors.")
     def nodes(self) -> list[Asset]:
         """No call either."""
-        return [node for _, node in self.read.items]
+        pages = [(run.page.items[run.places[0]], run.places) for run in self.read.runs if run.places]
+        return cast("list[Asset]", Members(Asset, "asset", "assets", [(page, at) for page, at in pages if page]))
 
     @strawberry.field(description="Whether there is more, and where to go on.")
     def page_info(self) -> PageInfo:
         """No call either."""
-        items, has_next = self.read.items, self.read.has_next
+        start, has_next = self.read.start, self.read.has_next
         return PageInfo(
             has_next_page=has_next,
             has_previous_page=self.resumed,
-            start_cursor=self.cursors.write(items[0][0]) if items else None,
-            end_cursor=self.cursors.write(self.read.end) if items or has_next else None,
+            start_cursor=None if start is None else self.cursors.write(start),
+            end_cursor=self.cursors.write(self.read.end) if start is not None or has_next else None,
         )
 
 

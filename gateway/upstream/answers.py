@@ -39,9 +39,9 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return seconds
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
 
 
 def _decode(body: bytes) -> Any:

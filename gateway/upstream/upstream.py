@@ -25,6 +25,7 @@ from gateway.errors import (
 )
 from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
+from gateway.upstream.channel import Channel
 from gateway.upstream.credentials import Credential
 
 log = logging.getLogger("gateway.upstream")
@@ -82,7 +83,7 @@ class Upstream:
 
     name: str
     title: str
-    client: httpx.AsyncClient
+    channel: Channel
     credential: Credential
     store: DocumentStore
     clock: Callable[[], float]
@@ -115,12 +116,8 @@ class Upstream:
         url = f"{path_}?{encoded}" if (encoded := encode_query(query or {})) else path_
         try:
             async with asyncio.timeout(self.timeout):
-                response = await self.client.request(
-                    method,
-                    url,
-                    content=None if body is None else msgspec.json.encode(body),
-                    headers={"authorization": self.credential.header},
-                )
+                content = None if body is None else msgspec.json.encode(body)
+                response = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
         if not response.is_success:
@@ -129,13 +126,22 @@ class Upstream:
             raise self._noted(method, path_, self.broken_contract())
         return response.content
 
+    async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
+        """Make a call that changes something, once. An error that leaves open whether it was done says so."""
+        try:
+            return await self.call(method, path_, query=query, body=body)
+        except (UpstreamTimeout, UpstreamUnavailable, UpstreamContract) as error:
+            if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+                raise  # it never left
+            raise error.after_change() from error.__cause__
+
     def key(self, kind: Kind, id_: str) -> str:
         """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
         return f"{self.name}:{self.scope}:{kind.name}:{self._generations[kind.name]}:{id_}"
 
-    async def peek(self, kind: Kind, id_: str) -> Document | None:
-        """Give a document that is at hand and fresh, without calling."""
-        return await self.store.peek(self.key(kind, id_))
+    def peek(self, kind: Kind, id_: str) -> Document | None:
+        """Give a document that is at hand and fresh, without calling and without waiting."""
+        return self.store.peek(self.key(kind, id_))
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""

@@ -79,4 +79,4 @@ class Damaging(httpx.AsyncBaseTransport):
             return httpx.Response(200, content=body[: len(body) // 2])
         if chance < 0.06:
             raise httpx.ConnectError("refused")
-        return httpx.Response(status, content=damaged(body, random) if status == 200 else body)  # noqa: PLR2004
+        return httpx.Response(status, content=damaged(body, random) if status == 200 else body)

@@ -127,7 +127,7 @@ class Maker:
         if isinstance(type_, GraphQLList):
             return f"[{', '.join(self.value(name, type_.of_type) for _ in range(self.random.randint(0, 4)))}]"
         if isinstance(type_, GraphQLEnumType):
-            return self.random.choice(list(type_.values))
+            return str(self.random.choice(list(type_.values)))
         if isinstance(type_, GraphQLInputObjectType):
             chosen = [key for key in type_.fields if self.random.random() < 0.15]
             return f"{{{', '.join(f'{key}: {self.value(key, type_.fields[key].type)}' for key in chosen)}}}"
@@ -157,20 +157,18 @@ def variable_values(operation: Operation, random: Random, ids: list[str]) -> dic
     return values
 
 
+RIGHT: Mapping[str, list[Any]] = {
+    "Boolean": [True, False],
+    "Int": [1, 3, 150],
+    "ScanAssetType": ["MODEL"],
+    "AssetFilter": [{}, {"types": ["TXT2IMG"]}, {"privacy": "PUBLIC"}],
+    "AssetSort": [{}, {"field": "UPDATED_AT"}],
+}
+
+
 def right(type_: str, random: Random, ids: list[str]) -> Any:
     """A value that a type takes."""
     bare = type_.rstrip("!")
     if bare.startswith("["):
         return [right(bare[1:-1], random, ids) for _ in range(random.randint(0, 3))]
-    match bare:
-        case "Boolean":
-            return random.random() < 0.5
-        case "Int":
-            return random.choice([1, 3, 150])
-        case "ScanAssetType":
-            return "MODEL"
-        case "AssetFilter":
-            return random.choice([{}, {"types": ["TXT2IMG"]}, {"privacy": "PUBLIC"}])
-        case "AssetSort":
-            return random.choice([{}, {"field": "UPDATED_AT"}])
-    return random.choice(ids)
+    return random.choice(RIGHT.get(bare, ids))
