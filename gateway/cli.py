@@ -8,6 +8,7 @@ import click
 
 from gateway import __version__
 from gateway.app import create_app
+from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.http import graphiql
 from gateway.schema import schema
@@ -64,6 +65,16 @@ def sandbox(port: int, seed: int) -> None:
     """Run until interrupted."""
     configure_logging("warning")
     run_sandbox(port, seed)
+
+
+@main.command(help="Measure CPU a query and requests a second, beside stock execution and a bare server.")
+@click.option("--seconds", default=2.0, show_default=True, help="How long each figure is measured.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
+@click.option("--sockets/--no-sockets", default=True, show_default=True, help="Measure over sockets too.")
+def bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
+    """Take about a minute."""
+    configure_logging("error")
+    run_bench(seconds, as_json=as_json, sockets=sockets)
 
 
 @main.command("schema", help="Print the schema, or write it to a file.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -39,10 +40,18 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def settle() -> None:
+    """Spare what the program itself is made of from garbage collection, and collect less often: p99 falls with it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0."""
     # Having shut down, uvicorn raises the signal again, which must not end the process as if it had been killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    settle()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(_config(app)).run(sockets=[listener])
 

@@ -68,6 +68,10 @@ class Settings(BaseModel):
     gateway_plans: bool = Field(
         default=True, description="Answer by compiled plans; without them graphql-core executes every operation."
     )
+    gateway_operations: int = Field(1_000, description="How many operations are kept parsed and planned.", ge=0)
+    gateway_answers: bool = Field(
+        default=False, description="Keep whole answers too, for as long as every document in them is fresh."
+    )
     gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
 

@@ -45,7 +45,7 @@ def test_version_is_the_packages() -> None:
 
 
 def test_help_names_every_command() -> None:
-    assert list(main.commands) == ["serve", "demo", "sandbox", "schema"]
+    assert list(main.commands) == ["serve", "demo", "sandbox", "bench", "schema"]
     assert all(f"\n  {name} " in invoke("--help").output for name in main.commands)
 
 

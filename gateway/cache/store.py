@@ -23,6 +23,7 @@ class DocumentStore:
     memory: BoundedMemoryCache
     clock: Callable[[], float]
     flights: Flights = field(init=False)
+    changes: int = 0
     _refreshes: set[asyncio.Task[dict[str, Outcome]]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class DocumentStore:
 
     async def drop(self, key: str) -> None:
         """Forget a document, and whatever a flight may bring under its key."""
+        self.changes += 1
         self.flights.forget(key)
         await self.memory.delete(key)
 

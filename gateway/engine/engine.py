@@ -10,6 +10,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.engine.answers import Answers
 from gateway.engine.compiler import is_awaitable
 from gateway.engine.errors import present
 from gateway.engine.operations import Operation, Operations
@@ -48,6 +49,7 @@ class Engine:
     schema: GraphQLSchema
     operations: Operations
     uses_plans: bool = True
+    answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     async def answer(
@@ -65,10 +67,33 @@ class Engine:
             result = Result(None, prepared.errors, executed=False)
         else:
             operation = prepared.find(operation_name)
-            if reads_only and operation.definition.operation is not OperationType.QUERY:
+            is_query = operation.definition.operation is OperationType.QUERY
+            if reads_only and not is_query:
                 raise ReadsOnly
-            result = await self.execute(operation, variables, context)
+            result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
         return encode(respond(result, context.journal))
+
+    async def _kept_or_executed(
+        self,
+        operation: Operation,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        context: HasJournal,
+        *,
+        is_query: bool,
+    ) -> Result:
+        if self.answers is None or not is_query:
+            return await self.execute(operation, variables, context)
+        key = self.answers.key(text, operation.name, variables)
+        data = self.answers.find(key, context.journal)
+        if data is not None:
+            return Result(data)
+        result = await self.execute(operation, variables, context)
+        if result.errors:
+            return result
+        data = msgspec.Raw(encode(result.data))
+        await self.answers.keep(key, data, context.journal)
+        return Result(data)
 
     async def execute(self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal) -> Result:
         """Execute an operation that was found valid."""

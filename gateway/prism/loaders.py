@@ -75,7 +75,7 @@ class PrismLoaders:
         kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
         if kept is None:
             return promised(self._stages_later(scan_id))
-        return None if kept.missing else ScanAssets.of(kept)
+        return None if self._journal.serve(kept).missing else ScanAssets.of(kept)
 
     async def _stages_later(self, scan_id: str) -> ScanAssets | None:
         document = self._journal.document(await self._stages.load(Part(scan_id, STAGES)))
@@ -86,7 +86,7 @@ class PrismLoaders:
         kept = self._client.kept(self._client.kinds.asset_urls, scan_id)
         if kept is None:
             return promised(self._urls_later(scan_id))
-        return None if kept.missing else ScanAssetUrls.of(kept)
+        return None if self._journal.serve(kept).missing else ScanAssetUrls.of(kept)
 
     async def _urls_later(self, scan_id: str) -> ScanAssetUrls | None:
         document = self._journal.document(await self._urls.load(Part(scan_id, ALL_URLS)))

@@ -102,7 +102,7 @@ class ScenarioLoaders:
         kept = self.client.upstream.peek(self.client.kinds.asset, asset_id) or self._on_a_page(asset_id)
         if kept is None:
             return promised(self._asset_later(asset_id))
-        return None if kept.missing else Asset.of(kept)
+        return None if self._journal.serve(kept).missing else Asset.of(kept)
 
     async def _asset_later(self, asset_id: str) -> Asset | None:
         document = self._journal.document(await self._assets.load(asset_id))

@@ -16,12 +16,14 @@ BASE_HEADERS: Mapping[str, str] = {
     "user-agent": f"scan-gateway/{__version__}",
 }
 
+MAX_TARGET = 65_000
+
 
 @dataclass(slots=True)
 class Channel:
     """Sends requests to one base address with the same headers; follows no redirect and keeps no cookie."""
 
-    base_url: str
+    base: httpx.URL
     headers: httpx.Headers = field(repr=False)
     transport: httpx.AsyncBaseTransport
     extensions: dict[str, Any]
@@ -29,7 +31,7 @@ class Channel:
     async def send(self, method: str, target: str, content: bytes | None) -> httpx.Response:
         """Make one request and read its answer. Raises what httpx's transports raise."""
         request = httpx.Request(
-            method, self.base_url + target, headers=self.headers, content=content, extensions=self.extensions
+            method, self._url(target), headers=self.headers, content=content, extensions=self.extensions
         )
         response = await self.transport.handle_async_request(request)
         try:
@@ -37,6 +39,16 @@ class Channel:
         finally:
             await response.aclose()
         return response
+
+    def _url(self, target: str) -> httpx.URL:
+        """Put a target behind the base address, both of which are encoded: parsing them again costs 20 µs a call."""
+        if len(target) > MAX_TARGET:
+            raise httpx.InvalidURL("URL too long")
+        path, _, query = target.partition("?")
+        url = httpx.URL(self.base)
+        parts = self.base._uri_reference  # noqa: SLF001 - httpx has no other way to make a URL of known parts
+        url._uri_reference = parts._replace(path=parts.path.rstrip("/") + path, query=query or None)  # noqa: SLF001 - the same
+        return url
 
     async def close(self) -> None:
         """Close the connections."""
@@ -49,7 +61,7 @@ def open_channel(
     """Open a way to an API; without a transport over the network, by the proxy that the environment names."""
     url = base_url.rstrip("/")
     return Channel(
-        url,
+        httpx.URL(url),
         httpx.Headers({**BASE_HEADERS, **headers}),
         transport or httpx.AsyncHTTPTransport(proxy=_proxy(url)),
         {"timeout": httpx.Timeout(timeout).as_dict()},

@@ -160,6 +160,7 @@ class Upstream:
 
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""
+        self.store.changes += 1
         self._generations[kind.name] += 1
 
     async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:

@@ -1,0 +1,64 @@
+"""Whole answers, where the settings want them kept: as fresh as their least fresh document."""
+
+from gateway.sandbox import Fault
+from tests.world import World, world
+
+ON = {"gateway_answers": True}
+
+
+async def ask(gateway: World, scan_id: str) -> object:
+    return await gateway.data(
+        "query ($id: ID!) { scan(scanId: $id) { assets { isReady } } assets(first: 2) { nodes { assetId } } }",
+        id=scan_id,
+    )
+
+
+async def test_an_answer_is_kept_until_its_least_fresh_document_is_not() -> None:
+    async with world(ON) as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        first = await ask(gateway, scan_id)
+        assert len(gateway.calls) == 2
+        gateway.clock.advance(4.9)  # a page is fresh for 5 seconds, a scan that is ready for 300
+        assert await ask(gateway, scan_id) == first
+        assert gateway.app.state.engine.counts["planned"] == 1
+        gateway.clock.advance(0.2)
+        await ask(gateway, scan_id)
+        assert gateway.app.state.engine.counts["planned"] == 2
+
+
+async def test_other_variables_have_another_answer() -> None:
+    async with world(ON) as gateway:
+        ready, other = gateway.sandbox.prism.scan_ids("READY")[0], gateway.sandbox.prism.scan_ids("FAILED")[0]
+        assert await ask(gateway, ready) != await ask(gateway, other)
+
+
+async def test_an_answer_with_an_error_is_not_kept() -> None:
+    async with world(ON) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", status=503, times=1))
+        query = '{ scan(scanId: "missing") { assets { isReady } } }'
+        assert "errors" in await gateway.execute(query)
+        assert "errors" not in await gateway.execute(query)
+
+
+async def test_a_change_takes_every_kept_answer_with_it() -> None:
+    async with world(ON) as gateway:
+        asset_id = gateway.asset_ids[0]
+        query = f'{{ asset(assetId: "{asset_id}") {{ metadata {{ lockExpiresAt }} }} }}'
+        before = await gateway.data(query)
+        await gateway.data(
+            "mutation ($id: ID!, $at: DateTime!) { lockAsset(input: { assetId: $id, lockExpiresAt: $at }) { lockId } }",
+            id=asset_id,
+            at="2027-01-01T00:00:00Z",
+        )
+        after = await gateway.data(query)
+        assert before == {"asset": {"metadata": {"lockExpiresAt": None}}}
+        assert after == {"asset": {"metadata": {"lockExpiresAt": "2027-01-01T00:00:00Z"}}}
+
+
+async def test_a_kept_answer_still_says_what_it_took() -> None:
+    async with world({**ON, "gateway_report_calls": True}) as gateway:
+        calls = [
+            (await gateway.execute("{ assets(first: 1) { nodes { assetId } } }"))["extensions"]["upstreamCalls"]
+            for _ in range(2)
+        ]
+        assert calls == [{"scenario": 1}, {}]

@@ -1,0 +1,137 @@
+"""Operations are prepared once; what is planned, what is not, and what leaves its plan."""
+
+import json
+
+import pytest
+from graphql import get_introspection_query
+
+from gateway.cache.document import Document
+from gateway.engine.operations import MAX_VARIANTS, Operations
+from gateway.sandbox import Fault
+from gateway.schema import schema
+from tests.world import Clock, World, world
+
+GRAPHQL = schema._schema  # noqa: SLF001 - graphql-core's own
+
+
+def counts(gateway: World) -> dict[str, int]:
+    """How many operations were answered in which way since the last look."""
+    counted = gateway.app.state.engine.counts
+    seen = dict(counted)
+    counted.clear()
+    return seen
+
+
+def test_an_operation_is_prepared_once_and_the_least_recently_asked_goes_first() -> None:
+    operations = Operations(GRAPHQL, most=2)
+    first = operations.find("{ a: __typename }")
+    operations.find("{ b: __typename }")
+    assert operations.find("{ a: __typename }") is first
+    operations.find("{ c: __typename }")
+    assert len(operations) == 2
+    assert operations.find("{ a: __typename }") is first
+
+
+def test_a_thousand_operations_leave_no_more_than_may_be_kept() -> None:
+    operations = Operations(GRAPHQL, most=100, most_invalid=10)
+    for number in range(1_000):
+        operations.find(f"{{ a{number}: __typename }}")
+        operations.find(f"{{ nothing{number} }}")
+    assert len(operations) == 110
+
+
+def test_an_invalid_operation_is_remembered_for_a_while() -> None:
+    clock = Clock(0.0)
+    operations = Operations(GRAPHQL, clock=clock)
+    first = operations.find("{ nothing }")
+    assert first.errors
+    clock.advance(9)
+    assert operations.find("{ nothing }") is first
+    clock.advance(2)
+    assert operations.find("{ nothing }") is not first
+
+
+async def test_other_variables_are_the_same_operation_and_the_same_plan(gateway: World) -> None:
+    query = "query ($id: ID!) { scan(scanId: $id) { scanId } }"
+    for id_ in ("a", "b"):
+        assert await gateway.data(query, id=id_) == {"scan": {"scanId": id_}}
+    (operation,) = gateway.app.state.engine.operations.find(query).operations
+    assert len(operation.plans) == 1
+
+
+async def test_what_is_skipped_or_included_makes_a_plan_of_its_own_up_to_a_bound(gateway: World) -> None:
+    names = [f"v{number}" for number in range(6)]
+    fields = " ".join(f"a{name}: scanId @include(if: ${name})" for name in names)
+    query = f'query ({" ".join(f"${n}: Boolean!" for n in names)}) {{ scan(scanId: "s") {{ __typename {fields} }} }}'
+    for choice in range(64):
+        chosen = {name: bool(choice >> place & 1) for place, name in enumerate(names)}
+        expected = {"__typename": "Scan"} | {f"a{name}": "s" for name in names if chosen[name]}
+        assert await gateway.data(query, **chosen) == {"scan": expected}
+    (operation,) = gateway.app.state.engine.operations.find(query).operations
+    assert len(operation.plans) == MAX_VARIANTS
+    assert counts(gateway) == {"planned": MAX_VARIANTS, "unplanned": 64 - MAX_VARIANTS}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        get_introspection_query(),
+        '{ node(id: "QXNzZXQ6YQ") { id } }',
+        'mutation { unlockAsset(input: { assetId: "a" }) { lockId: userErrors { code } } }',
+    ],
+)
+async def test_what_no_plan_is_made_for_is_answered_by_graphql_core(gateway: World, query: str) -> None:
+    assert "data" in await gateway.execute(query)
+    assert counts(gateway) == {"unplanned": 1}
+
+
+async def test_a_document_that_cannot_be_had_is_planned_too(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+    answer = await gateway.execute('{ scan(scanId: "s") { assets { isReady } } assets { nodes { assetId } } }')
+    assert answer["data"]["scan"] == {"assets": None}
+    assert len(answer["data"]["assets"]["nodes"]) == 50
+    assert counts(gateway) == {"planned": 1}
+
+
+async def test_a_value_of_the_wrong_type_leaves_the_plan_and_costs_no_second_call(gateway: World) -> None:
+    asset = {"id": "a", "mimeType": 7, "outputIndex": "x", "name": None}
+    gateway.sandbox.faults.add(Fault(status=200, body=json.dumps({"asset": asset})))
+    answer = await gateway.execute('{ asset(assetId: "a") { assetId mimeType outputIndex } }')
+    assert answer["data"] == {"asset": {"assetId": "a", "mimeType": "7", "outputIndex": None}}
+    assert counts(gateway) == {"left": 1}
+    assert gateway.calls == [("GET", "/assets/a")]
+
+
+async def test_without_plans_graphql_core_answers_everything() -> None:
+    async with world({"gateway_plans": False}) as gateway:
+        assert await gateway.data('{ scan(scanId: "s") { scanId } }') == {"scan": {"scanId": "s"}}
+        assert counts(gateway) == {}
+
+
+async def test_a_fragment_is_made_once_for_all_who_select_the_same(gateway: World) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    query = f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}'
+    await gateway.data(query)
+    prism = gateway.gateway.prism
+    document = prism.kept(prism.kinds.scan_assets, scan_id)
+    assert document is not None
+    made = dict(document.made)
+    await gateway.data(query)
+    assert made
+    assert document.made == made
+
+
+def test_what_is_made_of_a_document_stays_within_the_bytes_that_it_counts_for() -> None:
+    document = Document("asset", "a", b"x" * 100, 0, 0, 0)
+    for number in range(10):
+        document.keep_fragment(number, b"y" * 30)
+    kept = [value for value in document.made.values() if isinstance(value, bytes)]
+    assert sum(map(len, kept)) == 90
+    assert document.size == 201
+
+
+@pytest.mark.parametrize("text", ["{" * 5_000, "{ a " * 3_000])
+async def test_a_document_nested_beyond_reading_is_an_error_of_its_own(gateway: World, text: str) -> None:
+    answer = await gateway.execute(text)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["code"] in {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
