@@ -127,7 +127,8 @@ def _by_scan(load_parts: LoadParts) -> DataLoader[Part, Outcome]:
         parts: defaultdict[str, set[str]] = defaultdict(set)
         for scan_id, part in wanted:
             parts[scan_id].add(part)
-        loaded = await asyncio.gather(*(load_parts(scan_id, frozenset(some)) for scan_id, some in parts.items()))
+        loads = [load_parts(scan_id, frozenset(some)) for scan_id, some in parts.items()]
+        loaded = await asyncio.gather(*loads) if len(loads) > 1 else [await loads[0]]
         by_scan = dict(zip(parts, loaded, strict=True))
         return [by_scan[scan_id][part] for scan_id, part in wanted]
 

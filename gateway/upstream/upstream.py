@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
-from gateway.upstream.channel import Channel
+from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
 
 log = logging.getLogger("gateway.upstream")
@@ -117,14 +117,14 @@ class Upstream:
         try:
             async with asyncio.timeout(self.timeout):
                 content = None if body is None else msgspec.json.encode(body)
-                response = await self.channel.send(method, url, content)
+                answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
-        if not response.is_success:
-            raise self._noted(method, path_, self._refusal(response))
-        if not _is_utf8(response.content):
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
+            raise self._noted(method, path_, self._refusal(answer))
+        if not _is_utf8(answer.body):
             raise self._noted(method, path_, self.broken_contract())
-        return response.content
+        return answer.body
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
@@ -202,15 +202,15 @@ class Upstream:
                 return self.broken_contract()
         return UpstreamUnavailable(f"{self.title} could not be reached.", upstream=self.name)
 
-    def _refusal(self, response: httpx.Response) -> UpstreamError:
-        status = response.status_code
+    def _refusal(self, answer: Answer) -> UpstreamError:
+        status = answer.status
         fallback = UpstreamContract if status < 400 else UpstreamRejected if status < 500 else UpstreamUnavailable  # noqa: PLR2004
-        said = read_message(response.content, self.credential.secrets) if 400 <= status < 500 else None  # noqa: PLR2004
+        said = read_message(answer.body, self.credential.secrets) if 400 <= status < 500 else None  # noqa: PLR2004
         return _BY_STATUS.get(status, fallback)(
             f"{self.title} answered {status}: {said}" if said else f"{self.title} answered {status}.",
             upstream=self.name,
             status=status,
-            retry_after=read_retry_after(response.headers, self.clock()),
+            retry_after=read_retry_after(answer.headers, self.clock()),
         )
 
     def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
