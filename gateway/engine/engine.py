@@ -100,7 +100,7 @@ class Engine:
         given = dict(variables or {})
         if not self.uses_plans:
             return await self._by_graphql_core(operation, given, context)
-        values = get_variable_values(
+        values = operation.coerce(given) or get_variable_values(
             self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
         )
         if isinstance(values, list):

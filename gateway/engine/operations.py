@@ -10,6 +10,8 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    NamedTypeNode,
+    NonNullTypeNode,
     OperationDefinitionNode,
     OperationType,
     VariableNode,
@@ -46,12 +48,28 @@ class Operation:
     fragments: dict[str, FragmentDetails]
     steering: tuple[str, ...]
     plannable: bool
+    plain_variables: dict[str, tuple[type, bool]] | None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
         """The operation's name; None when it has none."""
         return self.definition.name.value if self.definition.name else None
+
+    def coerce(self, given: dict[str, Any]) -> VariableValues | None:
+        """Take variables as they are where each is plainly of its type; None where graphql-core must look closer."""
+        if self.plain_variables is None:
+            return None
+        coerced: dict[str, Any] = {}
+        for name, (type_, required) in self.plain_variables.items():
+            if name in given:
+                value = given[name]
+                if value.__class__ is not type_:
+                    return None
+                coerced[name] = value
+            elif required:
+                return None
+        return VariableValues({}, coerced)
 
     def plan(self, variables: VariableValues) -> ObjectPlan | None:
         """The plan for these variables; None when graphql-core must answer."""
@@ -94,13 +112,47 @@ class Prepared:
         raise NoOperation(f'Unknown operation named "{name}".')
 
 
+PLAIN = {"ID": str, "String": str, "Boolean": bool}
+
+
+def _plain_variables(definition: OperationDefinitionNode) -> dict[str, tuple[type, bool]] | None:
+    """The variables of an operation by name, with the class of their values and whether one must be given.
+
+    None where one has a default, or a type that takes more than one class or needs coercion.
+    """
+    plain: dict[str, tuple[type, bool]] = {}
+    for variable in definition.variable_definitions or ():
+        required = isinstance(variable.type, NonNullTypeNode)
+        named = variable.type.type if isinstance(variable.type, NonNullTypeNode) else variable.type
+        class_ = PLAIN.get(named.name.value) if isinstance(named, NamedTypeNode) else None
+        if class_ is None or variable.default_value is not None:
+            return None
+        plain[variable.variable.name.value] = (class_, required)
+    return plain
+
+
 class _Steering(Visitor):
-    """Finds the variables that `@skip` and `@include` depend on, and directives that no plan knows."""
+    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables."""
 
     def __init__(self) -> None:
         super().__init__()
         self.variables: list[str] = []
         self.is_known = True
+        self.nests_variables = False
+        self._depth = 0
+
+    def enter_list_value(self, *_: Any) -> None:
+        self._depth += 1
+
+    def leave_list_value(self, *_: Any) -> None:
+        self._depth -= 1
+
+    enter_object_value = enter_list_value
+    leave_object_value = leave_list_value
+
+    def enter_variable(self, *_: Any) -> None:
+        # Inside a list or an object, graphql-core wants to know where a variable's value came from.
+        self.nests_variables = self.nests_variables or self._depth > 0
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         self.is_known = self.is_known and node.name.value in STEERING
@@ -142,6 +194,7 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operatio
             fragments,
             tuple(steering.variables),
             steering.is_known and definition.operation is OperationType.QUERY,
+            None if steering.nests_variables else _plain_variables(definition),
         )
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)

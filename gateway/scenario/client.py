@@ -99,8 +99,15 @@ class ScenarioClient:
 
     async def asset_page(self, query: ListQuery, page_size: int, token: str | None) -> Outcome:
         """`GET /assets`: one page, 1 to 100 assets."""
-        asked: Query = {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
+        asked = self._asked(query, page_size, token)
         return await self.upstream.get(self.kinds.asset_page, encode_query(asked), "/assets", asked)
+
+    def kept_asset_page(self, query: ListQuery, page_size: int, token: str | None) -> Document | None:
+        """The same page where it is at hand and fresh; never calls."""
+        return self.upstream.peek(self.kinds.asset_page, encode_query(self._asked(query, page_size, token)))
+
+    def _asked(self, query: ListQuery, page_size: int, token: str | None) -> Query:
+        return {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
 
     async def assets(self, asset_ids: Sequence[str]) -> Mapping[str, Outcome]:
         """Assets by id: one by `GET /assets/{assetId}`, up to 200 by `POST /assets/get-bulk` in one call.

@@ -151,8 +151,10 @@ class ScenarioLoaders:
         return None
 
     async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Document]:
-        key = PageKey(tuple(query.items()), size, token)
-        document = self._journal.document(await self._pages.load(key))
+        kept = self.client.kept_asset_page(query, size, token)
+        if kept is None:
+            kept = self._journal.document(await self._pages.load(PageKey(tuple(query.items()), size, token)))
+        document = self._journal.serve(kept)
         if document.missing:
             raise self.client.upstream.not_found("such list")
         try:
