@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from gateway.cache.document import Document
-from gateway.cache.memory import ENTRY_OVERHEAD, BoundedMemoryCache
+from gateway.cache.memory import BoundedMemoryCache
 
 BOUND = 20_000
 KEYS = st.sampled_from([f"key-{number}" for number in range(30)])
@@ -62,7 +62,7 @@ def test_whatever_is_done_to_it_the_cache_stays_within_its_bound_and_drops_the_l
 
 
 async def test_a_document_larger_than_the_bound_is_not_kept_and_costs_no_other() -> None:
-    cache = BoundedMemoryCache(ENTRY_OVERHEAD + 100)
+    cache = BoundedMemoryCache(BoundedMemoryCache.weigh("small", document(10)))
     await cache.set("small", document(10))
     await cache.set("large", document(1_000))
     assert await cache.exists("small")

@@ -182,3 +182,14 @@ async def test_before_a_scan_is_ready_its_urls_are_null_and_asked_for_again_soon
         assert scan["assetUrls"] in ({"previewImage": None, "model": None, "expiresAt": None}, None)
         gateway.clock.advance(2)
     assert len(gateway.calls) == 2
+
+
+async def test_one_url_beside_all_of_them_is_at_hand_when_they_are(gateway: World) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    fields = "assetUrls { model } assetUrl(type: MODEL) { url }"
+    first = await scan_of(gateway, fields, scan_id)
+    assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls")]
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+    assert await scan_of(gateway, fields, scan_id) == first
+    assert await scan_of(gateway, "assetUrl(type: MODEL) { url }", scan_id) == {"assetUrl": first["assetUrl"]}
+    assert gateway.calls == []

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 FRAGMENT_BYTES = "fragment bytes"
+FRAGMENT_OVERHEAD = 200  # bytes that Python spends on a fragment, its key and its place
+ROOM_FOR_FRAGMENTS = 1_000  # bytes that even the smallest document has for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,17 @@ class Document:
 
     @property
     def size(self) -> int:
-        """Bytes that its id and its body take, and as many as the body again for what is made of it."""
-        return 2 * len(self.body) + len(self.id)
+        """Bytes that its id and its body take, and what is made of it at most."""
+        return len(self.body) + len(self.id) + self._room
+
+    @property
+    def _room(self) -> int:
+        return len(self.body) + ROOM_FOR_FRAGMENTS
 
     def keep_fragment(self, selection: Any, fragment: bytes) -> None:
         """Keep what a selection made of this document, ready to be sent, within the bytes that `size` counts."""
-        used = self.made.get(FRAGMENT_BYTES, 0) + len(fragment)
-        if used <= len(self.body):
+        used = self.made.get(FRAGMENT_BYTES, 0) + len(fragment) + FRAGMENT_OVERHEAD
+        if used <= self._room:
             self.made[FRAGMENT_BYTES] = used
             self.made[selection] = fragment
 

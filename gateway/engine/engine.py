@@ -120,9 +120,13 @@ class Engine:
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any) -> Result:
         run = Run(context, values)
-        tree = plan(None, run, None)
-        if hasattr(tree.__class__, "__await__"):
-            tree = await tree
+        try:
+            tree = plan(None, run, None)
+            if hasattr(tree.__class__, "__await__"):
+                tree = await tree
+        except BaseException:
+            run.abandon()
+            raise
         return Result(tree, run.errors)
 
     async def _by_graphql_core(self, operation: Operation, variables: dict[str, Any], context: Any) -> Result:

@@ -25,6 +25,18 @@ class Run:
     context: Any
     variable_values: VariableValues
     errors: list[GraphQLError] = field(default_factory=list)
+    opened: list[Any] = field(default_factory=list)
+
+    def awaiting(self, awaitable: Any) -> Any:
+        """Note an awaitable, so that a plan that is left leaves none behind that nobody awaited."""
+        self.opened.append(awaitable)
+        return awaitable
+
+    def abandon(self) -> None:
+        """Close what was not begun; closing what has ended does nothing."""
+        for awaitable in self.opened:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class FieldPlan:
         try:
             result = self.call(source, run, here)
             if hasattr(result.__class__, "__await__"):
-                return self._later(result, run, here)
+                return run.awaiting(self._later(run.awaiting(result), run, here))
             return self.complete(result, run, here)
         except GatewayError as error:
             return failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
@@ -87,17 +99,13 @@ class ObjectPlan:
         if self.plain is not None:
             tree.update(self.plain(source))
         waiting: dict[str, Awaitable[Any]] = {}
-        try:
-            for its in self.fields:
-                value = its.value(source, run, path)
-                if hasattr(value.__class__, "__await__"):
-                    waiting[its.key] = value
-                else:
-                    tree[its.key] = value
-        except BaseException:
-            _abandon(waiting.values())
-            raise
-        return _finish(tree, waiting) if waiting else tree
+        for its in self.fields:
+            value = its.value(source, run, path)
+            if hasattr(value.__class__, "__await__"):
+                waiting[its.key] = value
+            else:
+                tree[its.key] = value
+        return run.awaiting(_finish(tree, waiting)) if waiting else tree
 
 
 async def _finish(tree: dict[str, Any], waiting: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
@@ -114,12 +122,6 @@ async def together(waiting: Sequence[Awaitable[Any]]) -> list[Any]:
         if isinstance(result, BaseException):
             raise result
     return results
-
-
-def _abandon(waiting: Any) -> None:
-    for awaitable in waiting:
-        if asyncio.iscoroutine(awaitable):
-            awaitable.close()
 
 
 def document_value(projection: Projection) -> Complete:
@@ -151,13 +153,18 @@ class ListPlan:
             value = list(value)
         if value.__class__ is not list:
             raise LeavePlan
+        for one in value:  # all of them, since one in their midst may leave the plan
+            if hasattr(one.__class__, "__await__"):
+                run.awaiting(one)
         items = [self._item(one, run, path, place) for place, one in enumerate(value)]
         places = [place for place, item in enumerate(items) if hasattr(item.__class__, "__await__")]
-        return _list_later(items, places) if places else items
+        return run.awaiting(_list_later(items, places)) if places else items
 
     def _item(self, one: Any, run: Run, path: Path, place: int) -> Any:
         here = path.add_key(place, None)
-        return self._later(one, run, here) if hasattr(one.__class__, "__await__") else self._complete(one, run, here)
+        if hasattr(one.__class__, "__await__"):
+            return run.awaiting(self._later(one, run, here))
+        return self._complete(one, run, here)
 
     def _complete(self, one: Any, run: Run, here: Path) -> Any:
         if one is not None:

@@ -110,7 +110,10 @@ class PrismLoaders:
         return found
 
     async def _load_urls(self, scan_id: str, parts: Parts) -> Mapping[str, Outcome]:
-        """One call: for the single URL when just one is wanted, else for all of them."""
+        """No call where all are at hand; else one: for the single URL when just one is wanted, else for all of them."""
+        kept = self._client.kept(self._client.kinds.asset_urls, scan_id)
+        if kept is not None:
+            return {part: kept if part == ALL_URLS else _one_url(kept, part) for part in parts}
         if len(parts) == 1 and ALL_URLS not in parts:
             (asset_type,) = parts
             outcome = await self._client.asset_url(scan_id, asset_type)
