@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadUserInput
-from gateway.graph.ids import MAX_ID_LENGTH, check_id, check_ids, global_id, read_global_id
+from gateway.graph.ids import MAX_ID_LENGTH, check_id, each_id, global_id, read_global_id
 from tests.world import World
 
 IDS = st.text(
@@ -87,7 +87,7 @@ def test_the_message_names_the_argument_and_never_shows_the_id() -> None:
         check_id("c" * 257, "assetId")
     assert raised.value.message == "`assetId` must have 1 to 256 characters; this one has 257."
     with pytest.raises(BadUserInput) as raised:
-        check_ids(["a", "b", "c"], "assetIds", 2)
+        each_id(["a", "b", "c"], "assetIds", 2, str)
     assert raised.value.message == "`assetIds` takes at most 2 ids; these are 3."
 
 

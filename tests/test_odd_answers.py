@@ -236,3 +236,15 @@ async def test_a_change_whose_outcome_is_unknown_is_not_to_be_made_again(gateway
     )
     assert answer["errors"][0]["message"] == "Scenario answered 504. Whether the change was made is unknown."
     assert answer["errors"][0]["extensions"]["retryable"] is False
+
+
+@pytest.mark.parametrize("body", ["{}", '{"jobId": null}', '{"jobId": ""}'])
+async def test_a_batch_that_was_taken_without_a_job_may_have_begun(gateway: World, body: str) -> None:
+    gateway.sandbox.faults.add(Fault(method="POST", status=200, body=body))
+    mutation = 'mutation { requestBatchDownload(input: { assetIds: ["a"] }) { downloadJob { jobId } } }'
+    answer = await gateway.execute(mutation)
+    assert answer["errors"][0]["extensions"] == {
+        "code": "UPSTREAM_CONTRACT",
+        "upstream": "scenario",
+        "retryable": False,
+    }

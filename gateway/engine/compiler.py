@@ -1,8 +1,8 @@
 """From a validated operation to a plan, by walking its selections against the schema once."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from graphql import (
     FieldNode,
@@ -26,13 +26,11 @@ from strawberry.types.info import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from gateway.engine.leaves import NotPlannable
-from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value
+from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value, is_awaitable
 from gateway.engine.projection import Projection, document_of, project
 from gateway.engine.selection import Grouped, Selections
-from gateway.engine.values import nullable, plain_value, python_type, strawberry_field
+from gateway.engine.values import nullable, plain_columns, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Wire
-
-SIMPLE = {"ID", "String", "Int", "Float", "Boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +61,8 @@ class Compiler:
         if issubclass(python_type(type_), DocumentType):
             projection = project(type_, self.selections, grouped, as_tree=True)
             return lambda source: projection.read(document_of(source).body)
-        columns = [self._column(type_, key, details) for key, details in grouped.items()]
+        columns = plain_columns(type_, grouped, self.selections)
         return lambda source: {key: read(source) for key, read in columns}
-
-    def _column(self, type_: GraphQLObjectType, key: str, details: Any) -> tuple[str, Callable[[Any], Any]]:
-        name = details[0].node.name.value
-        if name == "__typename":
-            return key, lambda _: type_.name
-        definition = strawberry_field(type_, name)
-        complete = plain_value(type_.fields[name].type, self.selections, details)
-        python_name = definition.python_name
-        return key, lambda source: complete(getattr(source, python_name))
 
     def _field(self, type_: GraphQLObjectType, key: str, details: Any, definition: StrawberryField) -> FieldPlan:
         nodes = [detail.node for detail in details]
@@ -173,11 +162,6 @@ def _is_simple(argument: StrawberryArgument) -> bool:
 
 def _graphql_name(argument: StrawberryArgument) -> str:
     return argument.graphql_name or to_camel_case(argument.python_name)
-
-
-def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
-    """Whether a resolver's result must be waited for."""
-    return hasattr(value.__class__, "__await__")
 
 
 def _uses_variables(node: FieldNode) -> bool:

@@ -11,10 +11,9 @@ from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.engine.answers import Answers
-from gateway.engine.compiler import is_awaitable
 from gateway.engine.errors import present
 from gateway.engine.operations import Operation, Operations
-from gateway.engine.plan import ObjectPlan, Run
+from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.graph.journal import Journal
 
 MAX_VARIABLE_ERRORS = 50
@@ -122,7 +121,7 @@ class Engine:
         run = Run(context, values)
         try:
             tree = plan(None, run, None)
-            if hasattr(tree.__class__, "__await__"):
+            if is_awaitable(tree):
                 tree = await tree
         except BaseException:
             run.abandon()

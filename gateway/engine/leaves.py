@@ -77,7 +77,7 @@ def wire_enum(type_: GraphQLEnumType) -> type[enum.Enum]:
     made = make(type_.name, {member.name: member.value for member in owner})
     for member in made:
         member._value_ = member.name
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return] # an enum made at run time
 
 
 @lru_cache(maxsize=8_192)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from graphql import FieldNode, GraphQLError
 from graphql.execution.values import VariableValues
@@ -16,6 +16,11 @@ from gateway.graph.members import Members
 
 Call = Callable[[Any, "Run", Path], Any]
 Complete = Callable[[Any, "Run", Path], Any]
+
+
+def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+    """Whether a value must be waited for."""
+    return hasattr(value.__class__, "__await__")
 
 
 @dataclass(slots=True)
@@ -58,7 +63,7 @@ class FieldPlan:
         here = Path(path, self.key, self.parent)
         try:
             result = self.call(source, run, here)
-            if hasattr(result.__class__, "__await__"):
+            if is_awaitable(result):
                 return run.awaiting(self._later(run.awaiting(result), run, here))
             return self.complete(result, run, here)
         except GatewayError as error:
@@ -67,7 +72,7 @@ class FieldPlan:
     async def _later(self, result: Awaitable[Any], run: Run, here: Path) -> Any:
         try:
             value = self.complete(await result, run, here)
-            return await value if hasattr(value.__class__, "__await__") else value
+            return await value if is_awaitable(value) else value
         except GatewayError as error:
             return failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
@@ -101,7 +106,7 @@ class ObjectPlan:
         waiting: dict[str, Awaitable[Any]] = {}
         for its in self.fields:
             value = its.value(source, run, path)
-            if hasattr(value.__class__, "__await__"):
+            if is_awaitable(value):
                 waiting[its.key] = value
             else:
                 tree[its.key] = value
@@ -154,15 +159,15 @@ class ListPlan:
         if value.__class__ is not list:
             raise LeavePlan
         for one in value:  # all of them, since one in their midst may leave the plan
-            if hasattr(one.__class__, "__await__"):
+            if is_awaitable(one):
                 run.awaiting(one)
         items = [self._item(one, run, path, place) for place, one in enumerate(value)]
-        places = [place for place, item in enumerate(items) if hasattr(item.__class__, "__await__")]
+        places = [place for place, item in enumerate(items) if is_awaitable(item)]
         return run.awaiting(_list_later(items, places)) if places else items
 
     def _item(self, one: Any, run: Run, path: Path, place: int) -> Any:
         here = path.add_key(place, None)
-        if hasattr(one.__class__, "__await__"):
+        if is_awaitable(one):
             return run.awaiting(self._later(one, run, here))
         return self._complete(one, run, here)
 
@@ -176,7 +181,7 @@ class ListPlan:
     async def _later(self, one: Awaitable[Any], run: Run, here: Path) -> Any:
         try:
             value = self._complete(await one, run, here)
-            return await value if hasattr(value.__class__, "__await__") else value
+            return await value if is_awaitable(value) else value
         except GatewayError as error:
             return failed(error, run, self.nodes, here, may_be_null=self.item_may_be_null)
 

@@ -14,7 +14,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF, Finish, LeavePlan, NotPlannable, value_finish
-from gateway.engine.selection import Selections
+from gateway.engine.selection import Grouped, Selections
 
 
 def strawberry_field(type_: GraphQLObjectType, name: str) -> StrawberryField:
@@ -86,24 +86,29 @@ def _list(item: Finish, value: Any) -> list[Any]:
 
 def _object(type_: GraphQLObjectType, selections: Selections, details: Any) -> Finish:
     origin = python_type(type_)
-    columns: list[tuple[str, str | None, Finish]] = []
-    for key, its in selections.below(type_, details).items():
-        name = its[0].node.name.value
-        if name == "__typename":
-            columns.append((key, None, _constant(type_.name)))
-            continue
-        field = strawberry_field(type_, name)
-        if not field.is_basic_field:
-            raise NotPlannable(name)
-        columns.append((key, field.python_name, plain_value(type_.fields[name].type, selections, its)))
+    columns = plain_columns(type_, selections.below(type_, details), selections)
 
     def complete(value: Any) -> Mapping[str, Any]:
         if value.__class__ is not origin:
             raise LeavePlan
-        return {key: finish(None if name is None else getattr(value, name)) for key, name, finish in columns}
+        return {key: read(value) for key, read in columns}
 
     return complete
 
 
-def _constant(value: Any) -> Callable[[Any], Any]:
-    return lambda _: value
+def plain_columns(
+    type_: GraphQLObjectType, grouped: Grouped, selections: Selections
+) -> list[tuple[str, Callable[[Any], Any]]]:
+    """How each response key is read from an instance of a type. Raises NotPlannable for one that takes a resolver."""
+    return [(key, _column(type_, its, selections)) for key, its in grouped.items()]
+
+
+def _column(type_: GraphQLObjectType, details: Any, selections: Selections) -> Callable[[Any], Any]:
+    name = details[0].node.name.value
+    if name == "__typename":
+        return lambda _: type_.name
+    field = strawberry_field(type_, name)
+    if not field.is_basic_field:
+        raise NotPlannable(name)
+    complete, python_name = plain_value(type_.fields[name].type, selections, details), field.python_name
+    return lambda source: complete(getattr(source, python_name))

@@ -81,7 +81,7 @@ class DocumentType:
 
     def __init_subclass__(cls) -> None:
         # Ahead of the one that a dataclass would write, which reads every field and shows signed URLs.
-        cls.__repr__ = DocumentType.__repr__  # type: ignore[method-assign]
+        cls.__repr__ = DocumentType.__repr__  # type: ignore[method-assign] # on purpose
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

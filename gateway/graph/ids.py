@@ -27,13 +27,6 @@ def check_id(id_: str, argument: str) -> str:
     return id_
 
 
-def check_ids(ids: Sequence[str], argument: str, at_most: int) -> Sequence[str]:
-    """Pass on a list of ids. Raises BadUserInput when there are too many, or for the first that is none."""
-    if len(ids) > at_most:
-        raise BadUserInput(f"`{argument}` takes at most {at_most} ids; these are {len(ids)}.")
-    return [check_id(id_, argument) for id_ in ids]
-
-
 def each_id(ids: Sequence[str], argument: str, at_most: int, load: Callable[[str], T]) -> list[T]:
     """Load each of a list of ids; one that is none fails at its own place. Raises BadUserInput for too many."""
     if len(ids) > at_most:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar
 
 import msgspec
 
@@ -74,8 +74,11 @@ class _DownloadAnswer(msgspec.Struct, rename="camel"):
 
 
 class _BatchAnswer(msgspec.Struct, rename="camel"):
-    job_id: str | None = None
-    creative_units_cost: float | None = None
+    job_id: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _EstimateAnswer(msgspec.Struct, rename="camel"):
+    creative_units_cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +140,12 @@ class ScenarioClient:
     async def request_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> str:
         """`POST /assets/download`: starts packing, at most 1,000 assets. Gives the job's id."""
         answer = await self._post("/assets/download", {"query": query, "options": options}, _BatchAnswer)
-        if not answer.job_id:
-            raise self.upstream.broken_contract()
         return answer.job_id
 
     async def estimate_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> float:
         """`POST /assets/download?dryRun=true`: the creative units that it would cost; nothing is started."""
         body = {"query": query, "options": options}
-        answer = await self._post("/assets/download", body, _BatchAnswer, {"dryRun": "true"})
-        if answer.creative_units_cost is None:
-            raise self.upstream.broken_contract()
+        answer = await self._post("/assets/download", body, _EstimateAnswer, {"dryRun": "true"})
         return answer.creative_units_cost
 
     async def lock(self, asset_id: str, lock_expires_at: str, *, original_assets: bool = False) -> Locked:

@@ -112,7 +112,7 @@ def list_query(filter_: AssetFilter | None, sort: AssetSort | None) -> ListQuery
     query["sortBy"] = by.value
     query["sortDirection"] = (sort.direction if sort else SortDirection.DESC).value
     known: Any = {key: value for key, value in query.items() if value is not None}
-    return known  # type: ignore[no-any-return]
+    return known  # type: ignore[no-any-return] # keys and values are those of a ListQuery
 
 
 def _deleted(filter_: AssetFilter, sort: AssetSort | None) -> ListQuery:

@@ -153,8 +153,9 @@ class ScenarioLoaders:
     async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Document]:
         kept = self.client.kept_asset_page(query, size, token)
         if kept is None:
-            kept = self._journal.document(await self._pages.load(PageKey(tuple(query.items()), size, token)))
-        document = self._journal.serve(kept)
+            document = self._journal.document(await self._pages.load(PageKey(tuple(query.items()), size, token)))
+        else:
+            document = self._journal.serve(kept)
         if document.missing:
             raise self.client.upstream.not_found("such list")
         try:
