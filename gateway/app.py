@@ -33,13 +33,14 @@ from gateway.scenario.loaders import ScenarioLoaders
 from gateway.schema import schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
-from gateway.upstream.channel import open_channel
+from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
+from gateway.upstream.network import open_network
 from gateway.upstream.upstream import Upstream
 
 PATH = "/graphql"
 
-Transports = Mapping[str, httpx.AsyncBaseTransport]
+Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
 
 class App(Starlette):
@@ -90,14 +91,13 @@ class Gateway:
 def create_gateway(
     settings: Settings, *, transports: Transports | None = None, clock: Callable[[], float] = time.time
 ) -> Gateway:
-    """Put a gateway together; `transports` by `prism` and `scenario` replace the network."""
+    """Put a gateway together; `transports` by `prism` and `scenario` stand in for the network."""
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
     freshness = _freshness(settings)
 
     def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
-        secret = {"authorization": credential.header}
-        transport = (transports or {}).get(name)
-        channel = open_channel(url, {**headers, **secret}, settings.gateway_upstream_timeout, transport)
+        every = {**BASE_HEADERS, **headers, "authorization": credential.header}
+        channel = _channel((transports or {}).get(name), url, every, settings.gateway_upstream_timeout)
         return Upstream(
             name=name,
             title=title,
@@ -107,7 +107,7 @@ def create_gateway(
             clock=clock,
             timeout=settings.gateway_upstream_timeout,
             not_found_for=settings.gateway_fresh_not_found,
-            scope=_scope(str(channel.base), credential, settings.scenario_project_id),
+            scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
         )
 
     to_prism = upstream(
@@ -174,6 +174,14 @@ async def readyz(request: Request) -> JSONResponse:
     """Say whether requests may be sent here: not once it shuts down."""
     ready: Any = request.app.state.ready
     return JSONResponse({"status": "ready" if ready else "draining"}, 200 if ready else 503)
+
+
+def _channel(
+    transport: httpx.AsyncBaseTransport | Channel | None, url: str, headers: Mapping[str, str], timeout: float
+) -> Channel:
+    if isinstance(transport, httpx.AsyncBaseTransport):
+        return over(transport, url, headers, timeout)
+    return transport or open_network(url, headers, timeout)
 
 
 def _scenario_credential(settings: Settings) -> Credential:

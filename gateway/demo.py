@@ -56,9 +56,7 @@ def run_demo(port: int, sandbox_port: int, *, once: bool) -> None:
 async def _demo(listener: socket.socket, sandbox_listener: socket.socket, *, once: bool) -> None:
     sandbox = Sandbox(url=url_of(sandbox_listener))
     scan_id, asset_id = textured_scan(sandbox), next(iter(sandbox.scenario.assets))
-    # Transports of its own, because httpx would use a proxy that the environment names.
-    transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
-    app = create_app(demo_settings(sandbox), transports=transports, examples=Examples(scan_id, asset_id))
+    app = create_app(demo_settings(sandbox), examples=Examples(scan_id, asset_id))
     async with serving((sandbox.app, sandbox_listener), (app, listener)):
         click.echo(await _show(url_of(listener), sandbox.url, scan_id))
         if not once:

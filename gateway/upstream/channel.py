@@ -1,20 +1,14 @@
-"""The way to one API: an httpx transport, called directly, since a client object costs more than a local call."""
+"""The way to one API: requests in, whole answers out, over the network or over any httpx transport."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Protocol
 
 import httpx
 
 from gateway import __version__
 
-BASE_HEADERS: Mapping[str, str] = {
-    "accept-encoding": "gzip, deflate",
-    "connection": "keep-alive",
-    "user-agent": f"scan-gateway/{__version__}",
-}
+BASE_HEADERS: Mapping[str, str] = {"accept-encoding": "gzip, deflate", "user-agent": f"scan-gateway/{__version__}"}
 
 MAX_TARGET = 65_000
 
@@ -28,9 +22,19 @@ class Answer:
     body: bytes
 
 
-@dataclass(slots=True)
-class Channel:
+class Channel(Protocol):
     """Sends requests to one base address with the same headers; follows no redirect and keeps no cookie."""
+
+    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+        """Make one request and read its answer. Raises httpx's exceptions, whatever is underneath."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+@dataclass(slots=True)
+class HttpxChannel:
+    """A channel over an httpx transport, called directly: a client object costs more than a local call."""
 
     base: httpx.URL
     headers: httpx.Headers = field(repr=False)
@@ -70,23 +74,9 @@ async def _body(response: httpx.Response) -> bytes:
     return b"".join([part async for part in response.stream])
 
 
-def open_channel(
-    base_url: str, headers: Mapping[str, str], timeout: float, transport: httpx.AsyncBaseTransport | None = None
-) -> Channel:
-    """Open a way to an API; without a transport over the network, by the proxy that the environment names."""
-    url = base_url.rstrip("/")
-    return Channel(
-        httpx.URL(url),
-        httpx.Headers({**BASE_HEADERS, **headers}),
-        transport or httpx.AsyncHTTPTransport(proxy=_proxy(url)),
-        {"timeout": httpx.Timeout(timeout).as_dict()},
-    )
-
-
-def _proxy(url: str) -> str | None:
-    """Find the proxy for an address in the environment, as most programs do."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+def over(
+    transport: httpx.AsyncBaseTransport, base_url: str, headers: Mapping[str, str], timeout: float
+) -> HttpxChannel:
+    """Open a channel over a transport; `timeout` is seconds."""
+    timeouts = httpx.Timeout(timeout).as_dict()
+    return HttpxChannel(httpx.URL(base_url.rstrip("/")), httpx.Headers(headers), transport, {"timeout": timeouts})
