@@ -39,6 +39,10 @@ class DocumentStore:
         absent = [key for key in keys if key not in kept]
         return {**kept, **(await self.flights.join(absent, fly) if absent else {})}
 
+    async def refresh(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+        """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
+        return await self.flights.join(keys, fly)
+
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
         document = self.memory.peek(key)
