@@ -206,6 +206,22 @@ async def test_what_does_not_exist_is_refused_at_once_and_not_watched(steady: Wo
     assert len(steady.gateway.watchers) == 0
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        'subscription { scanUpdated(scanId: "x") @skip(if: true) { status } }',
+        'subscription { ... on Subscription @include(if: true) { scanUpdated(scanId: "x") { status } } }',
+        "subscription { __typename }",
+        'subscription { scanUpdated(scanId: "x") { status } downloadJobUpdated(jobId: "x") { status } }',
+    ],
+)
+async def test_a_subscription_has_one_field_that_is_always_asked_for(steady: World, query: str) -> None:
+    refused = await steady.subscribe(query)
+    assert isinstance(refused, bytes)
+    assert json.loads(refused)["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert steady.calls == []
+
+
 async def test_a_thousand_subscribers_to_one_scan_are_one_call_an_interval_and_one_plan_each(steady: World) -> None:
     scan_id = moving(steady)
     readers = [await follow(steady, SCAN, scanId=scan_id) for _ in range(1_000)]

@@ -53,8 +53,12 @@ class DocumentStore:
         await self.memory.set(key, document)
 
     async def drop(self, key: str) -> None:
-        """Forget a document, and whatever a flight may bring under its key."""
+        """Forget a document that the gateway changed, and with it every answer."""
         self.changes += 1
+        await self.forget(key)
+
+    async def forget(self, key: str) -> None:
+        """Forget a document, and whatever a flight may bring under its key."""
         self.flights.forget(key)
         await self.memory.delete(key)
 

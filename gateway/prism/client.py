@@ -49,9 +49,9 @@ class PrismClient:
 
     async def forget_urls(self, scan_id: str, asset_types: Iterable[str]) -> None:
         """Forget the signed URLs of a scan that has changed: there may be more of them."""
-        await self.upstream.drop(self.kinds.asset_urls, scan_id)
+        await self.upstream.forget(self.kinds.asset_urls, scan_id)
         for asset_type in asset_types:
-            await self.upstream.drop(self.kinds.asset_url, f"{scan_id}/{asset_type}")
+            await self.upstream.forget(self.kinds.asset_url, f"{scan_id}/{asset_type}")
 
 
 def as_json_string(body: bytes) -> bytes:

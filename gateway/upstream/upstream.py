@@ -162,6 +162,10 @@ class Upstream:
         """Forget a document that has changed."""
         await self.store.drop(self.key(kind, id_))
 
+    async def forget(self, kind: Kind, id_: str) -> None:
+        """Forget a document that may be out of date; answers made of it live on for as long as it would."""
+        await self.store.forget(self.key(kind, id_))
+
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""
         self.store.changes += 1
