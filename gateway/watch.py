@@ -169,7 +169,7 @@ class _Watch(Generic[T]):
 
     async def _look_again(self) -> None:
         """Look, and go on after a failure that may pass."""
-        self._looked_at = self._clock()
+        self._looked_at, self._not_before = self._clock(), 0.0
         try:
             self._take(await self._look(anew=True))
         except UpstreamError as error:

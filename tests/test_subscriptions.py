@@ -143,12 +143,23 @@ async def test_where_the_record_embeds_no_stages_a_look_is_two_calls() -> None:
         assert gateway.calls == [("GET", f"/scans/{scan_id}"), ("GET", f"/scans/{scan_id}/scan-assets")] * 8
 
 
-async def test_the_last_message_holds_the_urls_that_came_with_it(steady: World) -> None:
-    reader = await follow(steady, URLS, scanId=moving(steady))
-    await steady.clock.run(60)
-    urls = [state["assetUrls"]["model"] for state in reader.states()]
-    assert urls[:-1] == [None] * 5
-    assert (await steady.download(urls[-1])).status_code == 200
+async def test_the_last_message_holds_the_urls_that_came_with_it_however_fresh_those_before_were() -> None:
+    async with world({**STEADY, "gateway_fresh_stages_moving": 3_600}) as gateway:
+        reader = await follow(gateway, URLS, scanId=moving(gateway))
+        await gateway.clock.run(60)
+        urls = [state["assetUrls"]["model"] for state in reader.states()]
+        assert urls[:-1] == [None] * 5
+        assert (await gateway.download(urls[-1])).status_code == 200
+
+
+async def test_a_query_has_the_url_that_a_change_brought_however_fresh_its_absence_was() -> None:
+    async with world({**STEADY, "gateway_fresh_stages_moving": 3_600}) as gateway:
+        query, scan_id = "query ($id: ID!) { scan(scanId: $id) { assetUrl(type: MODEL) { url } } }", moving(gateway)
+        await follow(gateway, SCAN, scanId=scan_id)
+        assert await gateway.data(query, id=scan_id) == {"scan": {"assetUrl": None}}
+        await gateway.clock.run(60)
+        url = (await gateway.data(query, id=scan_id))["scan"]["assetUrl"]["url"]
+        assert (await gateway.download(url)).status_code == 200
 
 
 async def test_a_download_job_is_followed_to_its_archive(steady: World) -> None:

@@ -6,6 +6,7 @@ import random
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -265,13 +266,18 @@ async def test_what_will_be_refused_again_ends_the_watch_for_all(failure: Callab
 async def test_a_bug_ends_the_watch_instead_of_leaving_its_subscribers_waiting() -> None:
     async with watching() as watchers:
         light = Light(clock_of(watchers))
-        updates = await watchers.subscribe("l", light)
-        await anext(updates)
+        some = [await watchers.subscribe("l", light) for _ in range(3)]
         light.error = ZeroDivisionError()
         await clock_of(watchers).run(2)
-        with pytest.raises(ZeroDivisionError):
+        places = []
+        for updates in some:
             await anext(updates)
-        assert [state async for state in updates] == []
+            with pytest.raises(ZeroDivisionError) as raised:
+                await anext(updates)
+            places.append([frame.name for frame in raised.traceback])
+            assert [state async for state in updates] == []
+        assert places[0][-1] == "__call__"  # of the light, which the log names
+        assert places[1:] == places[:1] * 2
 
 
 async def test_a_first_look_that_fails_refuses_all_who_wait_for_it_and_the_next_to_come_looks_again() -> None:
@@ -318,6 +324,22 @@ async def test_what_is_heard_is_looked_after_at_once() -> None:
         watchers.heard("another")
         assert await anext(updates) == "green"
         assert clock() == 0
+        await updates.aclose()
+
+
+async def test_a_look_is_on_the_account_of_no_subscriber() -> None:
+    whose = ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def look(*, anew: bool) -> Seen[bool]:
+        seen.append(whose.get())
+        return Seen(anew, anew, is_final=False)
+
+    async with watching() as watchers:
+        whose.set("the first one's")
+        updates = await watchers.subscribe("l", look)
+        await clock_of(watchers).run(2)
+        assert seen == ["nobody's"] * 2
         await updates.aclose()
 
 
