@@ -1,5 +1,6 @@
 """The composition root: the only place where clients, caches and contexts are made."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -27,9 +28,11 @@ from gateway.http.endpoint import Endpoint
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
+from gateway.prism.updates import ScanUpdates
 from gateway.scenario import client as scenario
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
+from gateway.scenario.updates import JobUpdates
 from gateway.schema import schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
@@ -37,6 +40,7 @@ from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from gateway.upstream.network import open_network
 from gateway.upstream.upstream import Upstream
+from gateway.watch import Pace, Sleep, Watchers
 
 PATH = "/graphql"
 
@@ -68,30 +72,44 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What lives as long as the process: the store and the two clients."""
+    """What lives as long as the process: the store, the two clients and what is watched."""
 
     store: DocumentStore
     prism: prism.PrismClient
     scenario: scenario.ScenarioClient
     settings: Settings
     clock: Callable[[], float]
+    watchers: Watchers
+    scan_updates: ScanUpdates
+    job_updates: JobUpdates
 
     def context(self, request_id: str) -> Context:
-        """Make what lives as long as one request."""
+        """Make what lives as long as one request, or one event of a subscription."""
         journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
-        return Context(PrismLoaders(self.prism, journal), ScenarioLoaders(self.scenario, journal), journal)
+        return Context(
+            PrismLoaders(self.prism, journal),
+            ScenarioLoaders(self.scenario, journal),
+            journal,
+            self.scan_updates,
+            self.job_updates,
+        )
 
     async def close(self) -> None:
         """End what is under way, then the connections."""
+        await self.watchers.close()
         await self.store.close()
         await self.prism.upstream.channel.close()
         await self.scenario.upstream.channel.close()
 
 
 def create_gateway(
-    settings: Settings, *, transports: Transports | None = None, clock: Callable[[], float] = time.time
+    settings: Settings,
+    *,
+    transports: Transports | None = None,
+    clock: Callable[[], float] = time.time,
+    sleep: Sleep = asyncio.sleep,
 ) -> Gateway:
-    """Put a gateway together; `transports` by `prism` and `scenario` stand in for the network."""
+    """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`."""
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
     freshness = _freshness(settings)
 
@@ -116,12 +134,18 @@ def create_gateway(
     to_scenario = upstream(
         "scenario", "Scenario", str(settings.scenario_url), _scenario_credential(settings), scenario.HEADERS
     )
+    watchers = _watchers(settings, clock, sleep)
+    prism_client = prism.PrismClient(to_prism, PrismKinds(freshness))
+    scenario_client = scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id)
     return Gateway(
         store,
-        prism.PrismClient(to_prism, PrismKinds(freshness)),
-        scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id),
+        prism_client,
+        scenario_client,
         settings,
         clock,
+        watchers,
+        ScanUpdates(prism_client, watchers),
+        JobUpdates(scenario_client, watchers),
     )
 
 
@@ -130,10 +154,11 @@ def create_app(
     *,
     transports: Transports | None = None,
     clock: Callable[[], float] = time.time,
+    sleep: Sleep = asyncio.sleep,
     examples: Examples | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves."""
-    gateway = create_gateway(settings, transports=transports, clock=clock)
+    gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     wanted = examples or Examples()
     page = graphiql.page(wanted.scan_id, wanted.asset_id) if settings.gateway_graphiql else None
 
@@ -196,6 +221,16 @@ def _scenario_credential(settings: Settings) -> Credential:
 def _scope(url: str, credential: Credential, project_id: str | None) -> str:
     """Tell apart what another address, credential or project would be answered."""
     return blake2b(f"{url}\n{credential.fingerprint}\n{project_id}".encode(), digest_size=8).hexdigest()
+
+
+def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep) -> Watchers:
+    pace = Pace(
+        settings.gateway_watch_shortest,
+        settings.gateway_watch_longest,
+        settings.gateway_watch_growth,
+        settings.gateway_watch_jitter,
+    )
+    return Watchers(pace, settings.gateway_watch_documents, settings.gateway_watch_subscribers, clock, sleep)
 
 
 def _freshness(settings: Settings) -> Freshness:

@@ -1,7 +1,10 @@
 """Every failure a client can see.
 
 GatewayError
+  · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
+  · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`
+  · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
       - UpstreamRejected      UPSTREAM_REJECTED         it understood the request and will not do it
@@ -24,9 +27,13 @@ BAD_REQUEST = "BAD_REQUEST"
 
 
 class GatewayError(Exception):
-    """A failure with a message for the client and a code for its program."""
+    """A failure with a message for the client and a code for its program.
+
+    `retryable` says whether the same request may succeed later; None where that is no question.
+    """
 
     code: ClassVar[str] = INTERNAL
+    retryable: ClassVar[bool | None] = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -35,13 +42,36 @@ class GatewayError(Exception):
     @property
     def extensions(self) -> dict[str, Any]:
         """What stands under `extensions` of the GraphQL error."""
-        return {"code": self.code}
+        return {"code": self.code} if self.retryable is None else {"code": self.code, "retryable": self.retryable}
+
+
+class BadRequest(GatewayError):
+    """An operation that cannot be taken in the way it was sent: the message says which way takes it."""
+
+    code = BAD_REQUEST
 
 
 class BadUserInput(GatewayError):
     """An argument that cannot mean anything: the message says which, why, and what is taken."""
 
     code = "BAD_USER_INPUT"
+
+
+class LimitExceeded(GatewayError):
+    """One more than the gateway holds at once: the message says of what, and how many."""
+
+    code = "LIMIT_EXCEEDED"
+    retryable = True
+
+
+class ShuttingDown(GatewayError):
+    """The gateway ends: a subscription is not complete, and goes on when it is asked for again, elsewhere."""
+
+    code = "SHUTTING_DOWN"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is shutting down; subscribe again.")
 
 
 class UpstreamError(GatewayError):

@@ -11,10 +11,10 @@ from gateway.errors import BadUserInput
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
-from gateway.prism.schema import PrismQueries, scan_node
+from gateway.prism.schema import PrismQueries, PrismSubscriptions, scan_node
 from gateway.prism.types import Scan
 from gateway.scenario.mutations import ScenarioMutations
-from gateway.scenario.schema import ScenarioQueries, asset_node, download_job_node
+from gateway.scenario.schema import ScenarioQueries, ScenarioSubscriptions, asset_node, download_job_node
 from gateway.scenario.types import Asset, DownloadJob
 
 MAX_NODES = 100
@@ -66,9 +66,15 @@ class Mutation(ScenarioMutations):
     """Every change, one after the other in the order asked."""
 
 
+@strawberry.type(description="What can be followed: the present state at once, then one message for each change.")
+class Subscription(PrismSubscriptions, ScenarioSubscriptions):
+    """Every document that is watched."""
+
+
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[Scan, Asset, DownloadJob],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

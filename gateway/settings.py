@@ -90,6 +90,23 @@ class Settings(BaseModel):
     gateway_fresh_job_final: Seconds = Field(300, description="A download job that came to nothing: fresh for.")
     gateway_fresh_not_found: Seconds = Field(2, description="What an upstream does not have: remembered for.")
 
+    gateway_watch_shortest: Seconds = Field(
+        2, description="Subscriptions: an upstream is asked again this long after a change.", gt=0
+    )
+    gateway_watch_longest: Seconds = Field(
+        30, description="Subscriptions: the longest that such an interval grows to, while nothing changes.", gt=0
+    )
+    gateway_watch_growth: float = Field(
+        1.5, description="Subscriptions: how many times longer it is after each that brought no change.", ge=1, le=10
+    )
+    gateway_watch_jitter: float = Field(
+        0.1, description="Subscriptions: the share of each interval that is left out at random, at most.", ge=0, lt=1
+    )
+    gateway_watch_documents: int = Field(
+        1_000, description="Subscriptions: how many scans and jobs may be watched at once.", ge=0
+    )
+    gateway_watch_subscribers: int = Field(10_000, description="Subscriptions: how many may be open at once.", ge=0)
+
     @field_validator("scenario_public")
     @classmethod
     def _one_scenario_credential(cls, is_public: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature

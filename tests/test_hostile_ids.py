@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httpx
@@ -184,7 +184,10 @@ def test_every_argument_and_input_field_that_takes_an_id_is_tried_here() -> None
 
 
 async def send(gateway: World, place: Place, id_: str) -> dict[str, Any]:
-    """Give an id at a place; in ASCII, which can write lone surrogates too."""
+    """Give an id at a place; in ASCII, which can write lone surrogates too; a subscription is refused in one answer."""
+    if place.root is GRAPH.subscription_type:
+        refused: dict[str, Any] = json.loads(cast("bytes", await gateway.subscribe(place.document(), value=id_)))
+        return refused
     body = json.dumps({"query": place.document(), "variables": {"value": place.value(id_)}})
     response = await gateway.client.post("/graphql", content=body, headers={"content-type": "application/json"})
     answer: dict[str, Any] = response.json()

@@ -1,5 +1,6 @@
 """The whole gateway over the sandbox, without a socket: what most tests run."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import httpx
 from starlette.applications import Starlette
 
 from gateway.app import Gateway, create_app
+from gateway.engine.subscriptions import AnswerStream
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 
@@ -18,15 +20,47 @@ NOON = 1_790_000_000.0  # 2026-09-21
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that moves when a test says so."""
+    """A clock that moves when a test says so, and wakes those who sleep by it."""
 
     now: float = NOON
+    sleepers: dict[asyncio.Future[None], float] = field(default_factory=dict)
+    slept: list[float] = field(default_factory=list)
 
     def __call__(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the clock has moved on by so much; `slept` notes how much."""
+        self.slept.append(seconds)
+        alarm = asyncio.get_running_loop().create_future()
+        self.sleepers[alarm] = self.now + seconds
+        try:
+            await alarm
+        finally:
+            del self.sleepers[alarm]
+
     def advance(self, seconds: float) -> None:
         self.now += seconds
+        for alarm, due in self.sleepers.items():
+            if due <= self.now and not alarm.done():
+                alarm.set_result(None)
+
+    async def run(self, seconds: float) -> None:
+        """Move on by so much, stopping wherever a sleeper wakes until nothing more happens at that moment."""
+        end = self.now + seconds
+        await settle()
+        while self.sleepers and (due := min(self.sleepers.values())) <= end:
+            self.advance(max(0.0, due - self.now))
+            await settle()
+        self.advance(end - self.now)
+        await settle()
+
+
+async def settle() -> None:
+    """Wait until every task waits for something else."""
+    loop: Any = asyncio.get_running_loop()
+    while loop._ready:  # noqa: ASYNC110, SLF001 - what asyncio will run next; it has no other way to tell
+        await asyncio.sleep(0)
 
 
 @dataclass(slots=True)
@@ -74,6 +108,13 @@ class World:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    async def subscribe(self, query: str, **variables: Any) -> AnswerStream | bytes:
+        """Subscribe as the protocols do, under the request id `test`."""
+        stream: AnswerStream | bytes = await self.app.state.engine.subscribe(
+            query, variables, None, lambda: self.gateway.context("test")
+        )
+        return stream
+
     async def download(self, url: str) -> httpx.Response:
         """Get a file that an answer pointed to."""
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.sandbox.app)) as client:
@@ -107,6 +148,7 @@ async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) 
         settings_for(sandbox, **(settings or {})),
         transports={"prism": transport, "scenario": transport},
         clock=clock,
+        sleep=clock.sleep,
     )
     async with (
         app.router.lifespan_context(app),

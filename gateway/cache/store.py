@@ -39,6 +39,10 @@ class DocumentStore:
         absent = [key for key in keys if key not in kept]
         return {**kept, **(await self.flights.join(absent, fly) if absent else {})}
 
+    async def refresh(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+        """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
+        return await self.flights.join(keys, fly)
+
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
         document = self.memory.peek(key)
@@ -49,8 +53,12 @@ class DocumentStore:
         await self.memory.set(key, document)
 
     async def drop(self, key: str) -> None:
-        """Forget a document, and whatever a flight may bring under its key."""
+        """Forget a document that the gateway changed, and with it every answer."""
         self.changes += 1
+        await self.forget(key)
+
+    async def forget(self, key: str) -> None:
+        """Forget a document, and whatever a flight may bring under its key."""
         self.flights.forget(key)
         await self.memory.delete(key)
 

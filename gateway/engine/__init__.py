@@ -4,6 +4,7 @@
     variables ── engine.py ──▶ coerced; those that steer @skip and @include choose the plan
     plan ── plan.py ──▶ resolvers are called, beside each other; they return documents
     document ── projection.py ──▶ the selected fields, decoded in C, encoded once and kept with the document
+    subscription ── subscriptions.py ──▶ each event of its source is the root of one execution
     answer ── engine.py ──▶ bytes
 
 What a plan does not handle leaves it, and graphql-core answers with the same context, so nothing is fetched twice.

@@ -112,7 +112,12 @@ class Compiler:
     def _call(
         self, type_: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], definition: StrawberryField
     ) -> Call:
-        """How the field's resolver is called: at once where its arguments are simple, else as Strawberry does."""
+        """How the field's resolver is called: at once where its arguments are simple, else as Strawberry does.
+
+        A subscription's resolver was called when it began: the field's value is the event.
+        """
+        if type_ is self.selections.schema.subscription_type:
+            return lambda event, _run, _path: event
         arguments = self._arguments(field, nodes[0])
         info = self._info(type_, field, nodes)
         resolver = definition.base_resolver

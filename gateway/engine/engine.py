@@ -1,7 +1,7 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,11 +12,18 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.engine.answers import Answers
 from gateway.engine.errors import present
-from gateway.engine.operations import Operation, Operations
+from gateway.engine.operations import NoOperation, Operation, Operations
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
+from gateway.engine.subscriptions import AnswerStream, open_source
+from gateway.errors import BadRequest
 from gateway.graph.journal import Journal
 
 MAX_VARIABLE_ERRORS = 50
+NEEDS_STREAM = (
+    "A subscription has many answers, this way takes one: subscribe over WebSocket (graphql-transport-ws), "
+    "text/event-stream or multipart/mixed."
+)
+NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 encode = msgspec.json.Encoder().encode
 
 
@@ -60,13 +67,17 @@ class Engine:
         *,
         reads_only: bool = False,
     ) -> bytes:
-        """Answer a request with the bytes of its JSON. Raises NoOperation, or ReadsOnly before anything is executed."""
+        """Answer a request with the bytes of its JSON. Raises NoOperation, or ReadsOnly before anything is executed.
+
+        A subscription is refused with BAD_REQUEST: `subscribe` answers it.
+        """
         prepared = self.operations.find(text)
         if prepared.errors:
             result = Result(None, prepared.errors, executed=False)
+        elif (operation := prepared.find(operation_name)).kind is OperationType.SUBSCRIPTION:
+            result = refused(NEEDS_STREAM)
         else:
-            operation = prepared.find(operation_name)
-            is_query = operation.definition.operation is OperationType.QUERY
+            is_query = operation.kind is OperationType.QUERY
             if reads_only and not is_query:
                 raise ReadsOnly
             result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
@@ -94,11 +105,53 @@ class Engine:
         await self.answers.keep(key, data, context.journal)
         return Result(data)
 
-    async def execute(self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal) -> Result:
-        """Execute an operation that was found valid."""
+    def kind_of(self, text: str, operation_name: str | None) -> OperationType | None:
+        """Whether a query, a mutation or a subscription is meant; None when nothing in the text can be executed."""
+        prepared = self.operations.find(text)
+        try:
+            return None if prepared.errors else prepared.find(operation_name).kind
+        except NoOperation:
+            return None
+
+    async def subscribe(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        make_context: Callable[[], HasJournal],
+    ) -> AnswerStream | bytes:
+        """Answer a subscription with a stream of answers in JSON, or with one that says why it is refused.
+
+        `make_context` is called for every event, so that each is answered by what is true then. Raises ShuttingDown,
+        as the stream does: whoever subscribes again, elsewhere, goes on.
+        """
+        context, given = make_context(), dict(variables or {})
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return encode(respond(Result(None, prepared.errors, executed=False), context.journal))
+        try:
+            operation = prepared.find(operation_name)
+        except NoOperation as error:
+            return encode(respond(refused(str(error)), context.journal))
+        if operation.kind is not OperationType.SUBSCRIPTION:
+            return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
+        source = await open_source(operation, given, context)
+        if isinstance(source, Sequence):
+            return encode(respond(Result(None, source), context.journal))
+
+        async def answer(event: Any) -> bytes:
+            context = make_context()
+            return encode(respond(await self.execute(operation, given, context, event), context.journal))
+
+        return AnswerStream(source, answer)
+
+    async def execute(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
+    ) -> Result:
+        """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
         if not self.uses_plans:
-            return await self._by_graphql_core(operation, given, context)
+            return await self._by_graphql_core(operation, given, context, root)
         values = operation.coerce(given) or get_variable_values(
             self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
         )
@@ -107,20 +160,20 @@ class Engine:
         plan = operation.plan(values)
         if plan is None:
             self.counts["unplanned"] += 1
-            return await self._by_graphql_core(operation, given, context)
+            return await self._by_graphql_core(operation, given, context, root)
         try:
-            result = await self._by_plan(plan, values, context)
+            result = await self._by_plan(plan, values, context, root)
         except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and gives it its place
             self.counts["left"] += 1
             context.journal.errors.clear()
-            return await self._by_graphql_core(operation, given, context)
+            return await self._by_graphql_core(operation, given, context, root)
         self.counts["planned"] += 1
         return result
 
-    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any) -> Result:
+    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
         run = Run(context, values)
         try:
-            tree = plan(None, run, None)
+            tree = plan(root, run, None)
             if is_awaitable(tree):
                 tree = await tree
         except BaseException:
@@ -128,10 +181,13 @@ class Engine:
             raise
         return Result(tree, run.errors)
 
-    async def _by_graphql_core(self, operation: Operation, variables: dict[str, Any], context: Any) -> Result:
+    async def _by_graphql_core(
+        self, operation: Operation, variables: dict[str, Any], context: Any, root: Any
+    ) -> Result:
         result: Any = execute(
             self.schema,
             operation.document,
+            root,
             variable_values=variables,
             operation_name=operation.name,
             context_value=context,
@@ -141,6 +197,11 @@ class Engine:
         if is_awaitable(result):
             result = await result
         return Result(result.data, result.errors or ())
+
+
+def refused(message: str) -> Result:
+    """Refuse an operation for the way in which it was sent."""
+    return Result(None, [GraphQLError(message, original_error=BadRequest(message))], executed=False)
 
 
 def respond(result: Result, journal: Journal) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Operation:
         """The operation's name; None when it has none."""
         return self.definition.name.value if self.definition.name else None
 
+    @property
+    def kind(self) -> OperationType:
+        """Whether it is a query, a mutation or a subscription."""
+        return self.definition.operation
+
     def coerce(self, given: dict[str, Any]) -> VariableValues | None:
         """Take variables as they are where each is plainly of its type; None where graphql-core must look closer."""
         if self.plain_variables is None:
@@ -84,7 +89,7 @@ class Operation:
 
     def _compile(self, variables: VariableValues) -> ObjectPlan | None:
         selections = Selections(self.schema, self.definition, self.fragments, variables)
-        root = self.schema.query_type
+        root = self.schema.get_root_type(self.kind)
         try:
             return None if root is None else Compiler(selections).operation(root)
         except (NotPlannable, GraphQLError):
@@ -193,7 +198,7 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operatio
             definition,
             fragments,
             tuple(steering.variables),
-            steering.is_known and definition.operation is OperationType.QUERY,
+            steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
         )
         for definition in document.definitions

@@ -1,6 +1,6 @@
 """The Prism Hosted API, as far as the gateway uses it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -20,17 +20,18 @@ class PrismClient:
         self.upstream = upstream
         self.kinds = kinds
 
-    async def scan(self, scan_id: str) -> Outcome:
+    async def scan(self, scan_id: str, *, anew: bool = False) -> Outcome:
         """`GET /scans/{id}`: status and details, possibly with the stages embedded."""
-        return await self.upstream.get(self.kinds.scan, scan_id, path("/scans/{}", scan_id))
+        return await self.upstream.get(self.kinds.scan, scan_id, path("/scans/{}", scan_id), anew=anew)
 
     def kept(self, kind: Kind, scan_id: str) -> Document | None:
         """A document of a scan where it is at hand and fresh; never calls."""
         return self.upstream.peek(kind, scan_id)
 
-    async def scan_assets(self, scan_id: str) -> Outcome:
+    async def scan_assets(self, scan_id: str, *, anew: bool = False) -> Outcome:
         """`GET /scans/{id}/scan-assets`: the status of each stage."""
-        return await self.upstream.get(self.kinds.scan_assets, scan_id, path("/scans/{}/scan-assets", scan_id))
+        route = path("/scans/{}/scan-assets", scan_id)
+        return await self.upstream.get(self.kinds.scan_assets, scan_id, route, anew=anew)
 
     async def asset_urls(self, scan_id: str) -> Outcome:
         """`GET /scans/{id}/asset-urls`: every signed URL."""
@@ -45,6 +46,12 @@ class PrismClient:
 
         id_ = f"{scan_id}/{asset_type}"
         return (await self.upstream.load(self.kinds.asset_url, [id_], fetch))[id_]
+
+    async def forget_urls(self, scan_id: str, asset_types: Iterable[str]) -> None:
+        """Forget the signed URLs of a scan that has changed: there may be more of them."""
+        await self.upstream.forget(self.kinds.asset_urls, scan_id)
+        for asset_type in asset_types:
+            await self.upstream.forget(self.kinds.asset_url, f"{scan_id}/{asset_type}")
 
 
 def as_json_string(body: bytes) -> bytes:

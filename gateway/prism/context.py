@@ -6,6 +6,7 @@ import strawberry
 
 if TYPE_CHECKING:
     from gateway.prism.loaders import PrismLoaders
+    from gateway.prism.updates import ScanUpdates
 
 
 class PrismContext(Protocol):
@@ -14,6 +15,10 @@ class PrismContext(Protocol):
     @property
     def prism(self) -> "PrismLoaders":
         """What the request loads from Prism."""
+
+    @property
+    def scan_updates(self) -> "ScanUpdates":
+        """Where scans are subscribed to."""
 
 
 Info = strawberry.Info[PrismContext, None]

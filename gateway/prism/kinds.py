@@ -9,6 +9,8 @@ from gateway.cache.expiry import expires_at, first_expiry
 from gateway.cache.freshness import Freshness
 
 STAGES = ("captureData", "body", "fittedBody", "measurement")
+MOVING_STATUSES = ("CREATED", "PROCESSING")
+FINAL_STATUSES = ("READY", "FAILED")
 EVERY_SCAN_HAS = ("previewImage", "model")
 
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://")]
@@ -40,6 +42,23 @@ class _Stages(msgspec.Struct, rename="camel"):
     measurement: Any = None
 
 
+def scan_is_final(record: bytes, stages: bytes) -> bool:
+    """Whether neither the scan nor one of its stages can change any more; `stages` may be null.
+
+    A record may lag behind its stages, and a scan that has ended may have stages that never began. A status never seen
+    before leaves it to the stages.
+    """
+    status = msgspec.json.decode(record, type=_Record).status
+    each = _each(msgspec.json.decode(stages, type=_Stages | None) or _Stages())
+    if status in FINAL_STATUSES:
+        return all(stage in ("succeeded", "failed", None) for stage in each)
+    return status not in MOVING_STATUSES and stages_are_final(*each)
+
+
+def _each(stages: _Stages) -> tuple[object, ...]:
+    return (stages.capture_data, stages.body, stages.fitted_body, stages.measurement)
+
+
 class PrismKinds:
     """Prism's kinds with the freshness they are given."""
 
@@ -51,13 +70,10 @@ class PrismKinds:
         self.asset_url = Kind("scan_asset_url", self._asset_url)
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
-        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in ("READY", "FAILED"))
+        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in FINAL_STATUSES)
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
-        stages = msgspec.json.decode(body, type=_Stages)
-        return self._stage(
-            is_final=stages_are_final(stages.capture_data, stages.body, stages.fitted_body, stages.measurement)
-        )
+        return self._stage(is_final=stages_are_final(*_each(msgspec.json.decode(body, type=_Stages))))
 
     def _stage(self, *, is_final: bool) -> Lifetime:
         if is_final:

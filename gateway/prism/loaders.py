@@ -106,7 +106,7 @@ class PrismLoaders:
             record = self._client.kept(self._client.kinds.scan, scan_id)
         found = {} if record is None else {RECORD: record}
         if STAGES in parts:
-            found[STAGES] = _embedded_stages(record) or await self._client.scan_assets(scan_id)
+            found[STAGES] = embedded_stages(record) or await self._client.scan_assets(scan_id)
         return found
 
     async def _load_urls(self, scan_id: str, parts: Parts) -> Mapping[str, Outcome]:
@@ -138,7 +138,7 @@ def _by_scan(load_parts: LoadParts) -> DataLoader[Part, Outcome]:
     return DataLoader(load_fn=load)
 
 
-def _embedded_stages(record: Outcome | None) -> Outcome | None:
+def embedded_stages(record: Outcome | None) -> Outcome | None:
     """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
     if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited):
         return record

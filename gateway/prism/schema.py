@@ -1,5 +1,6 @@
 """What can be asked of Prism."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import strawberry
@@ -27,6 +28,20 @@ class PrismQueries:
     ) -> list[Scan | None]:
         """No call either."""
         return each_id(scan_ids, "scanIds", MAX_SCANS, Scan.by_id)
+
+
+@strawberry.type
+class PrismSubscriptions:
+    """Prism's fields of `Subscription`."""
+
+    @strawberry.subscription(
+        description="The scan now, then after each change, until no stage can change any more; NOT_FOUND for no scan."
+    )
+    async def scan_updated(
+        self, info: Info, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]
+    ) -> AsyncIterator[Scan]:
+        """One call a look, or two where the record does not embed the stages, however many subscribe."""
+        return await info.context.scan_updates.of(check_id(scan_id, "scanId"))
 
 
 def scan_node(info: Info, scan_id: str) -> Scan | None:

@@ -1,10 +1,11 @@
 """Prism's part of the graph: a scan, its stages and its signed URLs."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import strawberry
 
+from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.ids import Node, global_id
@@ -107,19 +108,28 @@ class ScanRecord(DocumentType):
     updated_at: datetime | None = wire("")
 
 
+class ScanDocuments(NamedTuple):
+    """A scan as it was at one moment; `stages` is None before capture."""
+
+    record: Document
+    stages: Document | None
+
+
 def _recorded(name: str, description: str) -> Any:
     """Declare a field of the scan's own record, which is fetched when the first of them is asked for."""
 
     async def resolve(self: "Scan", info: Info) -> Any:
-        return getattr(await info.context.prism.record(self.scan_id), name)
+        record = await info.context.prism.record(self.scan_id) if self.seen is None else ScanRecord.of(self.seen.record)
+        return getattr(record, name)
 
     return strawberry.field(resolver=resolve, description=f"{description} Null when the scan's record cannot be read.")
 
 
 @strawberry.type(description="One body scan, held by Prism. Costs nothing by itself: a field fetches what it needs.")
 class Scan(Node):
-    """A scan by its id; every other field comes from one of three documents."""
+    """A scan by its id; every other field comes from one of three documents, two of which may have been `seen`."""
 
+    seen: strawberry.Private[ScanDocuments | None] = None
     scan_id: strawberry.ID = strawberry.field(description="Prism's own id.")
     status: ScanStatus | None = _recorded("status", "Where the scan stands.")
     prism_scan_id: strawberry.ID | None = _recorded("prism_scan_id", "The id inside Prism's pipeline, for support.")
@@ -133,14 +143,16 @@ class Scan(Node):
     updated_at: datetime | None = _recorded("updated_at", "When the scan last changed.")
 
     @classmethod
-    def by_id(cls, scan_id: str) -> Self:
+    def by_id(cls, scan_id: str, seen: ScanDocuments | None = None) -> Self:
         """The scan of an id, without asking Prism."""
-        return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id))
+        return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id), seen=seen)
 
     @strawberry.field(description="Which assets are generated, stage by stage. Null until capture begins.")
     def assets(self, info: Info) -> ScanAssets | None:
         """One call, or none where the record is asked for too and embeds them."""
-        return info.context.prism.stages(self.scan_id)
+        if self.seen is None:
+            return info.context.prism.stages(self.scan_id)
+        return None if self.seen.stages is None else ScanAssets.of(self.seen.stages)
 
     @strawberry.field(description="Signed download URLs of every available file. Null when Prism has none yet.")
     def asset_urls(self, info: Info) -> ScanAssetUrls | None:

@@ -120,7 +120,7 @@ class ScenarioClient:
         fetch = self._fetch_each if self.upstream.credential.is_public else self._fetch_bulk
         return await self.upstream.load(self.kinds.asset, asset_ids, fetch)
 
-    async def download_job(self, job_id: str) -> Outcome:
+    async def download_job(self, job_id: str, *, anew: bool = False) -> Outcome:
         """`GET /assets/download/{jobId}`: how far a batch is."""
         route = path("/assets/download/{}", job_id)
 
@@ -128,7 +128,7 @@ class ScenarioClient:
             body = await self.upstream.call("GET", route, query=self._project)
             return {id_: self._with_id(body, "jobId", id_) for id_ in ids}
 
-        return (await self.upstream.load(self.kinds.download_job, [job_id], fetch))[job_id]
+        return (await self.upstream.load(self.kinds.download_job, [job_id], fetch, anew=anew))[job_id]
 
     async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
         """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""

@@ -6,6 +6,7 @@ import strawberry
 
 if TYPE_CHECKING:
     from gateway.scenario.loaders import ScenarioLoaders
+    from gateway.scenario.updates import JobUpdates
 
 
 class ScenarioContext(Protocol):
@@ -14,6 +15,10 @@ class ScenarioContext(Protocol):
     @property
     def scenario(self) -> "ScenarioLoaders":
         """What the request loads from Scenario."""
+
+    @property
+    def job_updates(self) -> "JobUpdates":
+        """Where download jobs are subscribed to."""
 
 
 Info = strawberry.Info[ScenarioContext, None]

@@ -1,5 +1,6 @@
 """What can be asked of Scenario."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import strawberry
@@ -57,6 +58,20 @@ class ScenarioQueries:
     ) -> DownloadJob | None:
         """One call."""
         return await info.context.scenario.download_job(check_id(job_id, "jobId"))
+
+
+@strawberry.type
+class ScenarioSubscriptions:
+    """Scenario's fields of `Subscription`."""
+
+    @strawberry.subscription(
+        description="The job now, then after each change, until it is final; NOT_FOUND for no job."
+    )
+    async def download_job_updated(
+        self, info: Info, job_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the job.")]
+    ) -> AsyncIterator[DownloadJob]:
+        """One call a look, however many subscribe."""
+        return await info.context.job_updates.of(check_id(job_id, "jobId"))
 
 
 def asset_node(info: Info, asset_id: str) -> Asset | None:

@@ -92,22 +92,26 @@ class Upstream:
     scope: str
     _generations: Counter[str] = field(default_factory=Counter)
 
-    async def get(self, kind: Kind, id_: str, path_: str, query: Query | None = None) -> Outcome:
-        """Give the document of one GET: kept, under way, or fetched now."""
+    async def get(self, kind: Kind, id_: str, path_: str, query: Query | None = None, *, anew: bool = False) -> Outcome:
+        """Give the document of one GET: kept (unless `anew`), under way, or fetched now."""
 
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
             return {id_: await self.call("GET", path_, query=query) for id_ in ids}
 
-        return (await self.load(kind, [id_], fetch))[id_]
+        return (await self.load(kind, [id_], fetch, anew=anew))[id_]
 
-    async def load(self, kind: Kind, ids: Sequence[str], fetch: Fetch) -> dict[str, Outcome]:
-        """Give the documents of these ids; `fetch` brings the bodies of those that are not at hand, in one go."""
+    async def load(self, kind: Kind, ids: Sequence[str], fetch: Fetch, *, anew: bool = False) -> dict[str, Outcome]:
+        """Give the documents of these ids; `fetch` brings the bodies of those that are not at hand, in one go.
+
+        With `anew` none is at hand but what is under way.
+        """
         keys = {self.key(kind, id_): id_ for id_ in ids}
 
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
-        outcomes = await self.store.load(list(keys), fly)
+        bring = self.store.refresh if anew else self.store.load
+        outcomes = await bring(list(keys), fly)
         return {keys[key]: outcome for key, outcome in outcomes.items()}
 
     async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
@@ -157,6 +161,10 @@ class Upstream:
     async def drop(self, kind: Kind, id_: str) -> None:
         """Forget a document that has changed."""
         await self.store.drop(self.key(kind, id_))
+
+    async def forget(self, kind: Kind, id_: str) -> None:
+        """Forget a document that may be out of date; answers made of it live on for as long as it would."""
+        await self.store.forget(self.key(kind, id_))
 
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""

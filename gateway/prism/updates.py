@@ -1,0 +1,67 @@
+"""Scans as they change: the record and the stages of each, looked at together."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from gateway.cache.document import Document
+from gateway.cache.flight import Outcome
+from gateway.errors import UpstreamError
+from gateway.prism.client import PrismClient
+from gateway.prism.enums import ScanAssetType
+from gateway.prism.kinds import scan_is_final
+from gateway.prism.loaders import embedded_stages
+from gateway.prism.types import Scan, ScanDocuments
+from gateway.watch import Seen, Watchers
+
+
+@dataclass(frozen=True, slots=True)
+class ScanUpdates:
+    """Lives as long as the process."""
+
+    client: PrismClient
+    watchers: Watchers
+
+    async def of(self, scan_id: str) -> AsyncIterator[Scan]:
+        """A scan now and after each change of its record or its stages, until neither can change.
+
+        Raises what the first look does, LimitExceeded, or ShuttingDown.
+        """
+        key = self.client.upstream.key(self.client.kinds.scan, scan_id)
+        return await self.watchers.subscribe(key, _ScanLook(self.client, scan_id))
+
+
+@dataclass(slots=True)
+class _ScanLook:
+    """Looks at one scan: one call where the record embeds the stages, else two."""
+
+    client: PrismClient
+    scan_id: str
+    version: tuple[bytes, bytes] | None = field(default=None, init=False)
+
+    async def __call__(self, *, anew: bool) -> Seen[Scan]:
+        record = _found(await self.client.scan(self.scan_id, anew=anew))
+        if record.missing:
+            raise self.client.upstream.not_found("such scan")
+        stages = await self._stages(record, anew=anew)
+        version = (record.body, stages.body)
+        if self.version not in (None, version):
+            await self.client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
+        self.version = version
+        seen = ScanDocuments(record, None if stages.missing else stages)
+        return Seen(Scan.by_id(self.scan_id, seen), version, scan_is_final(*version))
+
+    async def _stages(self, record: Document, *, anew: bool) -> Document:
+        """The stages; embedded ones that are newer than what is kept are kept in its place."""
+        embedded = embedded_stages(record)
+        if embedded is None:
+            return _found(await self.client.scan_assets(self.scan_id, anew=anew))
+        stages = _found(embedded)
+        if anew:
+            await self.client.upstream.keep(self.client.kinds.scan_assets, stages)
+        return stages
+
+
+def _found(outcome: Outcome) -> Document:
+    if isinstance(outcome, UpstreamError):
+        raise outcome
+    return outcome
