@@ -11,14 +11,15 @@ GatewayError
       - UpstreamContract      UPSTREAM_CONTRACT         it answered something that it does not promise
 
 Anything else that fails is a bug of the gateway: INTERNAL_SERVER_ERROR, masked for the client and logged. What
-GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED or, for variables, BAD_USER_INPUT; what is no
-GraphQL request at all is BAD_REQUEST.
+GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE or, for
+variables, BAD_USER_INPUT; what is no GraphQL request at all is BAD_REQUEST.
 """
 
 from typing import Any, ClassVar, Self
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+NO_OPERATION = "OPERATION_RESOLUTION_FAILURE"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 BAD_REQUEST = "BAD_REQUEST"
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationType, execute
@@ -32,6 +32,18 @@ class ReadsOnly(Exception):
     """A mutation was asked for where only queries are taken."""
 
 
+class StreamsOnly(Exception):
+    """A subscription was asked for where one whole answer is given."""
+
+
+class Answer(NamedTuple):
+    """The bytes of an answer's JSON; whether the operation was executed, not refused before; and its errors' number."""
+
+    body: bytes
+    executed: bool
+    errors: int
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
@@ -39,6 +51,11 @@ class Result:
     data: Any
     errors: Sequence[GraphQLError] = ()
     executed: bool = True
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether nothing was executed: such an error, of a document or of variables, stands at no path."""
+        return self.data is None and all(error.path is None for error in self.errors)
 
 
 @dataclass(slots=True)
@@ -59,18 +76,26 @@ class Engine:
         context: HasJournal,
         *,
         reads_only: bool = False,
-    ) -> bytes:
-        """Answer a request with the bytes of its JSON. Raises NoOperation, or ReadsOnly before anything is executed."""
+    ) -> Answer:
+        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly."""
         prepared = self.operations.find(text)
         if prepared.errors:
             result = Result(None, prepared.errors, executed=False)
         else:
             operation = prepared.find(operation_name)
             is_query = operation.definition.operation is OperationType.QUERY
-            if reads_only and not is_query:
-                raise ReadsOnly
+            if not is_query:
+                _check_kind(operation, reads_only=reads_only)
             result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
-        return encode(respond(result, context.journal))
+        response = respond(result, context.journal)
+        return Answer(encode(response), "data" in response, len(response.get("errors", ())))
+
+    def is_subscription(self, text: str, operation_name: str | None) -> bool:
+        """Whether a subscription is asked for; not where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return False
+        return prepared.find(operation_name).definition.operation is OperationType.SUBSCRIPTION
 
     async def _kept_or_executed(
         self,
@@ -143,9 +168,16 @@ class Engine:
         return Result(result.data, result.errors or ())
 
 
+def _check_kind(operation: Operation, *, reads_only: bool) -> None:
+    if operation.definition.operation is OperationType.SUBSCRIPTION:
+        raise StreamsOnly
+    if reads_only:
+        raise ReadsOnly
+
+
 def respond(result: Result, journal: Journal) -> dict[str, Any]:
-    """Put an answer together: data, errors in their order and those beside data, and what the request noted."""
-    response: dict[str, Any] = {"data": result.data}
+    """Put an answer together: data where it was executed, errors in their order, and what the request noted."""
+    response: dict[str, Any] = {} if result.was_refused else {"data": result.data}
     errors = [*result.errors, *journal.errors]
     if errors:
         response["errors"] = [
