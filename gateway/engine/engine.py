@@ -14,6 +14,7 @@ from gateway.engine.answers import Answers
 from gateway.engine.errors import present
 from gateway.engine.operations import Operation, Operations
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
+from gateway.engine.tracing import TRACING
 from gateway.graph.journal import Journal
 
 MAX_VARIABLE_ERRORS = 50
@@ -37,11 +38,14 @@ class StreamsOnly(Exception):
 
 
 class Answer(NamedTuple):
-    """The bytes of an answer's JSON; whether the operation was executed, not refused before; and its errors' number."""
+    """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
+
+    What is not executed was refused before, and has no data. A query's answer without any error may be kept.
+    """
 
     body: bytes
     executed: bool
-    errors: int
+    cacheable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Engine:
     ) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly."""
         prepared = self.operations.find(text)
+        is_query = False
         if prepared.errors:
             result = Result(None, prepared.errors, executed=False)
         else:
@@ -88,7 +93,7 @@ class Engine:
                 _check_kind(operation, reads_only=reads_only)
             result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
         response = respond(result, context.journal)
-        return Answer(encode(response), "data" in response, len(response.get("errors", ())))
+        return Answer(encode(response), "data" in response, is_query and "errors" not in response)
 
     def is_subscription(self, text: str, operation_name: str | None) -> bool:
         """Whether a subscription is asked for; not where the document is refused. Raises NoOperation."""
@@ -106,7 +111,7 @@ class Engine:
         *,
         is_query: bool,
     ) -> Result:
-        if self.answers is None or not is_query:
+        if self.answers is None or not is_query or context.journal.trace is not None:
             return await self.execute(operation, variables, context)
         key = self.answers.key(text, operation.name, variables)
         data = self.answers.find(key, context.journal)
@@ -122,7 +127,7 @@ class Engine:
     async def execute(self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal) -> Result:
         """Execute an operation that was found valid."""
         given = dict(variables or {})
-        if not self.uses_plans:
+        if not self.uses_plans or context.journal.trace is not None:
             return await self._by_graphql_core(operation, given, context)
         values = operation.coerce(given) or get_variable_values(
             self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
@@ -161,6 +166,7 @@ class Engine:
             operation_name=operation.name,
             context_value=context,
             is_awaitable=is_awaitable,
+            middleware=None if context.journal.trace is None else TRACING,
             executor_class=StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):

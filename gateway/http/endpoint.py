@@ -1,7 +1,9 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -10,18 +12,37 @@ from gateway.context import Context
 from gateway.engine.engine import Engine, ReadsOnly, StreamsOnly
 from gateway.engine.operations import NoOperation
 from gateway.errors import NO_OPERATION
-from gateway.http import graphiql
+from gateway.http import caching, compression, graphiql
 from gateway.http.negotiation import Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
+from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
-from gateway.http.reply import Reply, refused
+from gateway.http.reply import Reply, refused, send_reply
 from gateway.http.request import METHODS, Request
-
-MakeContext = Callable[[str], Context]
 
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
 ASKING = {"query", "documentId", "extensions"}
+
+
+class MakeContext(Protocol):
+    """Makes what lives as long as one request."""
+
+    def __call__(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+        """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator decides about answers.
+
+    `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
+    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache.
+    """
+
+    page: str | None = None
+    compress_from: int = 0
+    refreshes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +59,26 @@ Stream = Callable[[Streamed, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP. `page` is what a browser sees here; None refuses it, as it does with `stream`."""
+    """Answers GraphQL over HTTP; without `stream` as a whole only."""
 
     def __init__(
-        self, engine: Engine, make_context: MakeContext, page: str | None, stream: Stream | None = None
+        self,
+        engine: Engine,
+        make_context: MakeContext,
+        documents: Documents,
+        options: Options,
+        stream: Stream | None = None,
     ) -> None:
         self._engine = engine
         self._make_context = make_context
-        self._page = None if page is None else graphiql.reply(page)
+        self._documents = documents
+        self._options = options
+        self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under its id; a malformed one as a GraphQL error too."""
-        request = Request.of(scope)
+        request = Request(scope)
         whole: WholeType | None = None
         try:
             takes = accepted(request.headers.get(b"accept"))
@@ -61,17 +89,15 @@ class Endpoint:
         except ClientDisconnect:
             return  # nobody waits for an answer
         if reply is not None:
-            await reply.send(send, request.id, with_body=request.method != "HEAD")
+            await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 
     async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
         """Answer as a whole, or None where a stream was the answer."""
         if request.method == "OPTIONS":
-            return Reply(204, b"", [(b"allow", METHODS)])
+            return 204, b"", [(b"allow", METHODS)]
         if self._page is not None and _is_for_browser(request):
             return self._page
-        operation = await request.operation(receive)
-        if not operation.query:
-            raise Refusal(400, "This is no GraphQL request: it has no `query`.")
+        operation = with_document(await request.operation(receive), self._documents)
         try:
             if self._stream is not None and self._is_streamed(operation, takes):
                 await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
@@ -93,15 +119,35 @@ class Endpoint:
         return takes.whole is None or self._engine.is_subscription(operation.query or "", operation.operation_name)
 
     async def _whole(self, request: Request, operation: Operation, type_: WholeType) -> Reply:
+        context = (
+            self._make_context(request.id)
+            if operation.extensions is None and b"cache-control" not in request.headers
+            else self._context(request, operation)
+        )
         answer = await self._engine.answer(
             operation.query or "",
             operation.variables,
             operation.operation_name,
-            self._make_context(request.id),
+            context,
             reads_only=request.is_safe,
         )
-        status = 200 if answer.executed else type_.refused
-        return Reply(status, answer.body, [(b"content-type", type_.content_type)])
+        status, body = 200 if answer.executed else type_.refused, answer.body
+        headers = [(b"content-type", type_.content_type)]
+        if caching.is_wanted(request.method, request.headers):
+            journal = context.journal
+            kept = caching.headers_of(answer, journal.fresh_until - journal.clock())
+            if caching.is_known(request.headers, kept):
+                return 304, b"", kept
+            headers += kept
+        if 0 < self._options.compress_from <= len(body):
+            body = await compression.compressed(body, request.headers.get(b"accept-encoding"), headers)
+        return status, body, headers
+
+    def _context(self, request: Request, operation: Operation) -> Context:
+        is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
+        header = request.headers.get(b"cache-control") if self._options.refreshes else None
+        max_age = math.inf if header is None else caching.max_age(header)
+        return self._make_context(request.id, max_age=max_age, is_traced=is_traced)
 
 
 def _is_for_browser(request: Request) -> bool:

@@ -53,26 +53,12 @@ class _Range(NamedTuple):
     parameters: Mapping[str, str]
 
 
+@lru_cache(maxsize=WORDINGS)
 def accepted(header: bytes | None) -> Accepted:
     """Read an `Accept` header; without one, JSON is taken. Raises Refusal for one that is too long to be read."""
-    return _accepted(_bounded("Accept", header)) if header else Accepted(LEGACY_JSON)
-
-
-def check_body_type(header: bytes | None) -> None:
-    """Check the `Content-Type` of a body. Raises Refusal for any but JSON in UTF-8."""
-    if not _is_json(_bounded("Content-Type", header or b"")):
-        raise Refusal(415, "A POST must be application/json, in UTF-8.")
-
-
-def _bounded(name: str, header: bytes) -> bytes:
-    if len(header) > MAX_HEADER_BYTES:
-        raise Refusal(431, f"The header {name} is longer than {MAX_HEADER_BYTES} bytes.")
-    return header
-
-
-@lru_cache(maxsize=WORDINGS)
-def _accepted(header: bytes) -> Accepted:
-    ranges = list(_ranges(header.decode("latin-1")))
+    if not header:
+        return Accepted(LEGACY_JSON)
+    ranges = list(_ranges(_bounded("Accept", header)))
     graphql, named = _weight(GRAPHQL_TYPE, ranges)
     json, _ = _weight(JSON_TYPE, ranges)
     streams = [one for one in ranges if one.name in STREAM_TYPES and one.weight]
@@ -80,6 +66,25 @@ def _accepted(header: bytes) -> Accepted:
     return Accepted(
         _whole(graphql, json, prefers_graphql=named), tuple(StreamType(one.name, one.parameters) for one in streams)
     )
+
+
+def weights(header: bytes) -> dict[str, float]:
+    """Read a header that names things with weights, as `Accept-Encoding` does, by their names in lower case."""
+    return {one.name: one.weight for one in _ranges(header)}
+
+
+@lru_cache(maxsize=WORDINGS)
+def check_body_type(header: bytes | None) -> None:
+    """Check the `Content-Type` of a body. Raises Refusal for any but JSON in UTF-8."""
+    name, parameters = _media_type(_bounded("Content-Type", header or b"").decode("latin-1"))
+    if name != JSON_TYPE or not _is_utf8(parameters):
+        raise Refusal(415, "A POST must be application/json, in UTF-8.")
+
+
+def _bounded(name: str, header: bytes) -> bytes:
+    if len(header) > MAX_HEADER_BYTES:
+        raise Refusal(431, f"The header {name} is longer than {MAX_HEADER_BYTES} bytes.")
+    return header
 
 
 def _whole(graphql: float, json: float, *, prefers_graphql: bool) -> WholeType | None:
@@ -91,31 +96,25 @@ def _whole(graphql: float, json: float, *, prefers_graphql: bool) -> WholeType |
 
 def _weight(type_: str, ranges: list[_Range]) -> tuple[float, bool]:
     """Give the weight of a type, from the most exact range that holds it, and whether it is named."""
-    for name in (type_, f"{type_.partition('/')[0]}/*", "*/*"):
-        weights = [one.weight for one in ranges if one.name == name and _is_utf8(one.parameters)]
-        if weights:
-            return max(weights), name == type_
+    for names in ((type_,), (f"{type_.partition('/')[0]}/*",), ("*/*", "*")):  # "*" alone is Java's word
+        given = [one.weight for one in ranges if one.name in names and _is_utf8(one.parameters)]
+        if given:
+            return max(given), type_ in names
     return 0.0, False
 
 
-def _ranges(header: str) -> Iterator[_Range]:
-    """Read the media ranges; one with a weight that is no number is left out."""
-    for text in _PARTS[","].findall(header):
+def _ranges(header: bytes) -> Iterator[_Range]:
+    """Read what a header names; a weight that is no number leaves its name out."""
+    for text in _PARTS[","].findall(header.decode("latin-1")):
         name, parameters = _media_type(text)
         weight = _number(parameters.pop("q", "1"))
         if weight is not None:
-            yield _Range("*/*" if name == "*" else name, weight, parameters)
+            yield _Range(name, weight, parameters)
 
 
 def _number(text: str) -> float | None:
     # Java's own client writes `.2`, which the grammar does not know.
     return min(float(text), 1.0) if re.fullmatch(r"\d{1,3}(\.\d{0,9})?|\.\d{1,9}", text) else None
-
-
-@lru_cache(maxsize=WORDINGS)
-def _is_json(header: bytes) -> bool:
-    name, parameters = _media_type(header.decode("latin-1"))
-    return name == JSON_TYPE and _is_utf8(parameters)
 
 
 def _media_type(text: str) -> tuple[str, dict[str, str]]:

@@ -1,7 +1,6 @@
 """One HTTP request as it came in."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -14,27 +13,21 @@ from gateway.http.request_id import request_id
 METHODS = b"GET, HEAD, POST, OPTIONS"
 
 
-class Request(NamedTuple):
+class Request:
     """A request without its body: method, headers by their names in lower case, query string, and its id."""
 
-    method: str
-    headers: dict[bytes, bytes]
-    query_string: bytes
-    id: str
+    __slots__ = ("headers", "id", "is_safe", "method", "query_string")
 
-    @classmethod
-    def of(cls, scope: Scope) -> "Request":
-        """Read what the server tells of a request."""
+    def __init__(self, scope: Scope) -> None:
         raw = scope["headers"]
         headers = dict(raw)
         if len(headers) < len(raw):
             headers = _joined(raw)
-        return cls(scope["method"], headers, scope["query_string"], request_id(headers.get(b"x-request-id")))
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether it may only read."""
-        return self.method != "POST"
+        self.headers: dict[bytes, bytes] = headers
+        self.method: str = scope["method"]
+        self.is_safe = self.method != "POST"  # so it may only read
+        self.query_string: bytes = scope["query_string"]
+        self.id = request_id(headers.get(b"x-request-id"))
 
     async def operation(self, receive: Receive) -> Operation:
         """Read what is asked. Raises Refusal for every shape that asks nothing, or ClientDisconnect."""

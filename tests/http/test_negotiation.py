@@ -11,8 +11,9 @@ from starlette.types import Receive, Send
 
 from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
-from gateway.http.endpoint import Endpoint, Streamed
+from gateway.http.endpoint import Endpoint, Options, Streamed
 from gateway.http.negotiation import GRAPHQL_RESPONSE, LEGACY_JSON, WholeType, accepted
+from gateway.http.persisted import PersistedDocuments
 from gateway.sandbox import Fault
 from tests.world import World, world
 
@@ -194,7 +195,7 @@ async def streaming(gateway: World, streamed: list[Streamed]) -> AsyncIterator[h
 
     schema = strawberry.Schema(Query, Mutation, Subscription)._schema  # noqa: SLF001 - graphql-core's own
     engine = Engine(schema, Operations(schema), uses_plans=False)
-    endpoint = Endpoint(engine, gateway.gateway.context, None, stream)
+    endpoint = Endpoint(engine, gateway.gateway.context, PersistedDocuments(0), Options(), stream)
     transport = httpx.ASGITransport(app=endpoint)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
         yield client
