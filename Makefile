@@ -4,13 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint schema graphiql format constraints clean
+.PHONY: demo test lint schema graphiql clients format constraints clean
 
 demo: .venv/runtime  ## the gateway with both upstreams simulated
 	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
 	@$(BIN)/gateway demo $(ARGS)
 
-test: .venv/dev  ## every test, with branch coverage
+test: .venv/dev clients  ## every test, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(ARGS)
 	$(BIN)/coverage combine -q
@@ -38,6 +38,15 @@ $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 	@cd graphiql && npm ci --omit=dev --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
+# Other people's clients, which tests run; without Node those tests are skipped.
+CLIENTS := tests/clients/node_modules/.package-lock.json
+clients: $(shell command -v npm >/dev/null && echo $(CLIENTS))
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	@echo "installing the clients that the tests use …"
+	@cd tests/clients && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
 	@$(PYTHON) -m venv .venv
@@ -56,4 +65,4 @@ constraints: .venv/dev  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
 
 clean:
-	rm -rf .venv gateway/http/static graphiql/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """The composition root: the only place where clients, caches and contexts are made."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,14 +18,15 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
-from gateway.cache.store import DocumentStore
+from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
-from gateway.graph.journal import Journal
+from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
-from gateway.http.endpoint import Endpoint
+from gateway.http.endpoint import Endpoint, Options
+from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -83,9 +85,14 @@ class Gateway:
     scan_updates: ScanUpdates
     job_updates: JobUpdates
 
-    def context(self, request_id: str) -> Context:
-        """Make what lives as long as one request, or one event of a subscription."""
+    def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+        """Make what lives as long as one request, or one event of a subscription.
+
+        Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
+        """
         journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        journal.trace = Trace() if is_traced else None
+        take_nothing_before(journal.started - max_age)
         return Context(
             PrismLoaders(self.prism, journal),
             ScenarioLoaders(self.scenario, journal),
@@ -157,7 +164,10 @@ def create_app(
     sleep: Sleep = asyncio.sleep,
     examples: Examples | None = None,
 ) -> App:
-    """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves."""
+    """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
+
+    Raises BadSettingsError for trusted documents that cannot be read.
+    """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     wanted = examples or Examples()
     page = graphiql.page(wanted.scan_id, wanted.asset_id) if settings.gateway_graphiql else None
@@ -173,7 +183,8 @@ def create_app(
     answers = Answers(gateway.store, scope) if settings.gateway_answers else None
     operations = Operations(graphql_schema, settings.gateway_operations)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
-    endpoint = Endpoint(engine, gateway.context, page)
+    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh)
+    endpoint = Endpoint(engine, gateway.context, _documents(settings), options)
     app = App(
         endpoint,
         [
@@ -207,6 +218,13 @@ def _channel(
     if isinstance(transport, httpx.AsyncBaseTransport):
         return over(transport, url, headers, timeout)
     return transport or open_network(url, headers, timeout)
+
+
+def _documents(settings: Settings) -> Documents:
+    """Choose what documents may be executed: those of a list, or any, of which some are remembered."""
+    if settings.gateway_trusted_documents is not None:
+        return read_trusted(settings.gateway_trusted_documents)
+    return PersistedDocuments(settings.gateway_persisted_bytes)
 
 
 def _scenario_credential(settings: Settings) -> Credential:

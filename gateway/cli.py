@@ -2,7 +2,9 @@
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from functools import partial
+from typing import TextIO, TypeVar
 
 import click
 
@@ -13,9 +15,11 @@ from gateway.demo import run_demo, run_sandbox
 from gateway.http import graphiql
 from gateway.schema import schema
 from gateway.serving import listen, serve_until_stopped, url_of
-from gateway.settings import BadSettingsError, Settings, read_settings
+from gateway.settings import BadSettingsError, read_settings
 
 log = logging.getLogger("gateway")
+
+T = TypeVar("T")
 
 PORT = click.IntRange(0, 65_535)
 
@@ -35,13 +39,14 @@ def main() -> None:
 )
 def serve(env_file: str | None) -> None:
     """Start, or say in a line for each setting why not."""
-    settings = _settings(env_file or ".env")
+    settings = _or_exit(partial(read_settings, env_file or ".env"))
     configure_logging(settings.gateway_log_level)
     if settings.gateway_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
+    app = _or_exit(partial(create_app, settings))
     with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:
         log.info("listening on %s/graphql", url_of(listener))
-        serve_until_stopped(create_app(settings), listener)
+        serve_until_stopped(app, listener)
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")
@@ -91,9 +96,10 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _settings(env_file: str) -> Settings:
+def _or_exit(make: Callable[[], T]) -> T:
+    """Make something of the settings, or end with a line for each that is missing or bad."""
     try:
-        return read_settings(env_file)
+        return make()
     except BadSettingsError as error:
         for line in error.lines:
             click.echo(line, err=True)

@@ -14,16 +14,23 @@ GatewayError
       - UpstreamContract      UPSTREAM_CONTRACT         it answered something that it does not promise
 
 Anything else that fails is a bug of the gateway: INTERNAL_SERVER_ERROR, masked for the client and logged. What
-GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED or, for variables, BAD_USER_INPUT; what is no
-GraphQL request at all is BAD_REQUEST.
+GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE or, for
+variables, BAD_USER_INPUT; what is no GraphQL request at all is BAD_REQUEST. Of a document that is known by its
+id, PERSISTED_QUERY_NOT_FOUND says that it must be sent whole, PERSISTED_QUERY_NOT_SUPPORTED that it always must; where
+only trusted ones are executed, PERSISTED_QUERY_NOT_IN_LIST and QUERY_NOT_IN_SAFELIST refuse an id or a text.
 """
 
 from typing import Any, ClassVar, Self
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+NO_OPERATION = "OPERATION_RESOLUTION_FAILURE"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 BAD_REQUEST = "BAD_REQUEST"
+NOT_PERSISTED = "PERSISTED_QUERY_NOT_FOUND"
+NOT_PERSISTING = "PERSISTED_QUERY_NOT_SUPPORTED"
+NO_TRUSTED_ID = "PERSISTED_QUERY_NOT_IN_LIST"
+NO_TRUSTED_TEXT = "QUERY_NOT_IN_SAFELIST"
 
 
 class GatewayError(Exception):

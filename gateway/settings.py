@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
     HttpUrl,
     SecretStr,
     ValidationError,
@@ -71,6 +72,18 @@ class Settings(BaseModel):
     gateway_operations: int = Field(1_000, description="How many operations are kept parsed and planned.", ge=0)
     gateway_answers: bool = Field(
         default=False, description="Keep whole answers too, for as long as every document in them is fresh."
+    )
+    gateway_persisted_bytes: int = Field(
+        16_777_216, description="How large the store of automatic persisted queries may grow; 0 takes none.", ge=0
+    )
+    gateway_trusted_documents: FilePath | None = Field(
+        None, description="A manifest of Apollo's or Relay's; no other document is executed then."
+    )
+    gateway_client_refresh: bool = Field(
+        default=True, description="Let a client's `Cache-Control: no-cache` or `max-age` pass by what is kept here too."
+    )
+    gateway_compress_from: int = Field(
+        8_192, description="The smallest answer that is compressed, for clients that take it; 0 compresses none.", ge=0
     )
     gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)

@@ -14,12 +14,14 @@ ID = "request-1"
 JSON = {"content-type": "application/json", "x-request-id": ID}
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 TWO_OPERATIONS = "query A { a: __typename } query B { b: __typename }"
+JSON_TYPE = "application/json; charset=utf-8"
+METHODS = "GET, HEAD, POST, OPTIONS"
 MUTATION = 'mutation { unlockAsset(input: { assetId: "asset_1" }) { userErrors { code } } }'
 
 
-def refusal(message: str, request_id: str = ID) -> dict[str, Any]:
-    """The whole answer to a request that is none."""
-    return {"errors": [{"message": message, "extensions": {"code": "BAD_REQUEST", "requestId": request_id}}]}
+def refusal(message: str, code: str = "BAD_REQUEST") -> dict[str, Any]:
+    """The whole answer to a request that is refused."""
+    return {"errors": [{"message": message, "extensions": {"code": code, "requestId": ID}}]}
 
 
 async def test_a_query_is_answered_by_post_and_by_get(gateway: World) -> None:
@@ -29,7 +31,7 @@ async def test_a_query_is_answered_by_post_and_by_get(gateway: World) -> None:
     posted = await gateway.client.post("/graphql", json={"query": query, "variables": {"scanId": scan_id}})
     got = await gateway.client.get("/graphql", params={"query": query, "variables": variables})
     for answer in (posted, got):
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, JSON_TYPE)
         assert answer.json() == {"data": {"scan": {"assets": {"isReady": True}}}}
     assert gateway.calls == [("GET", f"/scans/{scan_id}/scan-assets")]
 
@@ -37,14 +39,14 @@ async def test_a_query_is_answered_by_post_and_by_get(gateway: World) -> None:
 async def test_a_mutation_by_get_is_refused_before_anything_happens(gateway: World) -> None:
     answer = await gateway.client.get("/graphql", params={"query": MUTATION}, headers={"x-request-id": ID})
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert answer.json() == refusal("mutations are not allowed when using GET")
+    assert answer.json() == refusal("Mutations are not allowed when using GET.")
     assert gateway.calls == []
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY"])
 async def test_other_methods_are_told_which_are_taken(method: str, gateway: World) -> None:
     answer = await gateway.client.request(method, "/graphql", headers={"x-request-id": ID})
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, METHODS)
     assert answer.json() == refusal("GraphQL only supports GET and POST requests.")
 
 
@@ -62,9 +64,11 @@ async def test_other_methods_are_told_which_are_taken(method: str, gateway: Worl
         (b'"{ __typename }"', "Expected `object`, got `str`"),
         (b"null", "Expected `object`, got `null`"),
         (b"1", "Expected `object`, got `int`"),
-        (b"{}", "Object missing required field `query`"),
-        (b'{"query": null}', "Expected `str`, got `null` - at `$.query`"),
-        (b'{"query": 1}', "Expected `str`, got `int` - at `$.query`"),
+        (b"{}", "it has no `query`"),
+        (b'{"qeury": "{ __typename }"}', "it has no `query`"),
+        (b'{"query": null}', "it has no `query`"),
+        (b'{"query": ""}', "it has no `query`"),
+        (b'{"query": 1}', "Expected `str | null`, got `int` - at `$.query`"),
         (b'{"query": "{ a }", "variables": []}', "Expected `object | null`, got `array` - at `$.variables`"),
         (b'{"query": "{ a }", "variables": "{}"}', "Expected `object | null`, got `str` - at `$.variables`"),
         (b'{"query": "{ a }", "variables": {"a": NaN}}', "JSON is malformed: invalid character (byte 38)"),
@@ -75,14 +79,13 @@ async def test_other_methods_are_told_which_are_taken(method: str, gateway: Worl
 )
 async def test_a_body_that_is_no_request_is_refused_with_the_reason(body: bytes, why: str, gateway: World) -> None:
     answer = await gateway.client.post("/graphql", content=body, headers=JSON)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/json")
+    assert (answer.status_code, answer.headers["content-type"]) == (400, JSON_TYPE)
     assert answer.json() == refusal(f"This is no GraphQL request: {why}.")
 
 
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"query": ""}, "No GraphQL query found in the request"),
         ({"query": "{ __typename }", "operationName": "A"}, 'Unknown operation named "A".'),
         ({"query": TWO_OPERATIONS, "operationName": "C"}, 'Unknown operation named "C".'),
         ({"query": TWO_OPERATIONS}, "The document holds several operations: `operationName` must name one."),
@@ -94,7 +97,7 @@ async def test_a_document_without_the_operation_that_is_meant_is_refused(
     request_: dict[str, str], message: str, gateway: World
 ) -> None:
     answer = await gateway.client.post("/graphql", json=request_, headers={"x-request-id": ID})
-    assert (answer.status_code, answer.json()) == (400, refusal(message))
+    assert (answer.status_code, answer.json()) == (200, refusal(message, "OPERATION_RESOLUTION_FAILURE"))
 
 
 async def test_the_named_operation_of_several_is_executed(gateway: World) -> None:
@@ -110,17 +113,31 @@ async def test_a_keyword_that_is_only_a_name_makes_no_second_operation(rest: str
 
 @pytest.mark.parametrize(
     "media_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", "application/graphql"],
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=a",
+        "application/graphql",
+        "application/graphql-response+json",
+        "application/json; charset=utf-16",
+        "application/json, text/plain",
+        "json",
+        "a" * 2_000,
+    ],
 )
 async def test_a_post_that_is_not_json_is_refused_so_that_no_form_of_another_site_can_send_it(
     media_type: str, gateway: World
 ) -> None:
     headers = {"content-type": media_type, "x-request-id": ID}
     answer = await gateway.client.post("/graphql", content=b'{"query": "{ __typename }"}', headers=headers)
-    assert (answer.status_code, answer.json()) == (415, refusal("A POST must be application/json."))
+    assert (answer.status_code, answer.json()) == (415, refusal("A POST must be application/json, in UTF-8."))
 
 
-@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"', "application/json;"],
+)
 async def test_json_is_recognised_however_it_is_written(media_type: str, gateway: World) -> None:
     headers = {"content-type": media_type}
     answer = await gateway.client.post("/graphql", content=b'{"query": "{ __typename }"}', headers=headers)
@@ -130,8 +147,8 @@ async def test_json_is_recognised_however_it_is_written(media_type: str, gateway
 @pytest.mark.parametrize(
     ("parameters", "why"),
     [
-        ({}, "Object missing required field `query`"),
-        ({"query": ""}, "Object missing required field `query`"),
+        ({}, "it has no `query`"),
+        ({"query": ""}, "it has no `query`"),
         ({"query": "{ a }", "variables": "{"}, "Input data was truncated"),
         ({"query": "{ a }", "variables": "[]"}, "Expected `object | null`, got `array` - at `$.variables`"),
         ({"query": "{ a }", "extensions": "a"}, "JSON is malformed: invalid character (byte 0)"),
@@ -143,6 +160,50 @@ async def test_parameters_that_are_no_request_are_refused_with_the_reason(
 ) -> None:
     answer = await gateway.client.get("/graphql", params=parameters, headers={"x-request-id": ID})
     assert (answer.status_code, answer.json()) == (400, refusal(f"This is no GraphQL request: {why}."))
+
+
+@pytest.mark.parametrize(
+    ("query_string", "why"),
+    [
+        ("query={a}&query={b}", "it has `query` more than once"),
+        ("query={a}&variables={}&variables=", "it has `variables` more than once"),
+        ("query=%ff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        ("&".join(["a=1"] * 101), "it has more than 100 parameters"),
+    ],
+)
+async def test_a_query_string_that_can_be_read_in_two_ways_or_none_is_refused(
+    query_string: str, why: str, gateway: World
+) -> None:
+    answer = await gateway.client.get(f"/graphql?{query_string}", headers={"x-request-id": ID})
+    assert (answer.status_code, answer.json()) == (400, refusal(f"This is no GraphQL request: {why}."))
+
+
+async def test_what_is_no_parameter_of_graphql_is_ignored_however_often_it_stands(gateway: World) -> None:
+    answer = await gateway.client.get("/graphql?query={__typename}&utm=a&utm=b")
+    assert (answer.status_code, answer.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+async def test_head_is_get_without_the_body(gateway: World) -> None:
+    got = await gateway.client.get("/graphql", params={"query": "{ __typename }"}, headers={"x-request-id": ID})
+    head = await gateway.client.head("/graphql", params={"query": "{ __typename }"}, headers={"x-request-id": ID})
+    assert (head.status_code, head.headers, head.content) == (200, got.headers, b"")
+    page = await gateway.client.head("/graphql", headers=BROWSER)
+    assert (page.status_code, page.headers["content-type"], page.content) == (200, "text/html; charset=utf-8", b"")
+    changing = await gateway.client.head("/graphql", params={"query": MUTATION})
+    assert (changing.status_code, changing.headers["allow"], gateway.calls) == (405, "POST", [])
+
+
+async def test_options_tells_the_methods(gateway: World) -> None:
+    answer = await gateway.client.options("/graphql", headers={"x-request-id": ID})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert dict(answer.headers) == {"allow": METHODS, "x-request-id": ID}
+
+
+async def test_a_compressed_body_is_refused(gateway: World) -> None:
+    headers = {**JSON, "content-encoding": "gzip"}
+    answer = await gateway.client.post("/graphql", content=b"\x1f\x8b", headers=headers)
+    assert (answer.status_code, answer.json()) == (415, refusal("A body must not be compressed."))
+    assert answer.headers["accept-encoding"] == "identity"
 
 
 async def test_an_empty_parameter_is_one_left_out(gateway: World) -> None:
@@ -230,7 +291,7 @@ async def test_a_browser_gets_the_page_under_its_policy(gateway: World) -> None:
 
 async def test_a_program_that_takes_anything_is_not_shown_the_page(gateway: World) -> None:
     answer = await gateway.client.get("/graphql", headers={"accept": "*/*", "x-request-id": ID})
-    assert answer.json() == refusal("This is no GraphQL request: Object missing required field `query`.")
+    assert answer.json() == refusal("This is no GraphQL request: it has no `query`.")
 
 
 async def test_a_browser_that_asks_a_query_gets_its_answer(gateway: World) -> None:
@@ -242,7 +303,7 @@ async def test_without_graphiql_there_is_no_page_and_no_file() -> None:
     async with world({"gateway_graphiql": False}) as bare:
         page = await bare.client.get("/graphql", headers={**BROWSER, "x-request-id": ID})
         assert page.status_code == 400
-        assert page.json() == refusal("This is no GraphQL request: Object missing required field `query`.")
+        assert page.json() == refusal("This is no GraphQL request: it has no `query`.")
         assert (await bare.client.get("/graphiql/index.html")).status_code == 404
 
 

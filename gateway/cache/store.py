@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.cache.document import Document
@@ -11,13 +13,21 @@ from gateway.cache.memory import BoundedMemoryCache
 
 log = logging.getLogger("gateway.cache")
 
+_not_before: ContextVar[float] = ContextVar("not_before", default=-math.inf)
+
+
+def take_nothing_before(moment: float) -> None:
+    """From here on, let this request and what it starts take no document that was fetched before a Unix second."""
+    _not_before.set(moment)
+
 
 @dataclass(slots=True)
 class DocumentStore:
     """A cache in front of flights.
 
     A fresh document is served as it is; a stale one is served while one refresh runs behind it, so an upstream that
-    fails costs nothing until the document is dead. Errors are never kept.
+    fails costs nothing until the document is dead. Errors are never kept. Nothing is served that the request will not
+    take: see `take_nothing_before`.
     """
 
     memory: BoundedMemoryCache
@@ -46,7 +56,9 @@ class DocumentStore:
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
         document = self.memory.peek(key)
-        return document if document is not None and self.clock() < document.fresh_until else None
+        if document is None or document.fetched_at < _not_before.get():
+            return None
+        return document if self.clock() < document.fresh_until else None
 
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
@@ -70,7 +82,9 @@ class DocumentStore:
 
     async def _usable(self, key: str, now: float) -> Document | None:
         document: Document | None = await self.memory.get(key)
-        return None if document is None or document.is_dead(now) else document
+        if document is None or document.fetched_at < _not_before.get():
+            return None
+        return None if document.is_dead(now) else document
 
     def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
         refresh = asyncio.ensure_future(self.flights.join(keys, fly))

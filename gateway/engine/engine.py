@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationType, execute
@@ -15,14 +15,11 @@ from gateway.engine.errors import present
 from gateway.engine.operations import NoOperation, Operation, Operations
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.subscriptions import AnswerStream, open_source
+from gateway.engine.tracing import TRACING
 from gateway.errors import BadRequest
 from gateway.graph.journal import Journal
 
 MAX_VARIABLE_ERRORS = 50
-NEEDS_STREAM = (
-    "A subscription has many answers, this way takes one: subscribe over WebSocket (graphql-transport-ws), "
-    "text/event-stream or multipart/mixed."
-)
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 encode = msgspec.json.Encoder().encode
 
@@ -39,6 +36,21 @@ class ReadsOnly(Exception):
     """A mutation was asked for where only queries are taken."""
 
 
+class StreamsOnly(Exception):
+    """A subscription was asked for where one whole answer is given."""
+
+
+class Answer(NamedTuple):
+    """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
+
+    What is not executed was refused before, and has no data. A query's answer without any error may be kept.
+    """
+
+    body: bytes
+    executed: bool
+    cacheable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
@@ -46,6 +58,11 @@ class Result:
     data: Any
     errors: Sequence[GraphQLError] = ()
     executed: bool = True
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether nothing was executed: such an error, of a document or of variables, stands at no path."""
+        return self.data is None and all(error.path is None for error in self.errors)
 
 
 @dataclass(slots=True)
@@ -66,22 +83,27 @@ class Engine:
         context: HasJournal,
         *,
         reads_only: bool = False,
-    ) -> bytes:
-        """Answer a request with the bytes of its JSON. Raises NoOperation, or ReadsOnly before anything is executed.
-
-        A subscription is refused with BAD_REQUEST: `subscribe` answers it.
-        """
+    ) -> Answer:
+        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly."""
         prepared = self.operations.find(text)
+        is_query = False
         if prepared.errors:
             result = Result(None, prepared.errors, executed=False)
-        elif (operation := prepared.find(operation_name)).kind is OperationType.SUBSCRIPTION:
-            result = refused(NEEDS_STREAM)
         else:
+            operation = prepared.find(operation_name)
             is_query = operation.kind is OperationType.QUERY
-            if reads_only and not is_query:
-                raise ReadsOnly
+            if not is_query:
+                _check_kind(operation, reads_only=reads_only)
             result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
-        return encode(respond(result, context.journal))
+        response = respond(result, context.journal)
+        return Answer(encode(response), "data" in response, is_query and "errors" not in response)
+
+    def is_subscription(self, text: str, operation_name: str | None) -> bool:
+        """Whether a subscription is asked for; not where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return False
+        return prepared.find(operation_name).kind is OperationType.SUBSCRIPTION
 
     async def _kept_or_executed(
         self,
@@ -92,7 +114,7 @@ class Engine:
         *,
         is_query: bool,
     ) -> Result:
-        if self.answers is None or not is_query:
+        if self.answers is None or not is_query or context.journal.trace is not None:
             return await self.execute(operation, variables, context)
         key = self.answers.key(text, operation.name, variables)
         data = self.answers.find(key, context.journal)
@@ -150,7 +172,7 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        if not self.uses_plans:
+        if not self.uses_plans or context.journal.trace is not None:
             return await self._by_graphql_core(operation, given, context, root)
         values = operation.coerce(given) or get_variable_values(
             self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
@@ -192,6 +214,7 @@ class Engine:
             operation_name=operation.name,
             context_value=context,
             is_awaitable=is_awaitable,
+            middleware=None if context.journal.trace is None else TRACING,
             executor_class=StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):
@@ -204,9 +227,16 @@ def refused(message: str) -> Result:
     return Result(None, [GraphQLError(message, original_error=BadRequest(message))], executed=False)
 
 
+def _check_kind(operation: Operation, *, reads_only: bool) -> None:
+    if operation.kind is OperationType.SUBSCRIPTION:
+        raise StreamsOnly
+    if reads_only:
+        raise ReadsOnly
+
+
 def respond(result: Result, journal: Journal) -> dict[str, Any]:
-    """Put an answer together: data, errors in their order and those beside data, and what the request noted."""
-    response: dict[str, Any] = {"data": result.data}
+    """Put an answer together: data where it was executed, errors in their order, and what the request noted."""
+    response: dict[str, Any] = {} if result.was_refused else {"data": result.data}
     errors = [*result.errors, *journal.errors]
     if errors:
         response["errors"] = [

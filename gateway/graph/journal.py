@@ -3,19 +3,59 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from graphql import GraphQLError
+from graphql.pyutils import Path
 
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
 from gateway.errors import GatewayError
 
+now_at: ContextVar[Path | None] = ContextVar("now_at", default=None)
+
+
+@dataclass(slots=True)
+class Trace:
+    """The documents that an answer is made of, by kind and id, and the paths of the fields that asked for each."""
+
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    paths: dict[tuple[str, str], dict[tuple[str | int, ...], None]] = field(default_factory=dict)
+
+    def note(self, document: Document) -> None:
+        """Note a document at the path that is resolved now."""
+        key = document.kind, document.id
+        self.documents[key] = document
+        paths = self.paths.setdefault(key, {})
+        path = now_at.get()
+        if path is not None:
+            paths[tuple(path.as_list())] = None
+
+    def report(self, started: float, now: float) -> list[dict[str, Any]]:
+        """Tell of each document where it came from, its age in seconds, and until when it is fresh."""
+        return [
+            {
+                "document": kind,
+                "id": id_,
+                "source": "cache" if document.fetched_at < started else "upstream",
+                "age": int(now - document.fetched_at),
+                "expiresAt": _timestamp(document.fresh_until),
+                "paths": list(self.paths[kind, id_]),
+            }
+            for (kind, id_), document in self.documents.items()
+        ]
+
+
+def _timestamp(moment: float) -> str | None:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if math.isfinite(moment) else None
+
 
 @dataclass(slots=True)
 class Journal:
-    """Belongs to one request and ends with its answer."""
+    """Belongs to one request and ends with its answer. With a `trace` it notes every document."""
 
     request_id: str
     calls: Counter[str]
@@ -25,6 +65,7 @@ class Journal:
     started: float = field(init=False)
     fresh_until: float = math.inf
     stale: dict[tuple[str, str], float] = field(default_factory=dict)
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -42,6 +83,8 @@ class Journal:
     def serve(self, document: Document) -> Document:
         """Note a document that the answer is made of: it is as fresh as the least fresh of them."""
         self.fresh_until = min(self.fresh_until, document.fresh_until)
+        if self.trace is not None:
+            self.trace.note(document)
         return document
 
     def add_error(self, error: GatewayError, path: list[str | int]) -> None:
@@ -49,11 +92,21 @@ class Journal:
         self.errors.append(GraphQLError(error.message, path=path, original_error=error))
 
     def extensions(self) -> dict[str, Any]:
-        """What belongs under `extensions` of the answer: stale documents with their age in seconds, upstream calls."""
+        """What belongs under `extensions` of the answer: freshness of documents, where noted, and upstream calls."""
         noted: dict[str, Any] = {}
-        if self.stale:
-            stale = [{"document": kind, "id": id_, "age": int(age)} for (kind, id_), age in self.stale.items()]
-            noted["freshness"] = {"stale": stale}
+        if self.stale or self.trace is not None:
+            noted["freshness"] = self._freshness()
         if self.reports_calls:
             noted["upstreamCalls"] = dict(self.calls)
         return noted
+
+    def _freshness(self) -> dict[str, Any]:
+        freshness: dict[str, Any] = {}
+        if self.trace is not None:
+            freshness["expiresAt"] = _timestamp(self.fresh_until)
+            freshness["documents"] = self.trace.report(self.started, self.clock())
+        if self.stale:
+            freshness["stale"] = [
+                {"document": kind, "id": id_, "age": int(age)} for (kind, id_), age in self.stale.items()
+            ]
+        return freshness

@@ -1,122 +1,157 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
-from collections.abc import Callable
-from urllib.parse import parse_qsl
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.context import Context
-from gateway.engine.engine import Engine, ReadsOnly
+from gateway.engine.engine import Engine, ReadsOnly, StreamsOnly
 from gateway.engine.operations import NoOperation
-from gateway.errors import BAD_REQUEST
-from gateway.http import graphiql
-from gateway.http.operation import MALFORMED, Operation, read_body, read_parameters
-from gateway.http.request_id import request_id
+from gateway.errors import NO_OPERATION
+from gateway.http import caching, compression, graphiql
+from gateway.http.negotiation import Accepted, StreamType, WholeType, accepted
+from gateway.http.operation import Operation, parameters_of
+from gateway.http.persisted import Documents, with_document
+from gateway.http.refusal import Refusal
+from gateway.http.reply import Reply, refused, send_reply
+from gateway.http.request import METHODS, Request
 
-MakeContext = Callable[[str], Context]
+NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
+STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
+ASKING = {"query", "documentId", "extensions"}
 
 
-class Refusal(Exception):
-    """A request that is not executed: its status and why, and which methods would be taken."""
+class MakeContext(Protocol):
+    """Makes what lives as long as one request."""
 
-    def __init__(self, status: int, message: str, allow: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.allow = allow
+    def __call__(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+        """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator decides about answers.
+
+    `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
+    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache.
+    """
+
+    page: str | None = None
+    compress_from: int = 0
+    refreshes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An operation whose answer is a stream of this type; `request.is_safe` says that it may only read."""
+
+    request: Request
+    operation: Operation
+    type: StreamType
+
+
+# What answers in several parts. It raises Refusal, NoOperation or ReadsOnly before it has sent anything.
+Stream = Callable[[Streamed, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP. `page` is what a browser sees here; None refuses it."""
+    """Answers GraphQL over HTTP; without `stream` as a whole only."""
 
-    def __init__(self, engine: Engine, make_context: MakeContext, page: str | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        make_context: MakeContext,
+        documents: Documents,
+        options: Options,
+        stream: Stream | None = None,
+    ) -> None:
         self._engine = engine
         self._make_context = make_context
-        self._page = page
+        self._documents = documents
+        self._options = options
+        self._page = None if options.page is None else graphiql.reply(options.page)
+        self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under its id; a malformed one as a GraphQL error too."""
-        headers = dict(scope["headers"])
-        id_ = request_id(headers.get(b"x-request-id"))
-        if self._is_for_browser(scope, headers):
-            await HTMLResponse(self._page, headers={**graphiql.HEADERS, "x-request-id": id_})(scope, receive, send)
-            return
+        request = Request(scope)
+        whole: WholeType | None = None
         try:
-            status, body, allow = 200, await self._answer(scope, headers, receive, id_), None
+            takes = accepted(request.headers.get(b"accept"))
+            whole = takes.whole
+            reply = await self._reply(request, takes, receive, send)
         except Refusal as refusal:
-            status, body, allow = refusal.status, _refused(refusal, id_), refusal.allow
+            reply = refused(refusal, whole, request.id)
         except ClientDisconnect:
             return  # nobody waits for an answer
-        await send(_start(status, body, id_, allow))
-        await send({"type": "http.response.body", "body": body})
+        if reply is not None:
+            await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 
-    def _is_for_browser(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        """Tell a browser that opens the address from a program that asks something."""
-        if self._page is None or scope["method"] != "GET" or b"text/html" not in headers.get(b"accept", b""):
-            return False
-        return "query" not in dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-
-    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, id_: str) -> bytes:
-        operation = await _read(scope, headers, receive)
-        if not operation.query:
-            raise Refusal(400, "No GraphQL query found in the request")
+    async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
+        """Answer as a whole, or None where a stream was the answer."""
+        if request.method == "OPTIONS":
+            return 204, b"", [(b"allow", METHODS)]
+        if self._page is not None and _is_for_browser(request):
+            return self._page
+        operation = with_document(await request.operation(receive), self._documents)
         try:
-            return await self._engine.answer(
-                operation.query,
-                operation.variables,
-                operation.operation_name,
-                self._make_context(id_),
-                reads_only=scope["method"] == "GET",
-            )
+            if self._stream is not None and self._is_streamed(operation, takes):
+                await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
+                return None
+            if takes.whole is None:
+                raise Refusal(406, NOT_ACCEPTABLE)
+            return await self._whole(request, operation, takes.whole)
         except NoOperation as error:
-            raise Refusal(400, str(error)) from error
+            raise Refusal(None, str(error), code=NO_OPERATION) from error
         except ReadsOnly as error:
-            raise Refusal(405, "mutations are not allowed when using GET", "POST") from error
+            raise Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"}) from error
+        except StreamsOnly as error:
+            raise Refusal(406, STREAM_NEEDED) from error
+
+    def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
+        """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""
+        if not takes.streams:
+            return False
+        return takes.whole is None or self._engine.is_subscription(operation.query or "", operation.operation_name)
+
+    async def _whole(self, request: Request, operation: Operation, type_: WholeType) -> Reply:
+        context = (
+            self._make_context(request.id)
+            if operation.extensions is None and b"cache-control" not in request.headers
+            else self._context(request, operation)
+        )
+        answer = await self._engine.answer(
+            operation.query or "",
+            operation.variables,
+            operation.operation_name,
+            context,
+            reads_only=request.is_safe,
+        )
+        status, body = 200 if answer.executed else type_.refused, answer.body
+        headers = [(b"content-type", type_.content_type)]
+        if caching.is_wanted(request.method, request.headers):
+            journal = context.journal
+            kept = caching.headers_of(answer, journal.fresh_until - journal.clock())
+            if caching.is_known(request.headers, kept):
+                return 304, b"", kept
+            headers += kept
+        if 0 < self._options.compress_from <= len(body):
+            body = await compression.compressed(body, request.headers.get(b"accept-encoding"), headers)
+        return status, body, headers
+
+    def _context(self, request: Request, operation: Operation) -> Context:
+        is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
+        header = request.headers.get(b"cache-control") if self._options.refreshes else None
+        max_age = math.inf if header is None else caching.max_age(header)
+        return self._make_context(request.id, max_age=max_age, is_traced=is_traced)
 
 
-async def _read(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Operation:
-    """Read a request, refusing every shape that is none with a 4xx."""
-    try:
-        if scope["method"] == "POST":
-            media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-            if media_type != b"application/json":
-                raise Refusal(415, "A POST must be application/json.")
-            return read_body(await _body(receive))
-        if scope["method"] == "GET":
-            return read_parameters(dict(parse_qsl(scope["query_string"].decode("latin-1"))))
-    except MALFORMED as error:
-        raise Refusal(400, f"This is no GraphQL request: {error}.") from error
-    except RecursionError as error:
-        raise Refusal(400, "This is no GraphQL request: it is nested too deeply.") from error
-    raise Refusal(405, "GraphQL only supports GET and POST requests.", "GET, POST")
-
-
-async def _body(receive: Receive) -> bytes:
-    """Read a body, which mostly comes in one message. Raises ClientDisconnect when the client leaves before its end."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _start(status: int, body: bytes, id_: str, allow: str | None) -> Message:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", id_.encode()),
-    ]
-    if allow is not None:
-        headers.append((b"allow", allow.encode()))
-    return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-def _refused(refusal: Refusal, id_: str) -> bytes:
-    error = {"message": refusal.message, "extensions": {"code": BAD_REQUEST, "requestId": id_}}
-    return msgspec.json.encode({"errors": [error]})
+def _is_for_browser(request: Request) -> bool:
+    """Tell a browser that opens the address from a program that asks something."""
+    if request.method not in ("GET", "HEAD") or b"text/html" not in request.headers.get(b"accept", b""):
+        return False
+    return not ASKING & parameters_of(request.query_string).keys()

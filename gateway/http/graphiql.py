@@ -7,6 +7,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from gateway.http.reply import Reply
+
 BUILT = Path(__file__).parent / "static" / "graphiql"
 CONSOLE = Path(__file__).parent / "console"
 PLACEHOLDER = '<script type="application/json" id="gateway">{}</script>'
@@ -32,6 +34,12 @@ def page(scan_id: str | None = None, asset_id: str | None = None, *, built: Path
     known = {name: example for name, example in examples.items() if example is not None}
     html = (_folder(built) / "index.html").read_text(encoding="utf-8")
     return html.replace(PLACEHOLDER, PLACEHOLDER.replace("{}", _script_json(known)))
+
+
+def reply(page: str) -> Reply:
+    """Return the page as an answer, under its policy."""
+    headers = {"content-type": "text/html; charset=utf-8", "vary": "accept", **HEADERS}
+    return 200, page.encode(), [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 class _GuardedFiles(StaticFiles):

@@ -1,30 +1,64 @@
 """One operation as a client sends it, read from a body or a query string."""
 
-from collections.abc import Mapping
+from collections import Counter
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
-MALFORMED = (msgspec.DecodeError, UnicodeDecodeError)
+from gateway.http.refusal import Refusal
+
+MAX_PARAMETERS = 100
 
 
 class Operation(msgspec.Struct, rename="camel", frozen=True):
-    """What to execute: a document, the name of an operation in it, and its variables."""
+    """What to execute: a document, or what it is known by; the name of an operation in it; and its variables."""
 
-    query: str
+    query: str | None = None
+    document_id: str | None = None
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
 
 
 def read_body(body: bytes) -> Operation:
-    """Read a JSON body. Raises one of MALFORMED, whose message shows nothing of it, or RecursionError."""
-    return msgspec.json.decode(body, type=Operation)
+    """Read a JSON body. Raises Refusal, whose message shows nothing of it."""
+    try:
+        return msgspec.json.decode(body, type=Operation)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(str(error)) from error
+    except RecursionError as error:
+        raise _malformed("it is nested too deeply") from error
 
 
-def read_parameters(parameters: Mapping[str, str | None]) -> Operation:
-    """Read a query string, where an empty value means none. Raises what `read_body` does."""
+def read_parameters(parameters: dict[str, str]) -> Operation:
+    """Read the parameters of a query string, where an empty value means none. Raises what `read_body` does."""
     given: dict[str, Any] = {name: value for name, value in parameters.items() if value}
-    for name in given.keys() & {"variables", "extensions"}:
-        given[name] = msgspec.json.decode(given[name])
-    return msgspec.convert(given, Operation)
+    try:
+        for name in given.keys() & {"variables", "extensions"}:
+            given[name] = msgspec.json.decode(given[name])
+        return msgspec.convert(given, Operation)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise _malformed(str(error)) from error
+    except RecursionError as error:
+        raise _malformed("it is nested too deeply") from error
+
+
+def parameters_of(query_string: bytes) -> dict[str, str]:
+    """Take a query string apart. Raises Refusal where it is not UTF-8, or says the same parameter twice."""
+    try:
+        pairs = parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except UnicodeDecodeError as error:
+        raise _malformed(str(error)) from error
+    except ValueError as error:
+        raise _malformed(f"it has more than {MAX_PARAMETERS} parameters") from error
+    parameters = dict(pairs)
+    if len(parameters) < len(pairs):
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        if twice in Operation.__struct_encode_fields__:
+            raise _malformed(f"it has `{twice}` more than once")
+    return parameters
+
+
+def _malformed(why: str) -> Refusal:
+    return Refusal(400, f"This is no GraphQL request: {why}.")

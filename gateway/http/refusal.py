@@ -1,0 +1,33 @@
+"""A request that is not executed: its status, its code, and why."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.errors import BAD_REQUEST
+
+
+class Refusal(Exception):
+    """Why a request is refused, and what the client may do instead.
+
+    `status` is None where GraphQL itself refuses: then the answer's media type decides on it. `headers` are sent too.
+    """
+
+    def __init__(
+        self,
+        status: int | None,
+        message: str,
+        *,
+        code: str = BAD_REQUEST,
+        headers: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers or {}
+
+    def body(self, request_id: str) -> bytes:
+        """Write it as a GraphQL answer without data."""
+        error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id}}
+        return msgspec.json.encode({"errors": [error]})

@@ -1,0 +1,61 @@
+"""One HTTP request as it came in."""
+
+from collections.abc import Iterable
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from gateway.http.negotiation import check_body_type
+from gateway.http.operation import Operation, parameters_of, read_body, read_parameters
+from gateway.http.refusal import Refusal
+from gateway.http.request_id import request_id
+
+METHODS = b"GET, HEAD, POST, OPTIONS"
+
+
+class Request:
+    """A request without its body: method, headers by their names in lower case, query string, and its id."""
+
+    __slots__ = ("headers", "id", "is_safe", "method", "query_string")
+
+    def __init__(self, scope: Scope) -> None:
+        raw = scope["headers"]
+        headers = dict(raw)
+        if len(headers) < len(raw):
+            headers = _joined(raw)
+        self.headers: dict[bytes, bytes] = headers
+        self.method: str = scope["method"]
+        self.is_safe = self.method != "POST"  # so it may only read
+        self.query_string: bytes = scope["query_string"]
+        self.id = request_id(headers.get(b"x-request-id"))
+
+    async def operation(self, receive: Receive) -> Operation:
+        """Read what is asked. Raises Refusal for every shape that asks nothing, or ClientDisconnect."""
+        if self.method == "POST":
+            check_body_type(self.headers.get(b"content-type"))
+            if self.headers.get(b"content-encoding", b"identity") != b"identity":
+                raise Refusal(415, "A body must not be compressed.", headers={b"accept-encoding": b"identity"})
+            return read_body(await _body(receive))
+        if self.method in ("GET", "HEAD"):
+            return read_parameters(parameters_of(self.query_string))
+        raise Refusal(405, "GraphQL only supports GET and POST requests.", headers={b"allow": METHODS})
+
+
+def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Join the values of a header that came more than once, as HTTP defines it."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in raw:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body, which mostly comes in one message. Raises ClientDisconnect when the client leaves before its end."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

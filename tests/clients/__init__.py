@@ -1,0 +1,1 @@
+"""Other people's clients against the gateway over real sockets; `make clients` installs them."""

@@ -1,0 +1,61 @@
+"""A gateway and its sandbox on real sockets, and Node scripts beside them."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.demo import demo_settings
+from gateway.sandbox import Sandbox
+from gateway.serving import listen, serving, url_of
+
+FOLDER = Path(__file__).parent
+SECONDS = 120  # far more than any script needs
+
+Node = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    """Where a gateway over a sandbox answers, each behind a uvicorn of its own."""
+    with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
+        sandbox = Sandbox(url=url_of(sandbox_listener))
+        # Transports of its own, because the environment may name a proxy.
+        transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
+        app = create_app(demo_settings(sandbox), transports=transports)
+        async with serving((sandbox.app, sandbox_listener), (app, listener)):
+            yield f"{url_of(listener)}/graphql"
+
+
+@pytest.fixture
+def node() -> Node:
+    """Run a script of this folder with arguments, and give the JSON that it prints."""
+    program = shutil.which("node")
+    if program is None or not (FOLDER / "node_modules").exists():
+        why = "needs Node 20.19 or newer and `make clients`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
+
+    async def run(script: str, *arguments: str) -> Any:
+        process = await asyncio.create_subprocess_exec(
+            program, str(FOLDER / script), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, err.decode()
+        return json.loads(out)
+
+    return run
