@@ -151,6 +151,7 @@ async def test_json_is_recognised_however_it_is_written(media_type: str, gateway
         ({"query": ""}, "it has no `query`"),
         ({"query": "{ a }", "variables": "{"}, "Input data was truncated"),
         ({"query": "{ a }", "variables": "[]"}, "Expected `object | null`, got `array` - at `$.variables`"),
+        pytest.param({"query": "{ a }", "variables": "[" * 9_999}, "it is nested too deeply", id="deep"),
         ({"query": "{ a }", "extensions": "a"}, "JSON is malformed: invalid character (byte 0)"),
         ({"query": "{ a }", "extensions": "1"}, "Expected `object | null`, got `int` - at `$.extensions`"),
     ],

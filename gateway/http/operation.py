@@ -38,7 +38,7 @@ def read_parameters(parameters: dict[str, str]) -> Operation:
         for name in given.keys() & {"variables", "extensions"}:
             given[name] = msgspec.json.decode(given[name])
         return msgspec.convert(given, Operation)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except msgspec.DecodeError as error:
         raise _malformed(str(error)) from error
     except RecursionError as error:
         raise _malformed("it is nested too deeply") from error

@@ -54,7 +54,8 @@ MISMATCH = (400, "BAD_REQUEST", "The id of the persisted document is not the SHA
 async def test_a_document_is_sent_once_and_named_by_its_hash_after_that(ask: Any, gateway: World) -> None:
     known = extensions(hash_of(QUERY))
     assert error_of(await ask(gateway, extensions=known)) == NOT_FOUND
-    assert (await ask(gateway, query=QUERY, extensions=known)).json() == ANSWER
+    for _ in range(2):
+        assert (await ask(gateway, query=QUERY, extensions=known)).json() == ANSWER
     for again in (post, get):
         answer = await again(gateway, extensions=known)
         assert (answer.status_code, answer.json()) == (200, ANSWER)
