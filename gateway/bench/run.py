@@ -14,6 +14,7 @@ from gateway.app import create_app
 from gateway.bench.cpu import MODES, Cost, bench_settings, cost
 from gateway.bench.load import Load, bare, load, served
 from gateway.bench.queries import Query, queries
+from gateway.bench.scaling import Scaling, scaling
 from gateway.bench.upstream import Recorded
 from gateway.sandbox import Sandbox
 
@@ -30,6 +31,7 @@ def run_bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
 async def _measure(seconds: float, *, sockets: bool) -> dict[str, Any]:
     sandbox = Sandbox(url="http://sandbox.test")
     report: dict[str, Any] = {}
+    grown = await scaling(sandbox, seconds)
     for query in queries(sandbox):
         costs = {mode: await cost(sandbox, mode, query, seconds) for mode in MODES}
         report[query.name] = {
@@ -38,7 +40,7 @@ async def _measure(seconds: float, *, sockets: bool) -> dict[str, Any]:
         }
         if sockets:
             report[query.name]["served"] = await _served(sandbox, query, costs["plans, warm"].answer, seconds)
-    return report
+    return {"queries": report, "scaling": grown}
 
 
 def _cost(one: Cost) -> dict[str, float]:
@@ -72,7 +74,8 @@ def _load(one: Load, most: float) -> dict[str, float]:
 
 def _tables(report: dict[str, Any]) -> str:
     lines = ["CPU a query, upstream in process (µs; x is how many times less than stock in the same run)", ""]
-    for name, one in report.items():
+    measured = report["queries"]
+    for name, one in measured.items():
         cpu = one["cpu"]
         rows = []
         for mode, its in cpu.items():
@@ -80,11 +83,18 @@ def _tables(report: dict[str, Any]) -> str:
             ratio = f"{stock / its['microseconds']:.1f} x"
             rows.append((mode, f"{its['microseconds']:,.0f}", ratio, f"{its['upstreamCalls']:g} calls"))
         lines += [f"{name} ({one['bytes']:,} bytes)", *_aligned(rows), ""]
-    if all("served" in one for one in report.values()):
+    lines += [*_scaling_lines(report["scaling"]), ""]
+    if all("served" in one for one in measured.values()):
         lines += ["Requests a second over 32 connections, upstream in process", ""]
-        for name, one in report.items():
+        for name, one in measured.items():
             lines += [name, *_aligned([_load_row(mode, its) for mode, its in one["served"].items()]), ""]
     return "\n".join(lines)
+
+
+def _scaling_lines(grown: Scaling) -> list[str]:
+    rows = [(f"{leaves:,} leaves", f"{spent:,.0f} µs") for leaves, spent in grown.microseconds.items()]
+    line = f"  {grown.slope:g} µs a leaf, R² {grown.r_squared:g}"
+    return ["pages of 1, 10, 100 and 1,000 assets (plans, cold)", *_aligned(rows), line]
 
 
 def _load_row(mode: str, its: dict[str, float]) -> tuple[str, ...]:
