@@ -27,6 +27,7 @@ from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
+from gateway.http.repeats import Repeats
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -45,6 +46,7 @@ from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
 PATH = "/graphql"
+REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
@@ -179,12 +181,11 @@ def create_app(
         await gateway.close()
 
     graphql_schema = schema._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
-    scope = f"{gateway.prism.upstream.scope}:{gateway.scenario.upstream.scope}"
-    answers = Answers(gateway.store, scope) if settings.gateway_answers else None
+    answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh)
-    endpoint = Endpoint(engine, gateway.context, _documents(settings), options)
+    endpoint = Endpoint(engine, gateway.context, _documents(settings), options, clock=clock)
     app = App(
         endpoint,
         [
@@ -197,6 +198,7 @@ def create_app(
     )
     app.state.gateway = gateway
     app.state.engine = engine
+    app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.ready = True
     return app
 

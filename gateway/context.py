@@ -1,6 +1,6 @@
 """What a request's resolvers reach: its loaders and its journal."""
 
-from dataclasses import dataclass
+import msgspec
 
 from gateway.graph.journal import Journal
 from gateway.prism.loaders import PrismLoaders
@@ -9,8 +9,7 @@ from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Belongs to one request, or to one event of a subscription; made in `app.py`."""
 
     prism: PrismLoaders

@@ -12,6 +12,8 @@ import click
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.http.protocol import repeating
+
 
 def listen(host: str, port: int, chosen_by: str) -> socket.socket:
     """Take an address; port 0 is any free one. Raises ClickException, saying what to change, when it cannot be had."""
@@ -53,13 +55,13 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(app)).run(sockets=[listener])
+        uvicorn.Server(configured(app)).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
 async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
-    servers = [_Server(_config(app)) for app, _ in served]
+    servers = [_Server(configured(app)) for app, _ in served]
     running = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, (_, listener) in zip(servers, served, strict=True)
@@ -80,6 +82,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
-    """Leave the format of logs to the process; an access log would show query strings, which hold variables."""
-    return uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """Leave the format of logs to the process; an access log would show query strings, which hold variables.
+
+    An application that lets requests be repeated says so by `state.repeats`.
+    """
+    repeats = getattr(getattr(app, "state", None), "repeats", None)
+    http = "auto" if repeats is None else repeating(repeats)
+    return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False)

@@ -29,12 +29,12 @@ class Drift:
 
 drift = Drift()
 
-_calls: ContextVar[Counter[str] | None] = ContextVar("upstream_calls", default=None)
+_calls: ContextVar[dict[str, int] | None] = ContextVar("upstream_calls", default=None)
 
 
-def watch_calls() -> Counter[str]:
+def watch_calls() -> dict[str, int]:
     """Count, from here on, the upstream calls that this request and what it starts make, by upstream."""
-    calls: Counter[str] = Counter()
+    calls: dict[str, int] = {}
     _calls.set(calls)
     return calls
 
@@ -43,4 +43,4 @@ def count_call(upstream: str) -> None:
     """Count one call to an upstream for the request that caused it."""
     calls = _calls.get()
     if calls is not None:
-        calls[upstream] += 1
+        calls[upstream] = calls.get(upstream, 0) + 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Outcome
+from gateway.cache.flight import Flights, Fly, Outcome, arrived, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
 from gateway.errors import UpstreamUnavailable
@@ -27,7 +27,7 @@ class Runway:
         self.cancelled = 0
         self.flights = Flights(self.land)
 
-    async def land(self, key: str, outcome: Document) -> None:
+    def land(self, key: str, outcome: Document) -> None:
         self.landed[key] = outcome
 
     async def fly(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
@@ -40,7 +40,19 @@ class Runway:
         return {key: document(key) for key in keys}
 
     def join(self, *keys: str) -> asyncio.Task[dict[str, Outcome]]:
-        return asyncio.ensure_future(self.flights.join(keys, self.fly))
+        return asyncio.ensure_future(board(self.flights, keys, self.fly))
+
+
+async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+    waiting = waiting_for(keys)
+    flights.board(waiting, fly)
+    return await arrived(waiting)
+
+
+async def load(store: DocumentStore, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+    waiting = waiting_for(keys)
+    store.load(waiting, fly)
+    return await arrived(waiting)
 
 
 async def tick() -> None:
@@ -107,8 +119,8 @@ async def test_a_flight_that_breaks_breaks_for_all_and_leaves_nothing_behind() -
         raise RuntimeError("a bug")
 
     runway = Runway()
-    one = asyncio.ensure_future(runway.flights.join(["a"], crash))
-    other = asyncio.ensure_future(runway.flights.join(["a"], crash))
+    one = asyncio.ensure_future(board(runway.flights, ["a"], crash))
+    other = asyncio.ensure_future(board(runway.flights, ["a"], crash))
     for waiting in (one, other):
         with pytest.raises(RuntimeError, match="a bug"):
             await waiting
@@ -125,10 +137,10 @@ async def test_an_error_is_given_to_all_who_wait_and_kept_for_nobody() -> None:
         await asyncio.sleep(0)
         return dict.fromkeys(keys, error)
 
-    one, other = await asyncio.gather(store.load(["a"], fail), store.load(["a"], fail))
+    one, other = await asyncio.gather(load(store, ["a"], fail), load(store, ["a"], fail))
     assert one["a"] is error
     assert other["a"] is error
-    await store.load(["a"], fail)
+    await load(store, ["a"], fail)
     assert len(calls) == 2
 
 
@@ -137,7 +149,7 @@ async def test_closing_the_store_ends_the_refreshes_that_nobody_waits_for() -> N
     store = DocumentStore(BoundedMemoryCache(10_000), clock)
     await store.keep("a", Document("asset", "a", b"{}", 0.0, 50.0, 1_000.0))
     runway = Runway()
-    assert list(await store.load(["a"], runway.fly)) == ["a"]
+    assert list(await load(store, ["a"], runway.fly)) == ["a"]
     await tick()
     await store.close()
     assert (runway.cancelled, len(store.flights)) == (1, 0)

@@ -1,21 +1,26 @@
 """The unit of loading, caching and sharing: one upstream answer, or a member of one, as the bytes that came."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 FRAGMENT_BYTES = "fragment bytes"
 FRAGMENT_OVERHEAD = 200  # bytes that Python spends on a fragment, its key and its place
 ROOM_FOR_FRAGMENTS = 1_000  # bytes that even the smallest document has for them
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """How long a document stays true: seconds fresh, then seconds stale, both ended by `expires_at` (Unix seconds)."""
+class Lifetime(msgspec.Struct, frozen=True):
+    """How long a document stays true: seconds fresh, then seconds stale, both ended by `expires_at` (Unix seconds).
+
+    `made` is what was read of the body on the way, to be kept with the document.
+    """
 
     fresh: float
     stale: float = 0.0
     expires_at: float | None = None
+    made: Mapping[Any, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +35,41 @@ class Kind:
     lifetime: Callable[[bytes, float], Lifetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+@dataclass(slots=True)
+class Tenure:
+    """Whether a document is the one that is kept under its key; once it was and is no more, it never is again."""
+
+    is_kept: bool = False
+    has_ended: bool = False
+
+    def begin(self) -> None:
+        """It is kept from now on."""
+        self.is_kept = not self.has_ended
+
+    def end(self) -> None:
+        """It is dropped, or another one is kept in its place."""
+        self.is_kept, self.has_ended = False, True
+
+
+class Document(msgspec.Struct, frozen=True):
     """A JSON body with its kind, the id it was asked by, and its times in Unix seconds.
 
-    Fresh until `fresh_until`, usable in need until `dead_at`. A `missing` one stands for a 404.
+    Fresh until `fresh_until`, usable in need until `dead_at`. A `missing` one stands for a 404. A part of another has
+    the tenure of the whole.
     """
 
     kind: str
     id: str
-    body: bytes = field(repr=False)
+    body: bytes
     fetched_at: float
     fresh_until: float
     dead_at: float
     missing: bool = False
-    made: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    made: dict[Any, Any] = {}
+    tenure: Tenure = msgspec.field(default_factory=Tenure)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.id}>"
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be served without asking again."""
@@ -78,7 +103,7 @@ def make_document(kind: Kind, id_: str, body: bytes, now: float) -> Document:
     dead_at = fresh_until + life.stale
     if life.expires_at is not None:
         fresh_until, dead_at = min(fresh_until, life.expires_at), min(dead_at, life.expires_at)
-    return Document(kind.name, id_, body, now, fresh_until, dead_at)
+    return Document(kind.name, id_, body, now, fresh_until, dead_at, made=dict(life.made))
 
 
 def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Document:
@@ -88,4 +113,4 @@ def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Docume
 
 def part_of(whole: Document, kind: str, id_: str, body: bytes) -> Document:
     """Make a document of a part of another, with the times of the whole."""
-    return replace(whole, kind=kind, id=id_, body=body, made={})
+    return msgspec.structs.replace(whole, kind=kind, id=id_, body=body, made={})

@@ -1,22 +1,47 @@
 """One upstream call per document, however many requests wait for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.cache.document import Document
 from gateway.errors import UpstreamError
 
 Outcome = Document | UpstreamError
 Fly = Callable[[Sequence[str]], Awaitable[Mapping[str, Outcome]]]
-Land = Callable[[str, Document], Awaitable[None]]
+Land = Callable[[str, Document], None]
+
+
+class Waiting(asyncio.Future[Outcome]):
+    """One who waits for a document. It begins before anything is called, and ends with what is `behind` it."""
+
+    behind: Callable[[], object] | None = None
+
+    def cancel(self, msg: object = None) -> bool:
+        """Give up waiting; who is the last to wait ends the call."""
+        gives_up = super().cancel(msg)
+        if gives_up and self.behind is not None:
+            self.behind()
+        return gives_up
+
+
+def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
+    """Begin to wait for each of some documents."""
+    return {key: Waiting() for key in keys}
 
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    keys: Sequence[str]
-    task: asyncio.Task[Mapping[str, Outcome]]
-    waiters: int = 0
+    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    aboard: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
+        for key, several in self.waiting.items():
+            for one in several:
+                if not one.done():
+                    yield key, one
 
 
 @dataclass(slots=True)
@@ -30,47 +55,74 @@ class Flights:
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
 
-    async def join(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
-        """Wait for the documents of these keys; `fly` is called once for those that no flight brings yet.
+    def board(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+        """Let these wait for the documents of their keys; `fly` is called once for those that no flight brings yet.
 
         `fly` answers every key it is given, with a document or the error that stands for it.
         """
-        new = [key for key in keys if key not in self._aloft]
-        if new:
-            flight = _Flight(new, asyncio.ensure_future(self._run(new, fly)))
-            self._aloft.update(dict.fromkeys(new, flight))
-        boarded = {key: self._aloft[key] for key in keys}
-        flights = list(dict.fromkeys(boarded.values()))
-        for flight in flights:
-            flight.waiters += 1
-        try:
-            outcomes = {flight: await asyncio.shield(flight.task) for flight in flights}
-        finally:
-            for flight in flights:
-                self._leave(flight)
-        return {key: outcomes[flight][key] for key, flight in boarded.items()}
+        new: _Flight | None = None
+        for key, one in waiting.items():
+            flight = self._aloft.get(key)
+            if flight is None:
+                new = flight = self._aloft[key] = new or _Flight()
+                flight.waiting[key] = []
+            flight.waiting[key].append(one)
+            flight.aboard += 1
+            one.behind = partial(self._left, flight)
+        if new is not None:
+            new.task = one.get_loop().create_task(self._run(new, fly))
 
     def forget(self, key: str) -> None:
         """Take a key off its flight: what it brings is out of date."""
         self._aloft.pop(key, None)
 
+    async def close(self) -> None:
+        """End what is under way."""
+        tasks = [flight.task for flight in self._aloft.values() if flight.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def __len__(self) -> int:
         return len(self._aloft)
 
-    async def _run(self, keys: Sequence[str], fly: Fly) -> Mapping[str, Outcome]:
-        me = asyncio.current_task()
-        outcomes = await fly(keys)
-        for key, outcome in outcomes.items():
-            flight = self._aloft.get(key)
-            if flight is not None and flight.task is me and isinstance(outcome, Document):
-                await self.land(key, outcome)
-        return outcomes
-
-    def _leave(self, flight: _Flight) -> None:
-        flight.waiters -= 1
-        if flight.waiters:
+    async def _run(self, flight: _Flight, fly: Fly) -> None:
+        try:
+            outcomes = await fly(list(flight.waiting))
+        except asyncio.CancelledError:
+            self._end(flight)
+            for _, one in flight.still_waiting():
+                one.cancel()
+            raise
+        except Exception as bug:  # noqa: BLE001 - it is raised where each of them waits
+            self._end(flight)
+            for _, one in flight.still_waiting():
+                one.set_exception(bug)
             return
-        flight.task.cancel()
-        for key in flight.keys:
+        for key, outcome in outcomes.items():
+            if self._aloft.get(key) is flight and outcome.__class__ is Document:
+                self.land(key, outcome)
+        self._end(flight)
+        for key, one in flight.still_waiting():
+            one.set_result(outcomes[key])
+
+    def _left(self, flight: _Flight) -> None:
+        """End a flight with the last who gave up waiting for it."""
+        flight.aboard -= 1
+        if not flight.aboard and flight.task is not None:
+            self._end(flight)
+            flight.task.cancel()
+
+    def _end(self, flight: _Flight) -> None:
+        for key in flight.waiting:
             if self._aloft.get(key) is flight:
                 del self._aloft[key]
+
+
+async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, Outcome]:
+    """Wait for all of them; who is cancelled meanwhile waits for none any more."""
+    try:
+        return {key: await one for key, one in waiting.items()}
+    finally:
+        for one in waiting.values():
+            one.cancel()

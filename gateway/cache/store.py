@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Fly, Outcome
+from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 
 log = logging.getLogger("gateway.cache")
@@ -34,35 +34,42 @@ class DocumentStore:
     clock: Callable[[], float]
     flights: Flights = field(init=False)
     changes: int = 0
-    _refreshes: set[asyncio.Task[dict[str, Outcome]]] = field(default_factory=set)
+    _refreshes: set[asyncio.Future[Outcome]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.flights = Flights(self.keep)
+        self.flights = Flights(self._land)
 
-    async def load(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
-        """Give the document, or the error, of each key; `fly` fetches those that are not at hand."""
+    def load(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand."""
         now = self.clock()
-        kept = {key: document for key in keys if (document := await self._usable(key, now)) is not None}
-        stale = [key for key, document in kept.items() if not document.is_fresh(now)]
+        absent, stale = {}, []
+        for key, one in waiting.items():
+            document = self._usable(key, now)
+            if document is None:
+                absent[key] = one
+                continue
+            one.set_result(document)
+            if not document.is_fresh(now):
+                stale.append(key)
         if stale:
             self._refresh(stale, fly)
-        absent = [key for key in keys if key not in kept]
-        return {**kept, **(await self.flights.join(absent, fly) if absent else {})}
+        if absent:
+            self.flights.board(absent, fly)
 
-    async def refresh(self, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+    def refresh(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
         """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
-        return await self.flights.join(keys, fly)
+        self.flights.board(waiting, fly)
 
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
-        document = self.memory.peek(key)
+        document: Document | None = self.memory.peek(key)
         if document is None or document.fetched_at < _not_before.get():
             return None
         return document if self.clock() < document.fresh_until else None
 
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
-        await self.memory.set(key, document)
+        self._land(key, document)
 
     async def drop(self, key: str) -> None:
         """Forget a document that the gateway changed, and with it every answer."""
@@ -72,26 +79,29 @@ class DocumentStore:
     async def forget(self, key: str) -> None:
         """Forget a document, and whatever a flight may bring under its key."""
         self.flights.forget(key)
-        await self.memory.delete(key)
+        self.memory.remove(key)
 
     async def close(self) -> None:
-        """End the refreshes that nobody waits for."""
-        for refresh in self._refreshes:
-            refresh.cancel()
-        await asyncio.gather(*self._refreshes, return_exceptions=True)
+        """End what is under way, and the refreshes that nobody waits for."""
+        await self.flights.close()
 
-    async def _usable(self, key: str, now: float) -> Document | None:
-        document: Document | None = await self.memory.get(key)
+    def _land(self, key: str, document: Document) -> None:
+        self.memory.put(key, document)
+
+    def _usable(self, key: str, now: float) -> Document | None:
+        document: Document | None = self.memory.peek(key)
         if document is None or document.fetched_at < _not_before.get():
             return None
         return None if document.is_dead(now) else document
 
     def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
-        refresh = asyncio.ensure_future(self.flights.join(keys, fly))
-        self._refreshes.add(refresh)
-        refresh.add_done_callback(self._landed)
+        refreshes = waiting_for(keys)
+        self.flights.board(refreshes, fly)
+        for refresh in refreshes.values():
+            self._refreshes.add(refresh)
+            refresh.add_done_callback(self._landed)
 
-    def _landed(self, refresh: asyncio.Task[dict[str, Outcome]]) -> None:
+    def _landed(self, refresh: asyncio.Future[Outcome]) -> None:
         """Take note of a refresh that a bug ended; what an upstream did wrong is an outcome like any other."""
         self._refreshes.discard(refresh)
         if not refresh.cancelled() and (bug := refresh.exception()) is not None:

@@ -1,40 +1,69 @@
-"""Whole answers kept for who asks the same again: as fresh as their least fresh document, gone with any change."""
+"""Answers kept for who asks the same again, for as long as every document in them is the one that is kept, and fresh.
+
+So a kept answer is what executing the operation would give; it is found by the operation and its variables.
+"""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from gateway.cache.document import Document
+from gateway.cache.document import Tenure
 from gateway.cache.store import DocumentStore
+from gateway.engine.operations import Operation
 from gateway.graph.journal import Journal
+
+DOCUMENT_PLACE = 8  # bytes that an answer spends on remembering a document
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The bytes of an answer, the times of its least fresh and of its oldest document, and what keeps it true."""
+
+    body: bytes
+    fresh_until: float
+    fetched_at: float
+    changes: int
+    documents: Sequence[Tenure]
+    tenure: Tenure = field(default_factory=Tenure)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.body) + DOCUMENT_PLACE * len(self.documents)
 
 
 @dataclass(slots=True)
 class Answers:
-    """Keeps the data of answers among the documents, within their bound in bytes.
-
-    `scope` tells apart what another credential would be answered. Neither errors nor stale data nor changes are kept.
-    """
+    """Keeps answers among the documents, within their bound in bytes: of queries, without errors or stale data."""
 
     store: DocumentStore
-    scope: str
 
-    def key(self, text: str, operation_name: str | None, variables: Mapping[str, Any] | None) -> str:
+    def key(self, operation: Operation, variables: Mapping[str, Any] | None) -> str:
         """Give the key of an answer: everything that it depends on but the documents."""
-        given = msgspec.json.encode(variables).decode() if variables else ""
-        return f"answer:{self.scope}:{self.store.changes}:{operation_name}:{given}:{text}"
+        return f"answer:{operation.serial}:{msgspec.json.encode(variables).decode() if variables else ''}"
 
-    def find(self, key: str, journal: Journal) -> msgspec.Raw | None:
-        """Give the data of an answer that is still fresh."""
-        kept = self.store.peek(key)
-        return None if kept is None else msgspec.Raw(journal.serve(kept).body)
+    def find(self, key: str, max_age: float) -> Kept | None:
+        """Give an answer that is still true, and made of nothing that is older than `max_age` seconds."""
+        kept: Kept | None = self.store.memory.peek(key)
+        if kept is None or not self.is_true(kept):
+            return None
+        return kept if kept.fetched_at >= self.store.clock() - max_age else None
 
-    async def keep(self, key: str, data: msgspec.Raw, journal: Journal) -> None:
-        """Keep the data of an answer for as long as every document in it is fresh; one without documents is not."""
-        now = self.store.clock()
-        if not journal.errors and not journal.stale and now < journal.fresh_until < math.inf:
-            until = journal.fresh_until
-            await self.store.keep(key, Document("answer", "", bytes(data), now, until, until))
+    def is_true(self, kept: Kept) -> bool:
+        """Whether every document in an answer is the one that is kept, and fresh, and nothing was changed since."""
+        if kept.changes != self.store.changes or self.store.clock() >= kept.fresh_until:
+            return False
+        return all(document.is_kept for document in kept.documents)
+
+    def keep(self, key: str, body: bytes, journal: Journal, changes: int) -> None:
+        """Keep an answer; one without documents, or with one that is not kept, is not. `changes` is from before it."""
+        documents = journal.documents
+        if journal.stale or not documents or not all(document.tenure.is_kept for document in documents):
+            return
+        if self.store.clock() < journal.fresh_until < math.inf:
+            oldest = min(document.fetched_at for document in documents)
+            tenures = tuple(document.tenure for document in documents)
+            self.store.memory.put(key, Kept(body, journal.fresh_until, oldest, changes, tenures))

@@ -7,26 +7,17 @@ from typing import Any
 from graphql import (
     FieldNode,
     GraphQLEnumType,
-    GraphQLField,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
-    VariableNode,
-    Visitor,
-    visit,
 )
-from graphql.execution.values import get_argument_values
-from graphql.pyutils import Path
-from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as RawInfo
-from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
-from strawberry.types.info import Info
-from strawberry.utils.str_converters import to_camel_case
 
+from gateway.engine.calling import Place, calling
 from gateway.engine.leaves import NotPlannable
-from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value, is_awaitable
+from gateway.engine.plan import Complete, FieldPlan, ListPlan, ObjectPlan, document_value
 from gateway.engine.projection import Projection, document_of, project
 from gateway.engine.selection import Grouped, Selections
 from gateway.engine.values import nullable, plain_columns, plain_value, python_type, strawberry_field
@@ -68,10 +59,8 @@ class Compiler:
         nodes = [detail.node for detail in details]
         field = type_.fields[nodes[0].name.value]
         _, may_be_null = nullable(field.type)
-        call = self._call(type_, field, nodes, definition)
+        call = calling(Place(self.selections, type_, nodes, definition))
         return FieldPlan(key, type_.name, nodes, may_be_null, call, self._complete(field.type, details, nodes))
-
-    # --- completing ---
 
     def _complete(self, type_: GraphQLOutputType, details: Any, nodes: list[FieldNode]) -> Complete:
         inner, may_be_null = nullable(type_)
@@ -106,81 +95,3 @@ class Compiler:
     def _has_resolvers(self, type_: GraphQLObjectType, grouped: Grouped) -> bool:
         names = {details[0].node.name.value for details in grouped.values()} - {"__typename"}
         return any(Wire not in strawberry_field(type_, name).metadata for name in names)
-
-    # --- calling ---
-
-    def _call(
-        self, type_: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], definition: StrawberryField
-    ) -> Call:
-        """How the field's resolver is called: at once where its arguments are simple, else as Strawberry does.
-
-        A subscription's resolver was called when it began: the field's value is the event.
-        """
-        if type_ is self.selections.schema.subscription_type:
-            return lambda event, _run, _path: event
-        arguments = self._arguments(field, nodes[0])
-        info = self._info(type_, field, nodes)
-        resolver = definition.base_resolver
-        direct = resolver is not None and not definition.extensions and all(map(_is_simple, definition.arguments))
-        if resolver is None or not direct or resolver.parent_parameter or resolver.root_parameter:
-            resolve = field.resolve
-            if resolve is None:
-                raise NotPlannable(nodes[0].name.value)
-            return lambda source, run, path: resolve(source, info(run, path), **arguments(run))
-        function: Any = resolver.wrapped_func
-        takes_self = resolver.self_parameter is not None
-        info_name = resolver.info_parameter.name if resolver.info_parameter else None
-        python_names = {_graphql_name(argument): argument.python_name for argument in definition.arguments}
-
-        def call(source: Any, run: Run, path: Path) -> Any:
-            given = {python_names[name]: value for name, value in arguments(run).items()}
-            if info_name is not None:
-                given[info_name] = Info(_raw_info=info(run, path), _field=definition)
-            return function(source, **given) if takes_self else function(**given)
-
-        return call
-
-    def _arguments(self, field: GraphQLField, node: FieldNode) -> Callable[[Run], Mapping[str, Any]]:
-        """The arguments of a call: known beforehand, or read from the variables at each."""
-        if not _uses_variables(node):
-            known = get_argument_values(field, node, self.selections.variables)
-            return lambda _: known
-        return lambda run: get_argument_values(field, node, run.variable_values)
-
-    def _info(
-        self, type_: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode]
-    ) -> Callable[[Run, Path], Any]:
-        """What graphql-core would tell the resolver."""
-        name, schema, operation = nodes[0].name.value, self.selections.schema, self.selections.operation
-        fragments = self.selections.definitions
-        return lambda run, path: RawInfo(
-            name, nodes, field.type, type_, path, schema, fragments, None, operation,
-            run.variable_values.coerced, run.context, is_awaitable, None, None, {},
-        )  # fmt: skip
-
-
-def _is_simple(argument: StrawberryArgument) -> bool:
-    """Whether an argument's value needs no conversion by Strawberry."""
-    type_ = getattr(argument.type, "of_type", argument.type)
-    return type_ in {str, int, float, bool} or getattr(type_, "__name__", "") == "ID"
-
-
-def _graphql_name(argument: StrawberryArgument) -> str:
-    return argument.graphql_name or to_camel_case(argument.python_name)
-
-
-def _uses_variables(node: FieldNode) -> bool:
-    return any(_VariableFinder.found_in(argument) for argument in node.arguments or ())
-
-
-class _VariableFinder(Visitor):
-    found = False
-
-    def enter_variable(self, _node: VariableNode, *_: Any) -> None:
-        self.found = True
-
-    @classmethod
-    def found_in(cls, node: Any) -> bool:
-        finder = cls()
-        visit(node, finder)
-        return finder.found

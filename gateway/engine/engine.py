@@ -1,8 +1,10 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -40,19 +42,35 @@ class StreamsOnly(Exception):
     """A subscription was asked for where one whole answer is given."""
 
 
+class Asked(NamedTuple):
+    """An operation as it was asked for. `takes_kept` says whether it may be answered by what was answered before.
+
+    Nothing is taken then that is older than `max_age` seconds.
+    """
+
+    text: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+    reads_only: bool = False
+    takes_kept: bool = True
+    max_age: float = math.inf
+
+
 class Answer(NamedTuple):
     """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
 
-    What is not executed was refused before, and has no data. A query's answer without any error may be kept.
+    What is not executed was refused before, and has no data. A query's answer without any error may be kept: until
+    `fresh_until`, in Unix seconds. One that was kept here says by `is_true` whether it would be found again.
     """
 
     body: bytes
     executed: bool
     cacheable: bool
+    fresh_until: float
+    is_true: Callable[[], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
 
     data: Any
@@ -67,7 +85,7 @@ class Result:
 
 @dataclass(slots=True)
 class Engine:
-    """Executes operations of one schema. `counts` says how many were `planned`, `unplanned`, or `left` their plan."""
+    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan."""
 
     schema: GraphQLSchema
     operations: Operations
@@ -75,28 +93,38 @@ class Engine:
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    async def answer(
-        self,
-        text: str,
-        variables: Mapping[str, Any] | None,
-        operation_name: str | None,
-        context: HasJournal,
-        *,
-        reads_only: bool = False,
-    ) -> Answer:
-        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly."""
-        prepared = self.operations.find(text)
-        is_query = False
+    async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
+        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
+
+        `make_context` is called where there is anything to execute.
+        """
+        prepared = self.operations.find(asked.text)
         if prepared.errors:
-            result = Result(None, prepared.errors, executed=False)
-        else:
-            operation = prepared.find(operation_name)
-            is_query = operation.kind is OperationType.QUERY
-            if not is_query:
-                _check_kind(operation, reads_only=reads_only)
-            result = await self._kept_or_executed(operation, text, variables, context, is_query=is_query)
-        response = respond(result, context.journal)
-        return Answer(encode(response), "data" in response, is_query and "errors" not in response)
+            return _answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+        operation = prepared.find(asked.operation_name)
+        if operation.kind is not OperationType.QUERY:
+            _check_kind(operation, reads_only=asked.reads_only)
+            context = make_context()
+            return _answered(await self.execute(operation, asked.variables, context), context.journal, is_query=False)
+        if self.answers is None or not asked.takes_kept:
+            context = make_context()
+            return _answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
+        return await self._kept_or_executed(self.answers, operation, asked, make_context)
+
+    async def _kept_or_executed(
+        self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
+    ) -> Answer:
+        key = answers.key(operation, asked.variables)
+        kept = answers.find(key, asked.max_age)
+        if kept is not None:
+            self.counts["kept"] += 1
+            return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
+        context, changes = make_context(), answers.store.changes
+        result = await self.execute(operation, asked.variables, context)
+        answer = _answered(result, context.journal, is_query=True)
+        if answer.cacheable:
+            answers.keep(key, _without_calls(answer, result, context.journal), context.journal, changes)
+        return answer
 
     def is_subscription(self, text: str, operation_name: str | None) -> bool:
         """Whether a subscription is asked for; not where the document is refused. Raises NoOperation."""
@@ -104,28 +132,6 @@ class Engine:
         if prepared.errors:
             return False
         return prepared.find(operation_name).kind is OperationType.SUBSCRIPTION
-
-    async def _kept_or_executed(
-        self,
-        operation: Operation,
-        text: str,
-        variables: Mapping[str, Any] | None,
-        context: HasJournal,
-        *,
-        is_query: bool,
-    ) -> Result:
-        if self.answers is None or not is_query or context.journal.trace is not None:
-            return await self.execute(operation, variables, context)
-        key = self.answers.key(text, operation.name, variables)
-        data = self.answers.find(key, context.journal)
-        if data is not None:
-            return Result(data)
-        result = await self.execute(operation, variables, context)
-        if result.errors:
-            return result
-        data = msgspec.Raw(encode(result.data))
-        await self.answers.keep(key, data, context.journal)
-        return Result(data)
 
     def kind_of(self, text: str, operation_name: str | None) -> OperationType | None:
         """Whether a query, a mutation or a subscription is meant; None when nothing in the text can be executed."""
@@ -196,11 +202,9 @@ class Engine:
         run = Run(context, values)
         try:
             tree = plan(root, run, None)
-            if is_awaitable(tree):
-                tree = await tree
-        except BaseException:
-            run.abandon()
-            raise
+        finally:
+            if run.is_waiting:
+                await run.end()
         return Result(tree, run.errors)
 
     async def _by_graphql_core(
@@ -225,6 +229,18 @@ class Engine:
 def refused(message: str) -> Result:
     """Refuse an operation for the way in which it was sent."""
     return Result(None, [GraphQLError(message, original_error=BadRequest(message))], executed=False)
+
+
+def _answered(result: Result, journal: Journal, *, is_query: bool) -> Answer:
+    response = respond(result, journal)
+    is_good = is_query and "errors" not in response
+    return Answer(encode(response), "data" in response, is_good, journal.fresh_until)
+
+
+def _without_calls(answer: Answer, result: Result, journal: Journal) -> bytes:
+    """What an answer would have been without upstream calls to tell of."""
+    extensions = journal.extensions_without_calls()
+    return encode({"data": result.data, "extensions": extensions}) if extensions else answer.body
 
 
 def _check_kind(operation: Operation, *, reads_only: bool) -> None:

@@ -34,6 +34,8 @@ INT = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 BIG_INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 URL = Annotated[str, msgspec.Meta(pattern="^https?://")]
 
+TEXTS: tuple[Any, ...] = (str, URL, str | None, URL | None)  # what they decode is what `Any` would
+
 _ANNOTATIONS: dict[str, Any] = {
     "String": str,
     "ID": str,

@@ -1,5 +1,6 @@
 """Operations by their text: parsed, validated and planned once, however often they are asked."""
 
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from gateway.engine.selection import Selections
 
 MAX_VARIANTS = 16
 STEERING = {"skip", "include"}
+_serials = itertools.count()
 
 
 class NoOperation(Exception):
@@ -50,6 +52,7 @@ class Operation:
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
+    serial: int = field(default_factory=_serials.__next__)
 
     @property
     def name(self) -> str | None:

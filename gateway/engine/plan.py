@@ -1,8 +1,13 @@
-"""A compiled operation at work: calls resolvers, waits for them, and puts the answer's tree together."""
+"""A compiled operation at work: calls resolvers, waits for them, and puts the answer's tree together.
+
+A tree is made at once, with a hole for each value that is on its way; what arrives fills its hole there and then. So
+resolvers run beside each other however deep they stand, and none but a coroutine takes a task.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeGuard
 
 from graphql import FieldNode, GraphQLError
@@ -13,9 +18,12 @@ from gateway.engine.leaves import LeavePlan
 from gateway.engine.projection import Projection, document_of
 from gateway.errors import GatewayError
 from gateway.graph.members import Members
+from gateway.graph.promise import Promise
 
 Call = Callable[[Any, "Run", Path], Any]
 Complete = Callable[[Any, "Run", Path], Any]
+Take = Callable[[], Any]  # gives what arrived, or raises what came instead
+Arrived = Callable[[Take], None]
 
 
 def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
@@ -25,23 +33,58 @@ def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
 
 @dataclass(slots=True)
 class Run:
-    """One execution of a plan."""
+    """One execution of a plan: its errors, and what it still waits for."""
 
     context: Any
     variable_values: VariableValues
     errors: list[GraphQLError] = field(default_factory=list)
-    opened: list[Any] = field(default_factory=list)
+    _failure: Exception | None = None
+    _missing: int = 0
+    _futures: list[asyncio.Future[Any]] = field(default_factory=list)
+    _end: asyncio.Future[None] | None = None
 
-    def awaiting(self, awaitable: Any) -> Any:
-        """Note an awaitable, so that a plan that is left leaves none behind that nobody awaited."""
-        self.opened.append(awaitable)
-        return awaitable
+    def later(self, awaitable: Any, arrived: Arrived) -> None:
+        """Call `arrived` once what must be waited for is there."""
+        if awaitable.__class__ is Promise:
+            future, read = awaitable.future, awaitable.read
+        else:
+            future, read = asyncio.ensure_future(awaitable), _itself
+        self._missing += 1
+        self._futures.append(future)
+        future.add_done_callback(partial(self._take, arrived, read))
 
-    def abandon(self) -> None:
-        """Close what was not begun; closing what has ended does nothing."""
-        for awaitable in self.opened:
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
+    def _take(self, arrived: Arrived, read: Callable[[Any], Any], future: asyncio.Future[Any]) -> None:
+        try:
+            arrived(lambda: read(future.result()))
+        except asyncio.CancelledError:
+            self._failure = LeavePlan()
+        except Exception as failure:  # noqa: BLE001 - raised by `end`, when all the others have ended too
+            self._failure = failure
+        self._missing -= 1
+        if self._end is not None and not self._missing and not self._end.done():
+            self._end.set_result(None)
+
+    async def end(self) -> None:
+        """Wait for everything. A failure is raised when the others have ended, so that their documents are not lost."""
+        if self._missing:
+            self._end = self._futures[0].get_loop().create_future()
+            try:
+                await self._end
+            except asyncio.CancelledError:
+                for future in self._futures:
+                    future.cancel()
+                raise
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is still on its way, or failed."""
+        return self._missing > 0 or self._failure is not None
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +101,23 @@ class FieldPlan:
     call: Call
     complete: Complete
 
-    def value(self, source: Any, run: Run, path: Path | None) -> Any:
-        """The field's value, or an awaitable of it."""
+    def fill(self, tree: dict[str, Any], source: Any, run: Run, path: Path | None) -> None:
+        """Put the field's value into its object's tree, now or when it arrives."""
         here = Path(path, self.key, self.parent)
         try:
             result = self.call(source, run, here)
             if is_awaitable(result):
-                return run.awaiting(self._later(run.awaiting(result), run, here))
-            return self.complete(result, run, here)
+                run.later(result, partial(self._arrived, tree, run, here))
+            else:
+                tree[self.key] = self.complete(result, run, here)
         except GatewayError as error:
-            return failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
+            failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
-    async def _later(self, result: Awaitable[Any], run: Run, here: Path) -> Any:
+    def _arrived(self, tree: dict[str, Any], run: Run, here: Path, take: Take) -> None:
         try:
-            value = self.complete(await result, run, here)
-            return await value if is_awaitable(value) else value
+            tree[self.key] = self.complete(take(), run, here)
         except GatewayError as error:
-            return failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
+            failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
 
 def failed(error: GatewayError, run: Run, nodes: Sequence[FieldNode], here: Path, *, may_be_null: bool) -> None:
@@ -96,37 +139,16 @@ class ObjectPlan:
     plain: Callable[[Any], Mapping[str, Any]] | None
     fields: Sequence[FieldPlan]
 
-    def __call__(self, source: Any, run: Run, path: Path | None) -> Any:
-        """The object's tree, or an awaitable of it. Raises LeavePlan for a source of another class."""
+    def __call__(self, source: Any, run: Run, path: Path | None) -> dict[str, Any]:
+        """The object's tree, null where a value is to come. Raises LeavePlan for a source of another class."""
         if source.__class__ is not self.origin and self.origin is not None:
             raise LeavePlan
         tree: dict[str, Any] = dict.fromkeys(self.keys)
         if self.plain is not None:
             tree.update(self.plain(source))
-        waiting: dict[str, Awaitable[Any]] = {}
         for its in self.fields:
-            value = its.value(source, run, path)
-            if is_awaitable(value):
-                waiting[its.key] = value
-            else:
-                tree[its.key] = value
-        return run.awaiting(_finish(tree, waiting)) if waiting else tree
-
-
-async def _finish(tree: dict[str, Any], waiting: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
-    tree.update(zip(waiting, await together(list(waiting.values())), strict=True))
-    return tree
-
-
-async def together(waiting: Sequence[Awaitable[Any]]) -> list[Any]:
-    """Wait for all beside each other. One that fails lets the others end, so that their documents are not lost."""
-    if len(waiting) == 1:
-        return [await waiting[0]]
-    results = await asyncio.gather(*waiting, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
+            its.fill(tree, source, run, path)
+        return tree
 
 
 def document_value(projection: Projection) -> Complete:
@@ -151,25 +173,23 @@ class ListPlan:
     projection: Projection | None = None
 
     def __call__(self, value: Any, run: Run, path: Path) -> Any:
-        """The list's trees, or an awaitable of them. Raises LeavePlan for anything but a list."""
+        """The list's trees, null where one is to come. Raises LeavePlan for anything but a list."""
         if value.__class__ is Members:
             if self.projection is not None and value.type is self.projection.type:
                 return self.projection.encoded_members(value)
             value = list(value)
         if value.__class__ is not list:
             raise LeavePlan
-        for one in value:  # all of them, since one in their midst may leave the plan
+        items: list[Any] = [None] * len(value)
+        at_hand = []
+        for place, one in enumerate(value):  # all that must be waited for first, since another may leave the plan
             if is_awaitable(one):
-                run.awaiting(one)
-        items = [self._item(one, run, path, place) for place, one in enumerate(value)]
-        places = [place for place, item in enumerate(items) if is_awaitable(item)]
-        return run.awaiting(_list_later(items, places)) if places else items
-
-    def _item(self, one: Any, run: Run, path: Path, place: int) -> Any:
-        here = path.add_key(place, None)
-        if is_awaitable(one):
-            return run.awaiting(self._later(one, run, here))
-        return self._complete(one, run, here)
+                run.later(one, partial(self._arrived, items, place, run, path))
+            else:
+                at_hand.append(place)
+        for place in at_hand:
+            items[place] = self._complete(value[place], run, path.add_key(place, None))
+        return items
 
     def _complete(self, one: Any, run: Run, here: Path) -> Any:
         if one is not None:
@@ -178,15 +198,9 @@ class ListPlan:
             raise LeavePlan
         return None
 
-    async def _later(self, one: Awaitable[Any], run: Run, here: Path) -> Any:
+    def _arrived(self, items: list[Any], place: int, run: Run, path: Path, take: Take) -> None:
+        here = path.add_key(place, None)
         try:
-            value = self._complete(await one, run, here)
-            return await value if is_awaitable(value) else value
+            items[place] = self._complete(take(), run, here)
         except GatewayError as error:
-            return failed(error, run, self.nodes, here, may_be_null=self.item_may_be_null)
-
-
-async def _list_later(items: list[Any], places: Sequence[int]) -> list[Any]:
-    for place, value in zip(places, await together([items[place] for place in places]), strict=True):
-        items[place] = value
-    return items
+            failed(error, run, self.nodes, here, may_be_null=self.item_may_be_null)

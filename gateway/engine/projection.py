@@ -6,7 +6,7 @@ values under the response's keys, converting what the wire does not hold as the 
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from gateway.cache.document import Document
-from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
+from gateway.engine.leaves import TEXTS, Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
@@ -46,11 +46,12 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A response key: the values that it is made of, and what makes it of them."""
+    """A response key: the values that it is made of, and what makes it of them, or the columns of its object."""
 
     response_key: str
     wants: Sequence[Want]
     finish: Callable[..., Any] | None = None
+    columns: "Sequence[Column] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +139,30 @@ class Projector:
 
     def shape(self, type_: GraphQLObjectType, grouped: Mapping[str, Any], *, as_tree: bool = False) -> Shape:
         """Compile the selected fields of one object."""
-        columns = [self._column(type_, key, details) for key, details in grouped.items()]
+        columns = self._columns(type_, grouped)
         wants: dict[str, list[Want]] = {}
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        shared = {key: all(some == several[0] for some in several) for key, several in wants.items()}
+        common = {key: _common(several) for key, several in wants.items()}
+        shared = {key: want is not None for key, want in common.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
         struct = msgspec.defstruct(
             type_.name,
-            [_struct_field(slots[key], several[0], shared=shared[key]) for key, several in wants.items()],
+            [_struct_field(slots[key], want) for key, want in common.items()],
             rename={slot: key for key, slot in slots.items()},
             kw_only=True,
             gc=False,
         )
-        direct = all(column.finish is None and shared[column.wants[0].key] for column in columns)
+        direct = all(
+            column.finish is None and column.columns is None and shared[column.wants[0].key] for column in columns
+        )
         if not as_tree and direct and [column.response_key for column in columns] == list(wants):
             return Shape(struct, None)
         return Shape(struct, _generate(columns, slots, shared))
+
+    def _columns(self, type_: GraphQLObjectType, grouped: Mapping[str, Any]) -> list[Column]:
+        return [self._column(type_, key, details) for key, details in grouped.items()]
 
     def _column(self, type_: GraphQLObjectType, response_key: str, details: Any) -> Column:
         name = details[0].node.name.value
@@ -166,6 +173,8 @@ class Projector:
         if where is None:
             raise NotPlannable(name)
         field_type = type_.fields[name].type
+        if where.part is not None:
+            return self._gathered(response_key, where.part, field_type, details)
         reading = readings(python_type(type_))[definition.python_name]
         if where.convert is None:
             return self._typed_column(response_key, reading, field_type, details)
@@ -175,6 +184,17 @@ class Projector:
             return Column(response_key, wants, remembering(where.convert, field_type))
         complete, convert = plain_value(field_type, self.selections, details), where.convert
         return Column(response_key, wants, lambda *values: complete(convert(*values)))
+
+    def _gathered(self, response_key: str, part: Mapping[str, str], type_: GraphQLOutputType, details: Any) -> Column:
+        """An object whose keys stand in this very document: its columns are read with those of this one."""
+        inner, _ = nullable(type_)
+        if not isinstance(inner, GraphQLObjectType):
+            raise NotPlannable(str(type_))
+        columns = [
+            replace(column, wants=[replace(want, key=part[want.key]) for want in column.wants])
+            for column in self._columns(inner, self.selections.below(inner, details))
+        ]
+        return Column(response_key, [want for column in columns for want in column.wants], columns=columns)
 
     def _typed_column(self, response_key: str, reading: Reading, type_: GraphQLOutputType, details: Any) -> Column:
         inner, may_be_null = nullable(type_)
@@ -209,9 +229,19 @@ class Projector:
         return annotated, lambda values: None if values is None else [each(value) for value in values], list
 
 
-def _struct_field(slot: str, want: Want, *, shared: bool) -> tuple[Any, ...]:
+def _common(several: Sequence[Want]) -> Want | None:
+    """What serves all who want a key; None where each must decode it for itself.
+
+    Who wants anything takes a text as well as who wants just that; one that is none leaves the plan either way.
+    """
+    exact = [want for want in several if want.annotation is not Any] or several
+    is_one = all(want == exact[0] for want in exact)
+    return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
+
+
+def _struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
     """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
-    if not shared:
+    if want is None:
         return (slot, msgspec.Raw, MISSING)
     if want.required:
         return (slot, want.annotation)
@@ -219,26 +249,30 @@ def _struct_field(slot: str, want: Want, *, shared: bool) -> tuple[Any, ...]:
 
 
 def _generate(columns: Sequence[Column], slots: Mapping[str, str], shared: Mapping[str, bool]) -> Finish:
-    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": finish_1(s.f1), …}`."""
+    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
     names: dict[str, Any] = {}
-    items = []
-    for number, column in enumerate(columns):
-        values = []
-        for place, want in enumerate(column.wants):
-            value = f"s.{slots[want.key]}"
-            if not shared[want.key]:
-                names[f"decode_{number}_{place}"] = _decode_apart(want)
-                value = f"decode_{number}_{place}({value})"
-            values.append(value)
-        expression = ", ".join(values)
-        if column.finish is not None:
-            names[f"finish_{number}"] = column.finish
-            expression = f"finish_{number}({expression})"
-        items.append(f"{column.response_key!r}: {expression}")
+
+    def named(value: Any) -> str:
+        names[f"n{len(names)}"] = value
+        return f"n{len(names) - 1}"
+
+    def value(want: Want) -> str:
+        slot = f"s.{slots[want.key]}"
+        return slot if shared[want.key] else f"{named(_decode_apart(want))}({slot})"
+
+    def made(column: Column) -> str:
+        if column.columns is not None:
+            return object_(column.columns)
+        values = ", ".join(map(value, column.wants))
+        return values if column.finish is None else f"{named(column.finish)}({values})"
+
+    def object_(columns: Sequence[Column]) -> str:
+        return f"{{{', '.join(f'{column.response_key!r}: {made(column)}' for column in columns)}}}"
+
     # Response keys are GraphQL names, which the lexer let through, and slots are ours: nothing else is in this source.
-    exec(f"def finish(s): return {{{', '.join(items)}}}", names)  # noqa: S102 - see above
-    made: Finish = names["finish"]
-    return made
+    exec(f"def finish(s): return {object_(columns)}", names)  # noqa: S102 - see above
+    finish: Finish = names["finish"]
+    return finish
 
 
 def _decode_apart(want: Want) -> Finish:

@@ -40,6 +40,7 @@ class Wire:
     keys: tuple[str, ...] = ()
     convert: Callable[..., Any] | None = None
     reads: Any = Any
+    part: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ def wire(
     return strawberry.field(
         description=description, name=name, metadata={Wire: where}, deprecation_reason=deprecation_reason
     )
+
+
+def gathered(description: str, **keys: str) -> Any:
+    """Declare a field whose own keys stand in this document, under other names: `status="body"`."""
+    return strawberry.field(description=description, metadata={Wire: Wire(tuple(keys.values()), part=keys)})
 
 
 class DocumentType:
@@ -139,9 +145,19 @@ def readings(cls: type) -> Mapping[str, Reading]:
 def _reading(cls: type, field: StrawberryField) -> Reading:
     where: Wire = field.metadata[Wire]
     name = field.graphql_name or to_camel_case(field.python_name)
+    if where.part is not None:
+        return Reading(where.keys, _gathered(field.type, tuple(where.part)))
     if where.convert is not None:
         return Reading(where.keys or (name,), _decoded(where.convert, where.reads))
     return Reading(where.keys or (name,), _required(field.type, f"{cls.__name__}.{name}"))
+
+
+def _gathered(type_: Any, own_keys: tuple[str, ...]) -> Callable[..., Any]:
+    def read(*values: msgspec.Raw | None) -> Any:
+        given = zip(own_keys, values, strict=True)
+        return type_.over({key: value for key, value in given if value is not None})
+
+    return read
 
 
 def _decoded(convert: Callable[..., Any], reads: Any) -> Callable[..., Any]:

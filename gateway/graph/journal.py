@@ -1,7 +1,6 @@
 """What one request notes while it is answered: upstream calls, stale documents, and errors beside data."""
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,12 +57,13 @@ class Journal:
     """Belongs to one request and ends with its answer. With a `trace` it notes every document."""
 
     request_id: str
-    calls: Counter[str]
+    calls: dict[str, int]
     clock: Callable[[], float]
     reports_calls: bool = False
     errors: list[GraphQLError] = field(default_factory=list)
     started: float = field(init=False)
     fresh_until: float = math.inf
+    documents: list[Document] = field(default_factory=list)
     stale: dict[tuple[str, str], float] = field(default_factory=dict)
     trace: Trace | None = None
 
@@ -82,6 +82,7 @@ class Journal:
 
     def serve(self, document: Document) -> Document:
         """Note a document that the answer is made of: it is as fresh as the least fresh of them."""
+        self.documents.append(document)
         self.fresh_until = min(self.fresh_until, document.fresh_until)
         if self.trace is not None:
             self.trace.note(document)
@@ -91,13 +92,17 @@ class Journal:
         """Report an error at a path that has data all the same: a page cut short."""
         self.errors.append(GraphQLError(error.message, path=path, original_error=error))
 
+    def extensions_without_calls(self) -> dict[str, Any]:
+        """What would belong there if every document had been at hand, and fresh."""
+        return {"upstreamCalls": {}} if self.reports_calls else {}
+
     def extensions(self) -> dict[str, Any]:
         """What belongs under `extensions` of the answer: freshness of documents, where noted, and upstream calls."""
         noted: dict[str, Any] = {}
         if self.stale or self.trace is not None:
             noted["freshness"] = self._freshness()
         if self.reports_calls:
-            noted["upstreamCalls"] = dict(self.calls)
+            noted["upstreamCalls"] = self.calls
         return noted
 
     def _freshness(self) -> dict[str, Any]:

@@ -1,12 +1,31 @@
 """Values that may still be on their way."""
 
-from collections.abc import Awaitable, Callable
-from typing import Never, ParamSpec, TypeVar, cast
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Generic, Never, ParamSpec, TypeVar, cast
 
 from gateway.errors import GatewayError
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
+
+
+class Promise(Generic[T]):
+    """A value that comes whether or not anybody waits for it: a future, and what makes the value of its result.
+
+    So several can be waited for one after the other, and take no longer than the slowest.
+    """
+
+    __slots__ = ("future", "read")
+
+    def __init__(self, future: Future[R], read: Callable[[R], T]) -> None:
+        self.future = future
+        self.read = read
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the value."""
+        return self.read((yield from self.future))
 
 
 def promised(awaitable: Awaitable[T]) -> T:

@@ -31,15 +31,15 @@ def max_age(header: bytes) -> float:
     return min(ages, default=math.inf)
 
 
-def headers_of(answer: Answer, fresh_for: float) -> list[Header]:
-    """Write how an answer may be kept, with `fresh_for` in seconds: by nobody where it has errors or changed something.
+def headers_of(answer: Answer, now: float) -> list[Header]:
+    """Write how an answer may be kept from `now` on, in Unix seconds: not at all with errors, or of a change.
 
     The tag is weak: it stands for the JSON, however that is compressed.
     """
     if not answer.cacheable:
         return [NO_STORE, VARY]
     tag = blake2b(answer.body, digest_size=12).hexdigest()
-    return [(b"cache-control", _cache_control(fresh_for)), (b"etag", b'W/"%s"' % tag.encode()), VARY]
+    return [(b"cache-control", _cache_control(answer.fresh_until - now)), (b"etag", b'W/"%s"' % tag.encode()), VARY]
 
 
 def _cache_control(fresh_for: float) -> bytes:

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import Context
-from gateway.engine.engine import Engine, ReadsOnly, StreamsOnly
+from gateway.engine.engine import Asked, Engine, ReadsOnly, StreamsOnly
 from gateway.engine.operations import NoOperation
 from gateway.errors import NO_OPERATION
 from gateway.http import caching, compression, graphiql
@@ -17,7 +18,8 @@ from gateway.http.negotiation import Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
-from gateway.http.reply import Reply, refused, send_reply
+from gateway.http.repeats import OFFER
+from gateway.http.reply import Reply, refused, repeat_of, send_reply
 from gateway.http.request import METHODS, Request
 
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
@@ -68,8 +70,11 @@ class Endpoint:
         documents: Documents,
         options: Options,
         stream: Stream | None = None,
+        *,
+        clock: Callable[[], float],
     ) -> None:
         self._engine = engine
+        self._clock = clock
         self._make_context = make_context
         self._documents = documents
         self._options = options
@@ -89,12 +94,14 @@ class Endpoint:
         except ClientDisconnect:
             return  # nobody waits for an answer
         if reply is not None:
+            if reply.is_true is not None and (offer := scope.get("extensions", {}).get(OFFER)) is not None:
+                offer["keep"](repeat_of(reply, reply.is_true, request.given_id))
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 
     async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
         """Answer as a whole, or None where a stream was the answer."""
         if request.method == "OPTIONS":
-            return 204, b"", [(b"allow", METHODS)]
+            return Reply(204, b"", [(b"allow", METHODS)])
         if self._page is not None and _is_for_browser(request):
             return self._page
         operation = with_document(await request.operation(receive), self._documents)
@@ -119,35 +126,29 @@ class Endpoint:
         return takes.whole is None or self._engine.is_subscription(operation.query or "", operation.operation_name)
 
     async def _whole(self, request: Request, operation: Operation, type_: WholeType) -> Reply:
-        context = (
-            self._make_context(request.id)
-            if operation.extensions is None and b"cache-control" not in request.headers
-            else self._context(request, operation)
-        )
-        answer = await self._engine.answer(
-            operation.query or "",
-            operation.variables,
-            operation.operation_name,
-            context,
-            reads_only=request.is_safe,
-        )
+        asked, make_context = self._asked(request, operation)
+        answer = await self._engine.answer(asked, make_context)
         status, body = 200 if answer.executed else type_.refused, answer.body
         headers = [(b"content-type", type_.content_type)]
-        if caching.is_wanted(request.method, request.headers):
-            journal = context.journal
-            kept = caching.headers_of(answer, journal.fresh_until - journal.clock())
+        is_cached = caching.is_wanted(request.method, request.headers)
+        if is_cached:
+            kept = caching.headers_of(answer, self._clock())
             if caching.is_known(request.headers, kept):
-                return 304, b"", kept
+                return Reply(304, b"", kept)
             headers += kept
         if 0 < self._options.compress_from <= len(body):
             body = await compression.compressed(body, request.headers.get(b"accept-encoding"), headers)
-        return status, body, headers
+        return Reply(status, body, headers, None if is_cached else answer.is_true)
 
-    def _context(self, request: Request, operation: Operation) -> Context:
+    def _asked(self, request: Request, operation: Operation) -> tuple[Asked, Callable[[], Context]]:
+        text, variables, name = operation.query or "", operation.variables, operation.operation_name
+        if operation.extensions is None and b"cache-control" not in request.headers:
+            return Asked(text, variables, name, request.is_safe), partial(self._make_context, request.id)
         is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
         header = request.headers.get(b"cache-control") if self._options.refreshes else None
         max_age = math.inf if header is None else caching.max_age(header)
-        return self._make_context(request.id, max_age=max_age, is_traced=is_traced)
+        make_context = partial(self._make_context, request.id, max_age=max_age, is_traced=is_traced)
+        return Asked(text, variables, name, request.is_safe, not is_traced, max_age), make_context
 
 
 def _is_for_browser(request: Request) -> bool:

@@ -39,7 +39,7 @@ def page(scan_id: str | None = None, asset_id: str | None = None, *, built: Path
 def reply(page: str) -> Reply:
     """Return the page as an answer, under its policy."""
     headers = {"content-type": "text/html; charset=utf-8", "vary": "accept", **HEADERS}
-    return 200, page.encode(), [(name.encode(), value.encode()) for name, value in headers.items()]
+    return Reply(200, page.encode(), [(name.encode(), value.encode()) for name, value in headers.items()])
 
 
 class _GuardedFiles(StaticFiles):

@@ -29,6 +29,12 @@ class Request:
         self.query_string: bytes = scope["query_string"]
         self.id = request_id(headers.get(b"x-request-id"))
 
+    @property
+    def given_id(self) -> bytes | None:
+        """The id where it is the client's own."""
+        given = self.headers.get(b"x-request-id")
+        return given if given == self.id.encode() else None
+
     async def operation(self, receive: Receive) -> Operation:
         """Read what is asked. Raises Refusal for every shape that asks nothing, or ClientDisconnect."""
         if self.method == "POST":

@@ -10,4 +10,9 @@ def request_id(given: bytes | None) -> str:
     """Take the client's own id when it is well formed, else make one of 16 hexadecimal digits."""
     if given is not None and WELL_FORMED.fullmatch(given):
         return given.decode()
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """Make an id of 16 hexadecimal digits."""
     return f"{random.getrandbits(64):016x}"

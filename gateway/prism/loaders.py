@@ -2,15 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from strawberry.dataloader import DataLoader
 
 from gateway.cache.document import Document, part_of
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import Outcome, Waiting
 from gateway.errors import (
     UpstreamError,
     UpstreamRateLimited,
@@ -19,18 +18,18 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.graph.journal import Journal
-from gateway.graph.promise import promised
+from gateway.graph.loading import Loader, Once
+from gateway.graph.promise import Promise, promised
 from gateway.graph.scalars import read_url
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.client import PrismClient
 from gateway.prism.enums import ScanAssetType
-from gateway.prism.types import MIME_TYPES, ScanAssets, ScanAssetUrls, ScanRecord
+from gateway.prism.types import MIME_TYPES, Scan, ScanAssets, ScanAssetUrls, ScanRecord
 
-RECORD, STAGES, ALL_URLS = "record", "stages", "all"
+T = TypeVar("T")
+
+RECORD, STAGES = "record", "stages"
 FIRST_ASSET_TYPES = {"preview-image", "model", "stripes"}  # the others came in 2026-05; an older Prism refuses them
-
-Parts = frozenset[str]
-LoadParts = Callable[[str, Parts], Awaitable[Mapping[str, Outcome]]]
 
 
 class Part(NamedTuple):
@@ -47,95 +46,120 @@ class _Embedding(msgspec.Struct, rename="camel"):
 class PrismLoaders:
     """Belongs to one request. Errors are raised where the field is read; a 404 of a part that may not exist is None."""
 
+    __slots__ = ("_client", "_every_url", "_journal", "_parts", "_single_urls")
+
     def __init__(self, client: PrismClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
+        self._parts = Loader(self._start_parts)
+        self._every_url: Once[str] = Once()
+        self._single_urls = Loader(self._start_single_urls)
 
-    @cached_property
-    def _stages(self) -> DataLoader[Part, Outcome]:
-        return _by_scan(self._load_record_and_stages)
+    def recorded(self, scan_id: str, name: str) -> Any:
+        """A field of the scan's own record, or a promise of it. Raises UpstreamNotFound when Prism has no such scan."""
+        return self._record(scan_id, lambda outcome: getattr(ScanRecord.of(self._read_record(outcome)), name))
 
-    @cached_property
-    def _urls(self) -> DataLoader[Part, Outcome]:
-        return _by_scan(self._load_urls)
+    def existing(self, scan_id: str) -> Scan | None:
+        """The scan where Prism has it, or a promise of it."""
+        return self._record(
+            scan_id, lambda outcome: None if self._journal.document(outcome).missing else Scan.by_id(scan_id)
+        )
 
-    async def record(self, scan_id: str) -> ScanRecord:
-        """The scan's own record. Raises UpstreamNotFound when Prism has no such scan."""
-        document = self._journal.document(await self._stages.load(Part(scan_id, RECORD)))
+    def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
+        kept = self._client.kept(self._client.kinds.scan, scan_id)
+        if kept is None:
+            return promised(Promise(self._parts.load_together(Part(scan_id, RECORD)), read))
+        return read(kept)
+
+    def _read_record(self, outcome: Outcome) -> Document:
+        document = self._journal.document(outcome)
         if document.missing:
             raise self._client.upstream.not_found("such scan")
-        return ScanRecord.of(document)
-
-    async def exists(self, scan_id: str) -> bool:
-        """Whether Prism has such a scan."""
-        return not self._journal.document(await self._stages.load(Part(scan_id, RECORD))).missing
+        return document
 
     def stages(self, scan_id: str) -> ScanAssets | None:
         """The status of each stage, or a promise of it; None before capture."""
         kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
         if kept is None:
-            return promised(self._stages_later(scan_id))
-        return None if self._journal.serve(kept).missing else ScanAssets.of(kept)
+            return promised(Promise(self._parts.load_together(Part(scan_id, STAGES)), self._read_stages))
+        return self._read_stages(kept)
 
-    async def _stages_later(self, scan_id: str) -> ScanAssets | None:
-        document = self._journal.document(await self._stages.load(Part(scan_id, STAGES)))
+    def _read_stages(self, outcome: Outcome) -> ScanAssets | None:
+        document = self._journal.document(outcome)
         return None if document.missing else ScanAssets.of(document)
 
     def urls(self, scan_id: str) -> ScanAssetUrls | None:
         """Every signed URL, or a promise of them; None when Prism has none yet."""
         kept = self._client.kept(self._client.kinds.asset_urls, scan_id)
         if kept is None:
-            return promised(self._urls_later(scan_id))
-        return None if self._journal.serve(kept).missing else ScanAssetUrls.of(kept)
+            return promised(Promise(self._load_urls(scan_id), self._read_urls))
+        return self._read_urls(kept)
 
-    async def _urls_later(self, scan_id: str) -> ScanAssetUrls | None:
-        document = self._journal.document(await self._urls.load(Part(scan_id, ALL_URLS)))
+    def _read_urls(self, outcome: Outcome) -> ScanAssetUrls | None:
+        document = self._journal.document(outcome)
         return None if document.missing else ScanAssetUrls.of(document)
 
-    async def url(self, scan_id: str, asset_type: ScanAssetType) -> SignedUrl | None:
-        """One signed URL; None when the scan has no such file."""
-        document = self._journal.document(await self._urls.load(Part(scan_id, asset_type.value)))
-        url = read_url(msgspec.json.decode(document.body))
-        return None if url is None else SignedUrl.read(url, MIME_TYPES.get(asset_type))
+    def url(self, scan_id: str, asset_type: ScanAssetType) -> SignedUrl | None:
+        """A promise of one signed URL; None when the scan has no such file."""
+        waiting = self._single_urls.load_together(Part(scan_id, asset_type.value))
+        return promised(Promise(waiting, partial(self._read_url, MIME_TYPES.get(asset_type))))
 
-    async def _load_record_and_stages(self, scan_id: str, parts: Parts) -> Mapping[str, Outcome]:
+    def _read_url(self, mime_type: str | None, outcome: Outcome) -> SignedUrl | None:
+        url = read_url(msgspec.json.decode(self._journal.document(outcome).body))
+        return None if url is None else SignedUrl.read(url, mime_type)
+
+    def _load_urls(self, scan_id: str) -> Waiting:
+        """Begin at once: whatever else the request wants of this scan, it is one call."""
+        return self._every_url.load(scan_id, partial(self._client.asset_urls, scan_id))
+
+    def _start_parts(self, wanted: Mapping[Part, Waiting]) -> None:
         """One call where the record embeds the stages, and none for the stages alone where such a record is at hand."""
-        if RECORD in parts:
-            record: Outcome | None = await self._client.scan(scan_id)
-        else:
-            record = self._client.kept(self._client.kinds.scan, scan_id)
-        found = {} if record is None else {RECORD: record}
-        if STAGES in parts:
-            found[STAGES] = embedded_stages(record) or await self._client.scan_assets(scan_id)
-        return found
+        for (scan_id, part), waiting in wanted.items():
+            if part == RECORD:
+                self._client.scan(scan_id, waiting=waiting)
+            elif (record := wanted.get(Part(scan_id, RECORD))) is not None:
+                record.add_done_callback(partial(self._start_stages_after, scan_id, waiting))
+            else:
+                self._start_stages(scan_id, self._client.kept(self._client.kinds.scan, scan_id), waiting)
 
-    async def _load_urls(self, scan_id: str, parts: Parts) -> Mapping[str, Outcome]:
-        """No call where all are at hand; else one: for the single URL when just one is wanted, else for all of them."""
+    def _start_stages_after(self, scan_id: str, waiting: Waiting, record: asyncio.Future[Outcome]) -> None:
+        if waiting.done():
+            return
+        if record.cancelled():
+            waiting.cancel()
+        elif (bug := record.exception()) is not None:
+            waiting.set_exception(bug)
+        else:
+            self._start_stages(scan_id, record.result(), waiting)
+
+    def _start_stages(self, scan_id: str, record: Outcome | None, waiting: Waiting) -> None:
+        stages = embedded_stages(record)
+        if stages is None:
+            self._client.scan_assets(scan_id, waiting=waiting)
+        else:
+            waiting.set_result(stages)
+
+    def _start_single_urls(self, wanted: Mapping[Part, Waiting]) -> None:
+        parts: defaultdict[str, dict[str, Waiting]] = defaultdict(dict)
+        for (scan_id, asset_type), waiting in wanted.items():
+            parts[scan_id][asset_type] = waiting
+        for scan_id, some in parts.items():
+            task = asyncio.ensure_future(self._load_single_urls(scan_id, some))
+            for waiting in some.values():
+                waiting.behind = task.cancel
+
+    async def _load_single_urls(self, scan_id: str, wanted: Mapping[str, Waiting]) -> None:
+        """No call where all are at hand or on their way; else one: for one URL where only that is wanted, else all."""
         kept = self._client.kept(self._client.kinds.asset_urls, scan_id)
-        if kept is not None:
-            return {part: kept if part == ALL_URLS else _one_url(kept, part) for part in parts}
-        if len(parts) == 1 and ALL_URLS not in parts:
-            (asset_type,) = parts
+        if kept is None and len(wanted) == 1 and not self._every_url.has(scan_id):
+            ((asset_type, waiting),) = wanted.items()
             outcome = await self._client.asset_url(scan_id, asset_type)
             if not _may_be_too_new(asset_type, outcome):
-                return {asset_type: outcome}
-        urls = await self._client.asset_urls(scan_id)
-        return {part: urls if part == ALL_URLS else _one_url(urls, part) for part in parts}
-
-
-def _by_scan(load_parts: LoadParts) -> DataLoader[Part, Outcome]:
-    """Load the parts of a scan together, and scans beside each other."""
-
-    async def load(wanted: Sequence[Part]) -> list[Outcome]:
-        parts: defaultdict[str, set[str]] = defaultdict(set)
-        for scan_id, part in wanted:
-            parts[scan_id].add(part)
-        loads = [load_parts(scan_id, frozenset(some)) for scan_id, some in parts.items()]
-        loaded = await asyncio.gather(*loads) if len(loads) > 1 else [await loads[0]]
-        by_scan = dict(zip(parts, loaded, strict=True))
-        return [by_scan[scan_id][part] for scan_id, part in wanted]
-
-    return DataLoader(load_fn=load)
+                waiting.set_result(outcome)
+                return
+        urls = kept or await self._load_urls(scan_id)
+        for asset_type, waiting in wanted.items():
+            waiting.set_result(_one_url(urls, asset_type))
 
 
 def embedded_stages(record: Outcome | None) -> Outcome | None:

@@ -6,7 +6,6 @@ from typing import Annotated
 import strawberry
 
 from gateway.graph.ids import check_id, each_id
-from gateway.graph.promise import promised
 from gateway.prism.context import Info
 from gateway.prism.types import Scan
 
@@ -46,8 +45,4 @@ class PrismSubscriptions:
 
 def scan_node(info: Info, scan_id: str) -> Scan | None:
     """The scan behind a global id, where Prism has it."""
-    return promised(_existing(info, scan_id))
-
-
-async def _existing(info: Info, scan_id: str) -> Scan | None:
-    return Scan.by_id(scan_id) if await info.context.prism.exists(scan_id) else None
+    return info.context.prism.existing(scan_id)

@@ -7,9 +7,9 @@ import strawberry
 
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
-from gateway.graph.document_type import DocumentType, wire
+from gateway.graph.document_type import DocumentType, gathered, wire
 from gateway.graph.ids import Node, global_id
-from gateway.graph.scalars import URL, read_datetime
+from gateway.graph.scalars import URL
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.context import Info
 from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
@@ -39,23 +39,20 @@ class Height(DocumentType):
     unit: HeightUnit | None = wire("The unit of `value`.")
 
 
+def _stage_status(status: Any) -> StageStatus:
+    return StageStatus.PENDING if status is None else StageStatus(status)
+
+
 @strawberry.type(description="One stage of a scan's assets.")
-class AssetStage:
-    """A stage with the time of its last change."""
+class AssetStage(DocumentType):
+    """A stage's two keys in the record of all stages; a status that is null or absent is pending."""
 
-    status: StageStatus = strawberry.field(description="Where the stage stands.")
-    updated_at: datetime | None = strawberry.field(description="When that last changed; null before it begins.")
-
-    @classmethod
-    def read(cls, status: Any, updated_at: Any) -> Self:
-        """Make a stage of its two keys; null or absent is pending."""
-        return cls(
-            status=StageStatus.PENDING if status is None else StageStatus(status), updated_at=read_datetime(updated_at)
-        )
+    status: StageStatus = wire("Where the stage stands.", key="status", convert=_stage_status)
+    updated_at: datetime | None = wire("When that last changed; null before it begins.")
 
 
 def _stage(key: str, description: str) -> Any:
-    return wire(description, keys=(key, f"{key}UpdatedAt"), convert=AssetStage.read)
+    return gathered(description, status=key, updatedAt=f"{key}UpdatedAt")
 
 
 @strawberry.type(description="The status of each asset of a scan; the stages follow each other in this order.")
@@ -118,9 +115,10 @@ class ScanDocuments(NamedTuple):
 def _recorded(name: str, description: str) -> Any:
     """Declare a field of the scan's own record, which is fetched when the first of them is asked for."""
 
-    async def resolve(self: "Scan", info: Info) -> Any:
-        record = await info.context.prism.record(self.scan_id) if self.seen is None else ScanRecord.of(self.seen.record)
-        return getattr(record, name)
+    def resolve(self: "Scan", info: Info) -> Any:
+        if self.seen is None:
+            return info.context.prism.recorded(self.scan_id, name)
+        return getattr(ScanRecord.of(self.seen.record), name)
 
     return strawberry.field(resolver=resolve, description=f"{description} Null when the scan's record cannot be read.")
 
@@ -162,10 +160,10 @@ class Scan(Node):
     @strawberry.field(
         description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none."
     )
-    async def asset_url(
+    def asset_url(
         self,
         info: Info,
         type: Annotated[ScanAssetType, strawberry.argument(description="Which file.")],  # noqa: A002 - the graph's word
     ) -> SignedUrl | None:
         """One call, or none where all URLs are asked for too."""
-        return await info.context.prism.url(self.scan_id, type)
+        return info.context.prism.url(self.scan_id, type)

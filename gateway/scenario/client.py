@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict, TypeVar
 import msgspec
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import Waiting
 from gateway.errors import UpstreamContract, UpstreamError, UpstreamNotFound, UpstreamRejected
 from gateway.scenario import wire
 from gateway.scenario.kinds import ScenarioKinds
@@ -100,27 +100,28 @@ class ScenarioClient:
         self.kinds = kinds
         self._project: dict[str, str] = {"projectId": project_id} if project_id else {}
 
-    async def asset_page(self, query: ListQuery, page_size: int, token: str | None) -> Outcome:
-        """`GET /assets`: one page, 1 to 100 assets."""
-        asked = self._asked(query, page_size, token)
-        return await self.upstream.get(self.kinds.asset_page, encode_query(asked), "/assets", asked)
+    def asked_page(self, query: ListQuery, page_size: int, token: str | None) -> str:
+        """The query string of a page of 1 to 100 assets, by which it is known."""
+        asked: Query = {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
+        return encode_query(asked)
 
-    def kept_asset_page(self, query: ListQuery, page_size: int, token: str | None) -> Document | None:
+    def asset_page(self, asked: str) -> Waiting:
+        """`GET /assets`: one page, by what `asked_page` gave."""
+        return self.upstream.get(self.kinds.asset_page, asked, f"/assets?{asked}")
+
+    def kept_asset_page(self, asked: str) -> Document | None:
         """The same page where it is at hand and fresh; never calls."""
-        return self.upstream.peek(self.kinds.asset_page, encode_query(self._asked(query, page_size, token)))
+        return self.upstream.peek(self.kinds.asset_page, asked)
 
-    def _asked(self, query: ListQuery, page_size: int, token: str | None) -> Query:
-        return {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
-
-    async def assets(self, asset_ids: Sequence[str]) -> Mapping[str, Outcome]:
+    def assets(self, waiting: Mapping[str, Waiting]) -> None:
         """Assets by id: one by `GET /assets/{assetId}`, up to 200 by `POST /assets/get-bulk` in one call.
 
         The public credential is let into the first route only.
         """
         fetch = self._fetch_each if self.upstream.credential.is_public else self._fetch_bulk
-        return await self.upstream.load(self.kinds.asset, asset_ids, fetch)
+        self.upstream.load(self.kinds.asset, waiting, fetch)
 
-    async def download_job(self, job_id: str, *, anew: bool = False) -> Outcome:
+    def download_job(self, job_id: str, *, anew: bool = False) -> Waiting:
         """`GET /assets/download/{jobId}`: how far a batch is."""
         route = path("/assets/download/{}", job_id)
 
@@ -128,7 +129,7 @@ class ScenarioClient:
             body = await self.upstream.call("GET", route, query=self._project)
             return {id_: self._with_id(body, "jobId", id_) for id_ in ids}
 
-        return (await self.upstream.load(self.kinds.download_job, [job_id], fetch, anew=anew))[job_id]
+        return self.upstream.load_one(self.kinds.download_job, job_id, fetch, anew=anew)
 
     async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
         """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""

@@ -1,13 +1,15 @@
 """The kinds of document that Scenario answers with, and how long each stays true."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from gateway.cache.document import Kind, Lifetime
+from gateway.cache.document import Document, Kind, Lifetime
 from gateway.cache.expiry import expires_at, first_expiry
 from gateway.cache.freshness import Freshness
+from gateway.telemetry import drift
 
 FINAL_JOB_STATUSES = ("success", "failure", "canceled")
 
@@ -41,12 +43,46 @@ class _Signed(msgspec.Struct, rename="camel"):
                 yield image.url
 
 
-class _SignedPage(msgspec.Struct):
-    assets: list[_Signed]
+class _Listed(_Signed, rename="camel"):
+    id: Any = None
 
 
-class _Page(msgspec.Struct):
+class _Odd(msgspec.Struct):
     assets: list[Any]
+
+
+class _Page(_Odd, rename="camel"):
+    next_pagination_token: str | None = None
+
+
+class _ListedPage(_Page, rename="camel"):
+    assets: list[_Listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a page holds: the id of each member, None for one that nobody can ask for, and the next page's token."""
+
+    ids: Sequence[str | None]
+    places: Mapping[str, int]
+    next_token: str | None
+
+
+def index_of(page: Document) -> Index:
+    """Index a page, which was done when it came but for one that is odd. Raises `msgspec.DecodeError` for no page."""
+    known: Index | None = page.made.get("index")
+    if known is None:
+        odd = msgspec.json.decode(page.body, type=_Page)  # a member that is no object
+        ids = [asset.get("id") if isinstance(asset, dict) else None for asset in odd.assets]
+        known = page.made["index"] = _index(ids, odd.next_pagination_token)
+    return known
+
+
+def _index(found: Sequence[Any], token: str | None) -> Index:
+    ids = [id_ if isinstance(id_, str) else None for id_ in found]
+    if None in ids:
+        drift.note("GET /assets", "an asset without an id")
+    return Index(ids, {id_: place for place, id_ in enumerate(ids) if id_ is not None}, token)
 
 
 class _Job(msgspec.Struct, rename="camel"):
@@ -85,11 +121,13 @@ class ScenarioKinds:
 
     def _asset_page(self, body: bytes, _now: float) -> Lifetime:
         try:
-            signed = msgspec.json.decode(body, type=_SignedPage).assets
-            first = first_expiry([url for asset in signed for url in asset.urls()])
+            page = msgspec.json.decode(body, type=_ListedPage)
         except msgspec.ValidationError:
-            first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Page).assets))
-        return Lifetime(self.freshness.page, self.freshness.page_stale, first)
+            first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Odd).assets))
+            return Lifetime(self.freshness.page, self.freshness.page_stale, first)
+        first = first_expiry([url for asset in page.assets for url in asset.urls()])
+        index = _index([asset.id for asset in page.assets], page.next_pagination_token)
+        return Lifetime(self.freshness.page, self.freshness.page_stale, first, {"index": index})
 
     def _download_job(self, body: bytes, now: float) -> Lifetime:
         job = msgspec.json.decode(body, type=_Job)

@@ -6,7 +6,6 @@ from typing import Annotated
 import strawberry
 
 from gateway.graph.ids import check_id, each_id
-from gateway.graph.promise import promised
 from gateway.scenario.client import MAX_BULK
 from gateway.scenario.context import Info
 from gateway.scenario.inputs import AssetFilter, AssetSort, given, list_query
@@ -53,11 +52,11 @@ class ScenarioQueries:
         return await info.context.scenario.connection(query, first, given(after), info.path.as_list())
 
     @strawberry.field(description="A batch download by job id; null when there is none.")
-    async def download_job(
+    def download_job(
         self, info: Info, job_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the job.")]
     ) -> DownloadJob | None:
         """One call."""
-        return await info.context.scenario.download_job(check_id(job_id, "jobId"))
+        return info.context.scenario.download_job(check_id(job_id, "jobId"))
 
 
 @strawberry.type
@@ -81,4 +80,4 @@ def asset_node(info: Info, asset_id: str) -> Asset | None:
 
 def download_job_node(info: Info, job_id: str) -> DownloadJob | None:
     """The download job behind a global id."""
-    return promised(info.context.scenario.download_job(job_id))
+    return info.context.scenario.download_job(job_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from gateway import __version__
 
@@ -13,8 +14,7 @@ BASE_HEADERS: Mapping[str, str] = {"accept-encoding": "gzip, deflate", "user-age
 MAX_TARGET = 65_000
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back, whole."""
 
     status: int

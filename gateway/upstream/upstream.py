@@ -1,7 +1,7 @@
 """One REST API behind one credential: calls it, keeps its documents, and names its failures."""
 
-import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from gateway.cache.document import Document, Kind, make_document, missing_document
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import Outcome, Waiting
 from gateway.cache.store import DocumentStore
 from gateway.errors import (
     UpstreamContract,
@@ -27,6 +27,7 @@ from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
+from gateway.upstream.patience import Patience
 
 log = logging.getLogger("gateway.upstream")
 
@@ -41,6 +42,7 @@ _BY_STATUS: Mapping[int, type[UpstreamError]] = {
     504: UpstreamTimeout,
 }
 _FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+_UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
 
@@ -50,6 +52,8 @@ def path(template: str, *ids: str) -> str:
 
 
 def _segment(id_: str) -> str:
+    if _UNRESERVED.fullmatch(id_):
+        return id_
     # Dots alone would be a step up the path.
     return quote(id_, safe="") if id_.strip(".") else "%2E" * len(id_)
 
@@ -66,6 +70,8 @@ def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT00
 
 
 def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -91,35 +97,52 @@ class Upstream:
     not_found_for: float
     scope: str
     _generations: Counter[str] = field(default_factory=Counter)
+    _prefixes: dict[str, str] = field(default_factory=dict)
+    _patience: Patience = field(init=False)
 
-    async def get(self, kind: Kind, id_: str, path_: str, query: Query | None = None, *, anew: bool = False) -> Outcome:
-        """Give the document of one GET: kept (unless `anew`), under way, or fetched now."""
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.timeout)
 
-        async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            return {id_: await self.call("GET", path_, query=query) for id_ in ids}
+    def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
+        """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
 
-        return (await self.load(kind, [id_], fetch, anew=anew))[id_]
+        async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
+            try:
+                body: bytes | UpstreamError = await self.call("GET", path_)
+            except UpstreamError as error:
+                body = error
+            return {keys[0]: self._outcome(kind, id_, body)}
 
-    async def load(self, kind: Kind, ids: Sequence[str], fetch: Fetch, *, anew: bool = False) -> dict[str, Outcome]:
-        """Give the documents of these ids; `fetch` brings the bodies of those that are not at hand, in one go.
+        waiting = waiting or Waiting()
+        bring = self.store.refresh if anew else self.store.load
+        bring({self.key(kind, id_): waiting}, fly)
+        return waiting
+
+    def load(self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False) -> None:
+        """Give documents by their ids; `fetch` brings the bodies of those that are not at hand, in one go.
 
         With `anew` none is at hand but what is under way.
         """
-        keys = {self.key(kind, id_): id_ for id_ in ids}
+        keys = {self.key(kind, id_): id_ for id_ in waiting}
 
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
         bring = self.store.refresh if anew else self.store.load
-        outcomes = await bring(list(keys), fly)
-        return {keys[key]: outcome for key, outcome in outcomes.items()}
+        bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
+
+    def load_one(self, kind: Kind, id_: str, fetch: Fetch, *, anew: bool = False) -> Waiting:
+        """Give one document likewise."""
+        waiting = Waiting()
+        self.load(kind, {id_: waiting}, fetch, anew=anew)
+        return waiting
 
     async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make one call and give the body of its answer. Raises an UpstreamError for anything but a 2xx."""
         count_call(self.name)
-        url = f"{path_}?{encoded}" if (encoded := encode_query(query or {})) else path_
+        url = f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
         try:
-            async with asyncio.timeout(self.timeout):
+            with self._patience.wait():
                 content = None if body is None else msgspec.json.encode(body)
                 answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
@@ -141,7 +164,11 @@ class Upstream:
 
     def key(self, kind: Kind, id_: str) -> str:
         """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
-        return f"{self.name}:{self.scope}:{kind.name}:{self._generations[kind.name]}:{id_}"
+        prefix = self._prefixes.get(kind.name)
+        if prefix is None:
+            generation = self._generations[kind.name]
+            prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
+        return prefix + id_
 
     def peek(self, kind: Kind, id_: str) -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
@@ -170,6 +197,7 @@ class Upstream:
         """Forget every document of a kind; those under way are not kept either."""
         self.store.changes += 1
         self._generations[kind.name] += 1
+        self._prefixes.pop(kind.name, None)
 
     async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
         bodies: Mapping[str, bytes | UpstreamError]

@@ -11,7 +11,7 @@ import pytest
 import strawberry
 from graphql import OperationType
 
-from gateway.engine.engine import Engine, StreamsOnly
+from gateway.engine.engine import Asked, Engine, StreamsOnly
 from gateway.engine.operations import Operations
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import BadUserInput, GatewayError, LimitExceeded, ShuttingDown, UpstreamNotFound
@@ -200,7 +200,7 @@ async def test_what_refuses_a_subscription_is_one_answer(engine: Engine) -> None
 
 async def test_a_subscription_is_not_begun_where_one_answer_is_taken(engine: Engine) -> None:
     with pytest.raises(StreamsOnly):
-        await engine.answer(SUBSCRIBE, None, None, make_contexts()(), reads_only=True)
+        await engine.answer(Asked(SUBSCRIBE, reads_only=True), make_contexts())
     assert closed == []
 
 

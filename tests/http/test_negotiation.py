@@ -1,5 +1,6 @@
 """What a client takes: media types with their weights, the status rules of each, and streams only where asked for."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -195,7 +196,7 @@ async def streaming(gateway: World, streamed: list[Streamed]) -> AsyncIterator[h
 
     schema = strawberry.Schema(Query, Mutation, Subscription)._schema  # noqa: SLF001 - graphql-core's own
     engine = Engine(schema, Operations(schema), uses_plans=False)
-    endpoint = Endpoint(engine, gateway.gateway.context, PersistedDocuments(0), Options(), stream)
+    endpoint = Endpoint(engine, gateway.gateway.context, PersistedDocuments(0), Options(), stream, clock=time.time)
     transport = httpx.ASGITransport(app=endpoint)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
         yield client

@@ -1,0 +1,69 @@
+"""Dataloaders: each thing is loaded once a request, and what one step of it asks for is loaded together.
+
+They make no task and copy no future, which would be most of what a loaded document costs beside its call.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, TypeVar
+
+from gateway.cache.document import Document
+from gateway.cache.flight import Waiting
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Once(Generic[K]):
+    """Begins to load a thing when it is first asked for. Belongs to one request."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[K, Waiting] = {}
+
+    def load(self, key: K, begin: Callable[[], Waiting]) -> Waiting:
+        """Wait for the document of a key."""
+        known = self._known.get(key)
+        if known is None or known.cancelled():
+            known = self._known[key] = begin()
+        return known
+
+    def has(self, key: K) -> bool:
+        """Whether a key was asked for."""
+        return key in self._known
+
+    def prime(self, key: K, document: Document) -> None:
+        """Let a document be what everybody gets who asks for this key from now on."""
+        known = self._known[key] = Waiting()
+        known.set_result(document)
+
+    def clear(self) -> None:
+        """Load everything anew that is asked for from now on."""
+        self._known.clear()
+
+
+class Loader(Once[K]):
+    """Begins to load at the end of a step, with all that it asked for: `start` sees to all who wait, now or later."""
+
+    __slots__ = ("_start", "_wanted")
+
+    def __init__(self, start: Callable[[Mapping[K, Waiting]], None]) -> None:
+        super().__init__()
+        self._start = start
+        self._wanted: dict[K, Waiting] = {}
+
+    def load_together(self, key: K) -> Waiting:
+        """Wait for the document of a key."""
+        known = self._known.get(key)
+        if known is not None and not known.cancelled():
+            return known
+        loop = asyncio.get_running_loop()
+        if not self._wanted:
+            loop.call_soon(self._end_of_step)
+        waiting = self._known[key] = self._wanted[key] = Waiting(loop=loop)
+        return waiting
+
+    def _end_of_step(self) -> None:
+        wanted = {key: waiting for key, waiting in self._wanted.items() if not waiting.done()}
+        self._wanted.clear()
+        self._start(wanted)
