@@ -10,6 +10,7 @@ from gateway.cache.flight import Flights, Fly, Outcome, arrived, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
 from gateway.errors import UpstreamUnavailable
+from gateway.sandbox import Fault
 from tests.world import Clock, World
 
 
@@ -166,6 +167,7 @@ async def test_three_hundred_identical_queries_at_once_are_one_upstream_call(gat
 async def test_a_request_that_is_given_up_ends_its_upstream_call_and_no_one_elses(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     flights = gateway.gateway.store.flights
+    gateway.sandbox.faults.add(Fault(upstream="prism", delay=0.05, times=2))
     query = f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} assetUrls {{ model }} }} }}'
     given_up = asyncio.ensure_future(gateway.data(query))
     while len(flights) < 2:  # noqa: ASYNC110 - the sandbox has no event to wait for
