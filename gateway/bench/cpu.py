@@ -1,14 +1,14 @@
 """CPU a query with the upstream in process: nothing but the gateway's own work, from ASGI message to ASGI message."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import httpx
 from starlette.types import ASGIApp, Message
 
 from gateway.app import create_app
 from gateway.bench.queries import Query
-from gateway.bench.upstream import Recorded
+from gateway.bench.upstream import Recorded, record
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 
@@ -55,19 +55,22 @@ def bench_settings(sandbox: Sandbox, url: str, **given: object) -> Settings:
 
 async def cost(sandbox: Sandbox, mode: str, query: Query, seconds: float) -> Cost:
     """Ask a query again and again for some seconds of CPU."""
-    transport = Recorded(httpx.ASGITransport(app=sandbox.app))
-    app = create_app(
-        bench_settings(sandbox, URL, **MODES[mode]), transports={"prism": transport, "scenario": transport}
-    )
+    settings = bench_settings(sandbox, URL, **MODES[mode])
+    upstreams = record(sandbox, settings)
+    app = create_app(settings, transports=upstreams)
     answer = b""
     for _ in range(5):
         answer = await ask(app, query.body)
-    transport.calls, count, began = 0, 0, time.process_time()
+    before, count, began = _calls(upstreams), 0, time.process_time()
     while (spent := time.process_time() - began) < seconds or count < 5:  # noqa: PLR2004 - a mean needs some
         await ask(app, query.body)
         count += 1
     await app.state.gateway.close()
-    return Cost(spent / count * 1e6, transport.calls / count, answer)
+    return Cost(spent / count * 1e6, (_calls(upstreams) - before) / count, answer)
+
+
+def _calls(upstreams: Mapping[str, Recorded]) -> int:
+    return sum(upstream.calls for upstream in upstreams.values())
 
 
 async def ask(app: ASGIApp, body: bytes) -> bytes:

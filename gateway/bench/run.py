@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import httpx
 import msgspec
 import uvloop
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
-from gateway.bench.cpu import MODES, Cost, bench_settings, cost
+from gateway.bench.cpu import MODES, URL, Cost, bench_settings, cost
 from gateway.bench.load import Load, bare, load, served
 from gateway.bench.queries import Query, queries
 from gateway.bench.scaling import Scaling, scaling
-from gateway.bench.upstream import Recorded
+from gateway.bench.upstream import record
 from gateway.sandbox import Sandbox
 
 SERVED = ("plans, cold", "plans, warm", "answers", "stock, warm")
@@ -29,7 +28,7 @@ def run_bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
 
 
 async def _measure(seconds: float, *, sockets: bool) -> dict[str, Any]:
-    sandbox = Sandbox(url="http://sandbox.test")
+    sandbox = Sandbox(url=URL)
     report: dict[str, Any] = {}
     grown = await scaling(sandbox, seconds)
     for query in queries(sandbox):
@@ -58,9 +57,8 @@ async def _served(sandbox: Sandbox, query: Query, answer: bytes, seconds: float)
 
 
 def _recorded_app(sandbox: Sandbox, mode: str) -> ASGIApp:
-    transport = Recorded(httpx.ASGITransport(app=sandbox.app))
-    transports = {"prism": transport, "scenario": transport}
-    return create_app(bench_settings(sandbox, "http://sandbox.test", **MODES[mode]), transports=transports)
+    settings = bench_settings(sandbox, URL, **MODES[mode])
+    return create_app(settings, transports=record(sandbox, settings))
 
 
 def _load(one: Load, most: float) -> dict[str, float]:
