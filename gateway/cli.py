@@ -72,7 +72,7 @@ def sandbox(port: int, seed: int) -> None:
     run_sandbox(port, seed)
 
 
-@main.command(help="Measure CPU a query and requests a second, beside stock execution and a bare server.")
+@main.command(help="Measure CPU a query, memory and requests a second, beside stock execution and a bare server.")
 @click.option("--seconds", default=1.5, show_default=True, help="How long each figure is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
 @click.option("--sockets/--no-sockets", default=True, show_default=True, help="Measure over sockets too.")

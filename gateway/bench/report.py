@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from gateway.bench.cpu import Cost
+from gateway.bench.memory import Memory
 from gateway.bench.scaling import Scaling
 from gateway.bench.served import Served
 
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     seconds: float
     queries: dict[str, Measured]
     scaling: Scaling
+    memory: Memory | None = None
     latency: Latency | None = None
 
 
@@ -46,6 +48,8 @@ def _lines(report: Report) -> Iterator[str]:
     for name, one in report.queries.items():
         yield from ("", f"{name} ({one.bytes:,} bytes)", *_aligned([_cost_row(*cost) for cost in one.cpu.items()]))
     yield from ("", *_scaling_lines(report.scaling))
+    if report.memory:
+        yield from ("", *_memory_lines(report.memory))
     loads = {name: one.served for name, one in report.queries.items() if one.served}
     if loads:
         yield from ("", "Requests a second over 32 connections, medians of rounds taken in turn; upstream in process,")
@@ -65,6 +69,12 @@ def _scaling_lines(grown: Scaling) -> list[str]:
     rows = [(f"{leaves:,} leaves", f"{spent:,.0f} µs") for leaves, spent in grown.microseconds.items()]
     line = f"  {grown.slope:g} µs a leaf, R² {grown.r_squared:g}"
     return ["pages of 1, 10, 100 and 1,000 assets (plans, cold)", *_aligned(rows), line]
+
+
+def _memory_lines(memory: Memory) -> list[str]:
+    rows = [(f"{count:,} more", f"{growth:,.0f} KiB a thousand") for count, growth in memory.growth.items()]
+    title = f"Memory by different operations, {memory.operations:,} of them kept: {memory.resident:,} KiB, then"
+    return [title, *_aligned(rows)]
 
 
 def _served_lines(title: str, served: Mapping[str, Served]) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 import uvloop
 
 from gateway.bench.cpu import Upstreams, answers, costs
+from gateway.bench.memory import memory
 from gateway.bench.queries import CONNECTIONS, Query, make_sandbox, queries
 from gateway.bench.report import Latency, Measured, Report, tables
 from gateway.bench.scaling import scaling
@@ -28,6 +29,7 @@ def run_bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
 
 
 def _measure(seconds: float, *, sockets: bool) -> Report:
+    grown = memory(seconds)
     sandbox = make_sandbox()
     upstreams = record(sandbox)
     asked = queries(sandbox)
@@ -38,7 +40,7 @@ def _measure(seconds: float, *, sockets: bool) -> Report:
     measured = {
         query.name: Measured(len(answered[0]), cost) for query, answered, cost in zip(asked, known, costly, strict=True)
     }
-    report = Report(seconds, measured, scaled)
+    report = Report(seconds, measured, scaled, grown)
     return _with_sockets(report, sandbox, upstreams, list(zip(asked, known, strict=True))) if sockets else report
 
 

@@ -64,10 +64,14 @@ def test_a_join_waits_for_a_distant_upstream_at_least_once(report: Any) -> None:
     assert all(latency["served"][mode]["p50"] >= 20 for mode in ("plans, cold", OVER_SOCKETS[0]))
 
 
-def test_scaling_is_measured(report: Any) -> None:
+def test_scaling_and_memory_are_measured(report: Any) -> None:
     assert list(report["scaling"]) == ["microseconds", "slope", "rSquared"]
     assert list(report["scaling"]["microseconds"]) == ["10", "100", "1000", "10000"]
     assert report["scaling"]["slope"] > 0
+    assert ("memory" in report) == HAS_PROC
+    if HAS_PROC:
+        assert report["memory"]["operations"] == 10
+        assert list(report["memory"]["growth"]) == ["50", "250"]
 
 
 def test_tables_hold_all_of_it_in_a_hundred_columns(report: Any) -> None:
