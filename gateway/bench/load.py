@@ -112,6 +112,7 @@ def connected(server: Server, bodies: Iterable[bytes]) -> Iterator[Load]:
         for body in bodies:
             socket_ = stack.enter_context(socket.create_connection((HOST, server.port), PATIENCE))
             socket_.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            socket_.settimeout(None)  # with one, Python asks the system before each call whether it would wait
             connections.append(Connection(socket_, _post(body)))
             selector.register(socket_, selectors.EVENT_READ, connections[-1])
         yield Load(server, connections, selector)
