@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import click
 import msgspec
 from starlette.types import Message
 
@@ -63,9 +64,16 @@ async def costs(sandbox: Sandbox, upstreams: Upstreams, query: Query, seconds: f
 
 
 async def answers(sandbox: Sandbox, upstreams: Upstreams, query: Query) -> list[bytes]:
-    """Give the answer to each of a query's bodies. Every call that it takes is recorded by then."""
+    """Give the answer to each of a query's bodies; every call that it takes is recorded by then.
+
+    Raises ClickException for one with errors.
+    """
     app = bench_app(sandbox, upstreams, "plans, cold")
-    return [await ask(app, body) for body in query.bodies]
+    answered = [await ask(app, body) for body in query.bodies]
+    for answer in answered:
+        if "errors" in msgspec.json.decode(answer):
+            raise click.ClickException(f"{query.name}: there is nothing to measure in {answer[:200]!r}")
+    return answered
 
 
 async def in_rounds(asked: Mapping[K, Asked], seconds: float) -> dict[K, list[float]]:

@@ -10,13 +10,14 @@ NEVER_FRESH = {
     for name in Settings.model_fields
     if name.startswith(("gateway_fresh", "gateway_stale")) and name != "gateway_fresh_urls_margin"
 } | {"gateway_fresh_urls_margin": 10**9, "gateway_cache_bytes": 0}
+ALWAYS_FRESH = {"gateway_fresh_page": 3_600, "gateway_fresh_asset": 3_600, "gateway_fresh_stages_final": 3_600}
 STOCK = {"gateway_plans": False, "gateway_operations": 0}
 MODES: dict[str, dict[str, object]] = {
     "stock, cold": {**STOCK, **NEVER_FRESH},
     "plans, cold": {**NEVER_FRESH},
-    "stock, warm": {**STOCK},
-    "plans, warm": {},
-    "answers": {"gateway_answers": True},
+    "stock, warm": {**STOCK, **ALWAYS_FRESH},
+    "plans, warm": {**ALWAYS_FRESH},
+    "answers": {"gateway_answers": True, **ALWAYS_FRESH},
 }
 
 

@@ -10,6 +10,8 @@ import msgspec
 
 from gateway.bench.modes import URL
 from gateway.sandbox import Sandbox
+from gateway.sandbox.auth import PROJECT_ID
+from gateway.scenario import wire
 
 CONNECTIONS = 32
 EACH = 10
@@ -50,13 +52,17 @@ def queries(sandbox: Sandbox) -> list[Query]:
     All are final, so that those that are kept stay fresh while they are measured.
     """
     scans = list(sandbox.prism.scans)
-    assets = [id_ for id_, asset in sandbox.scenario.assets.items() if asset["status"] == "success"]
+    assets = [id_ for id_, asset in sandbox.scenario.assets.items() if _is_final(asset)]
     parts = [slice(number * EACH, (number + 1) * EACH) for number in range(CONNECTIONS)]
     return [
         Query("join", tuple(_body(JOIN, scanId=scans[part.start]) for part in parts)),
         Query("page", tuple(_body(PAGE % f"2020-01-01T00:00:{number:02}Z") for number in range(CONNECTIONS))),
         Query("dashboard", tuple(_body(_dashboard(scans[part], assets[part])) for part in parts)),
     ]
+
+
+def _is_final(asset: wire.Asset) -> bool:
+    return asset["status"] == "success" and asset["ownerId"] == PROJECT_ID and "deletedAt" not in asset
 
 
 def _dashboard(scans: list[str], assets: list[str]) -> str:
