@@ -72,12 +72,12 @@ def sandbox(port: int, seed: int) -> None:
     run_sandbox(port, seed)
 
 
-@main.command(help="Measure CPU a query and requests a second, beside stock execution and a bare server.")
-@click.option("--seconds", default=2.0, show_default=True, help="How long each figure is measured.")
+@main.command(help="Measure CPU a query, memory and requests a second, beside stock execution and a bare server.")
+@click.option("--seconds", default=1.5, show_default=True, help="How long each figure is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
 @click.option("--sockets/--no-sockets", default=True, show_default=True, help="Measure over sockets too.")
 def bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
-    """Take about a minute."""
+    """Take about two minutes."""
     configure_logging("error")
     run_bench(seconds, as_json=as_json, sockets=sockets)
 

@@ -1,76 +1,107 @@
 """CPU a query with the upstream in process: nothing but the gateway's own work, from ASGI message to ASGI message."""
 
+import statistics
 import time
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-import httpx
-from starlette.types import ASGIApp, Message
+import click
+import msgspec
+from starlette.types import Message
 
-from gateway.app import create_app
+from gateway.app import App, create_app
+from gateway.bench.modes import MODES, URL, bench_settings
 from gateway.bench.queries import Query
+from gateway.bench.rounds import median_ratio, split
 from gateway.bench.upstream import Recorded
 from gateway.sandbox import Sandbox
-from gateway.settings import Settings, read_settings
 
-URL = "http://sandbox.test"
-NEVER_FRESH = {
-    name: 0
-    for name in Settings.model_fields
-    if name.startswith(("gateway_fresh", "gateway_stale")) and name != "gateway_fresh_urls_margin"
-} | {"gateway_fresh_urls_margin": 10**9, "gateway_cache_bytes": 0}
-STOCK = {"gateway_plans": False, "gateway_operations": 0}
-MODES: dict[str, dict[str, object]] = {
-    "stock, cold": {**STOCK, **NEVER_FRESH},
-    "plans, cold": {**NEVER_FRESH},
-    "stock, warm": {**STOCK},
-    "plans, warm": {},
-    "answers": {"gateway_answers": True},
-}
+WARM_UP = 5
+
+K = TypeVar("K", bound=Hashable)
+Upstreams = Mapping[str, Recorded]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one query costs in one mode: microseconds of CPU, upstream calls, and the answer."""
+class Cost(msgspec.Struct, frozen=True, rename="camel"):
+    """What one query costs in one mode: microseconds of CPU, how many times less than stock, and upstream calls."""
 
     microseconds: float
-    calls: float
-    answer: bytes
+    times_less: float
+    upstream_calls: float
 
 
-def bench_settings(sandbox: Sandbox, url: str, **given: object) -> Settings:
-    """Settings that point at an upstream, with the guards and extensions that `gateway demo` runs with."""
-    return read_settings(
-        env_file=None,
-        **{
-            "prism_url": f"{url}/prism",
-            "prism_api_key": sandbox.prism_api_key,
-            "scenario_url": f"{url}/scenario/v1",
-            "scenario_api_key": sandbox.scenario_api_key,
-            "scenario_api_secret": sandbox.scenario_api_secret,
-            "gateway_log_level": "error",
-            **given,
-        },
-    )
+@dataclass(slots=True)
+class Asked:
+    """An application that is asked the same again and again; `batch` is how often in a round."""
+
+    app: App
+    body: bytes
+    upstreams: Upstreams
+    batch: int = WARM_UP
+    calls: int = 0
+
+    async def round(self) -> float:
+        """Ask a batch and give the microseconds of CPU that one took."""
+        before, began = calls_of(self.upstreams), time.process_time()
+        for _ in range(self.batch):
+            await ask(self.app, self.body)
+        spent = time.process_time() - began
+        self.calls = calls_of(self.upstreams) - before
+        return spent / self.batch * 1e6
 
 
-async def cost(sandbox: Sandbox, mode: str, query: Query, seconds: float) -> Cost:
-    """Ask a query again and again for some seconds of CPU."""
-    transport = Recorded(httpx.ASGITransport(app=sandbox.app))
-    app = create_app(
-        bench_settings(sandbox, URL, **MODES[mode]), transports={"prism": transport, "scenario": transport}
-    )
-    answer = b""
-    for _ in range(5):
-        answer = await ask(app, query.body)
-    transport.calls, count, began = 0, 0, time.process_time()
-    while (spent := time.process_time() - began) < seconds or count < 5:  # noqa: PLR2004 - a mean needs some
-        await ask(app, query.body)
-        count += 1
-    await app.state.gateway.close()
-    return Cost(spent / count * 1e6, transport.calls / count, answer)
+async def costs(sandbox: Sandbox, upstreams: Upstreams, query: Query, seconds: float) -> dict[str, Cost]:
+    """Measure a query in every mode, each for some seconds of CPU."""
+    asked = {mode: Asked(bench_app(sandbox, upstreams, mode), query.bodies[0], upstreams) for mode in MODES}
+    spent = await in_rounds(asked, seconds)
+    measured = {}
+    for mode, its in spent.items():
+        stock = spent["stock, cold" if "cold" in mode else "stock, warm"]
+        calls = asked[mode].calls / asked[mode].batch
+        measured[mode] = Cost(round(statistics.median(its), 1), round(median_ratio(stock, its), 2), calls)
+    return measured
 
 
-async def ask(app: ASGIApp, body: bytes) -> bytes:
+async def answers(sandbox: Sandbox, upstreams: Upstreams, query: Query) -> list[bytes]:
+    """Give the answer to each of a query's bodies; every call that it takes is recorded by then.
+
+    Raises ClickException for one with errors.
+    """
+    app = bench_app(sandbox, upstreams, "plans, cold")
+    answered = [await ask(app, body) for body in query.bodies]
+    for answer in answered:
+        if "errors" in msgspec.json.decode(answer):
+            raise click.ClickException(f"{query.name}: there is nothing to measure in {answer[:200]!r}")
+    return answered
+
+
+async def in_rounds(asked: Mapping[K, Asked], seconds: float) -> dict[K, list[float]]:
+    """Ask each for some seconds, in turns, and give the microseconds that it took in each; then close them."""
+    count, length = split(seconds)
+    for one in asked.values():
+        await one.round()
+        one.batch = max(1, int(length * 1e6 / await one.round()))
+    spent: dict[K, list[float]] = {key: [] for key in asked}
+    for _ in range(count):
+        for key, one in asked.items():
+            spent[key].append(await one.round())
+    for one in asked.values():
+        await one.app.state.gateway.close()
+    return spent
+
+
+def bench_app(sandbox: Sandbox, upstreams: Upstreams, mode: str, **given: object) -> App:
+    """Build the gateway in one of the modes, over an upstream in process."""
+    return create_app(bench_settings(sandbox, URL, **MODES[mode], **given), transports=upstreams)
+
+
+def calls_of(upstreams: Upstreams) -> int:
+    """Give how often they were called so far."""
+    return sum(upstream.calls for upstream in upstreams.values())
+
+
+async def ask(app: App, body: bytes) -> bytes:
     """Post a body to an application and give the body of its answer."""
     parts: list[bytes] = []
 

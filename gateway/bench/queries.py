@@ -1,10 +1,20 @@
-"""The three operations that are measured, over the sandbox's data."""
+"""The three operations that are measured, over the sandbox's data; each connection asks for documents of its own.
 
-from dataclasses import dataclass
+Were they to ask for the same, an upstream would be called once for all that wait.
+"""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 import msgspec
 
+from gateway.bench.modes import URL
 from gateway.sandbox import Sandbox
+from gateway.sandbox.auth import PROJECT_ID
+from gateway.scenario import wire
+
+CONNECTIONS = 32
+EACH = 10
 
 STAGES = (
     "assets { isReady captureData { status updatedAt } body { status } fittedBody { status } measurement { status } }"
@@ -13,7 +23,7 @@ URLS = "assetUrls { previewImage model texture expiresAt }"
 
 JOIN = f"query Join($scanId: ID!) {{ scan(scanId: $scanId) {{ scanId {STAGES} {URLS} }} }}"
 
-PAGE = """{ assets(first: 50) { nodes {
+PAGE = """{ assets(first: 50, filter: { createdAfter: "%s" }) { nodes {
   assetId kind status source mimeType url urlExpiresAt privacy name tags createdAt updatedAt authorId ownerId
   description collectionIds metadata { type prompt modelId width height seed } properties { size width height }
 } pageInfo { hasNextPage endCursor } } }"""
@@ -21,26 +31,46 @@ PAGE = """{ assets(first: 50) { nodes {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An operation as the body of a POST."""
+    """An operation as the bodies of POSTs: one for each connection, for documents of the same shape."""
 
     name: str
-    body: bytes
+    bodies: tuple[bytes, ...]
+
+
+def make_sandbox() -> Sandbox:
+    """Make a sandbox with as many scans as all connections ask for, all of them ready and with every file."""
+    sandbox = Sandbox(url=URL)
+    scan = next(its for id_ in sandbox.prism.scan_ids("READY") if (its := sandbox.prism.scans[id_]).textured)
+    ids = [str(UUID(int=number, version=4)) for number in range(CONNECTIONS * EACH)]
+    sandbox.prism.scans = {id_: replace(scan, scan_id=id_) for id_ in ids}
+    return sandbox
 
 
 def queries(sandbox: Sandbox) -> list[Query]:
-    """A join of two documents, a page of 50 assets with 25 leaves each, and a dashboard of ten scans and ten assets."""
-    scans = [id_ for id_ in sandbox.prism.scan_ids("READY") if sandbox.prism.scans[id_].textured]
-    assets = list(sandbox.scenario.assets)[:10]
-    ids = (sandbox.prism.scan_ids("READY") * 10)[:10]
-    dashboard = " ".join(
-        [f's{number}: scan(scanId: "{id_}") {{ {STAGES} {URLS} }}' for number, id_ in enumerate(ids)]
-        + [f'a{number}: asset(assetId: "{id_}") {{ assetId kind mimeType url }}' for number, id_ in enumerate(assets)]
-    )
+    """A join of two documents, a page of 50 assets with 25 leaves each, and a dashboard of ten scans and ten assets.
+
+    All are final, so that those that are kept stay fresh while they are measured.
+    """
+    scans = list(sandbox.prism.scans)
+    assets = [id_ for id_, asset in sandbox.scenario.assets.items() if _is_final(asset)]
+    parts = [slice(number * EACH, (number + 1) * EACH) for number in range(CONNECTIONS)]
     return [
-        Query("join", _body(JOIN, scanId=scans[0])),
-        Query("page", _body(PAGE)),
-        Query("dashboard", _body(f"{{ {dashboard} }}")),
+        Query("join", tuple(_body(JOIN, scanId=scans[part.start]) for part in parts)),
+        Query("page", tuple(_body(PAGE % f"2020-01-01T00:00:{number:02}Z") for number in range(CONNECTIONS))),
+        Query("dashboard", tuple(_body(_dashboard(scans[part], assets[part])) for part in parts)),
     ]
+
+
+def _is_final(asset: wire.Asset) -> bool:
+    return asset["status"] == "success" and asset["ownerId"] == PROJECT_ID and "deletedAt" not in asset
+
+
+def _dashboard(scans: list[str], assets: list[str]) -> str:
+    selections = [
+        *(f's{number}: scan(scanId: "{id_}") {{ {STAGES} {URLS} }}' for number, id_ in enumerate(scans)),
+        *(f'a{number}: asset(assetId: "{id_}") {{ assetId kind mimeType url }}' for number, id_ in enumerate(assets)),
+    ]
+    return f"{{ {' '.join(selections)} }}"
 
 
 def _body(query: str, **variables: str) -> bytes:
