@@ -114,6 +114,13 @@ async def test_entities_of_every_type_are_found_by_either_key_in_the_order_asked
     assert subgraph.calls == [("GET", f"/assets/download/{job_id}"), ("GET", f"/assets/{asset_id}")]
 
 
+async def test_a_plan_answers_entities_of_every_type() -> None:
+    async with world({"gateway_federation": True}) as subgraph:
+        representations = [scan("s"), asset(subgraph.asset_ids[0]), asset("nothing"), {"__typename": "Query"}]
+        await subgraph.execute(ENTITIES, representations=representations)
+        assert subgraph.app.state.engine.counts == {"planned": 1}
+
+
 async def test_50_assets_are_one_call_and_250_are_two(subgraph: World) -> None:
     query = "query ($of: [_Any!]!) { _entities(representations: $of) { ... on Asset { assetId } } }"
     few, many = subgraph.asset_ids[:50], subgraph.asset_ids[50:300]

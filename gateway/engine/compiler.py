@@ -1,6 +1,6 @@
 """From a validated operation to a plan, by walking its selections against the schema once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,13 @@ from graphql import (
     FieldNode,
     GraphQLEnumType,
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
+    GraphQLUnionType,
     VariableNode,
     Visitor,
     visit,
@@ -25,7 +27,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 from strawberry.utils.str_converters import to_camel_case
 
-from gateway.engine.leaves import NotPlannable
+from gateway.engine.leaves import LeavePlan, NotPlannable
 from gateway.engine.plan import Call, Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value, is_awaitable
 from gateway.engine.projection import Projection, document_of, project
 from gateway.engine.selection import Grouped, Selections
@@ -94,7 +96,21 @@ class Compiler:
             if projection is not None:
                 return document_value(projection)
             return self._object(type_, self.selections.below(type_, details), python_type(type_))
+        if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
+            return self._one_of(self.selections.schema.get_possible_types(type_), details, nodes)
         raise NotPlannable(str(type_))
+
+    def _one_of(self, types: Sequence[GraphQLObjectType], details: Any, nodes: list[FieldNode]) -> Complete:
+        """Complete a value as the one of these types that it is of."""
+        plans = {python_type(type_): self._present(type_, details, nodes) for type_ in types}
+
+        def complete(value: Any, run: Run, path: Path) -> Any:
+            plan = plans.get(value.__class__)
+            if plan is None:
+                raise LeavePlan
+            return plan(value, run, path)
+
+        return complete
 
     def _projection(self, type_: GraphQLOutputType, details: Any) -> Projection | None:
         """The projection of a document that no resolver is selected of."""
