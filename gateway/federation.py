@@ -8,6 +8,7 @@ from typing import Annotated, Any, NewType
 
 import strawberry
 from graphql import GraphQLError, GraphQLID
+from strawberry.types.base import get_object_definition
 
 from gateway.errors import BadUserInput
 from gateway.graph.ids import check_id, read_global_id
@@ -91,7 +92,7 @@ class Service:
     sdl: str = strawberry.field(description="The subgraph's SDL.")
 
 
-@strawberry.type(name="Query", description=Query.__strawberry_definition__.description)  # type: ignore[attr-defined]
+@strawberry.type(name="Query", description=get_object_definition(Query, strict=True).description)
 class SubgraphQuery(Query):
     """The graph's fields, and those that a router asks."""
 
@@ -124,7 +125,5 @@ class SubgraphQuery(Query):
 @cache
 def subgraph() -> strawberry.Schema:
     """The schema that is served to a router."""
-    any_ = strawberry.scalar(
-        name="_Any", description="A representation: `__typename` and the fields of a key.", parse_value=lambda v: v
-    )
+    any_ = strawberry.scalar(name="_Any", description="A representation: `__typename` and the fields of a key.")
     return build_schema(SubgraphQuery, {Representation: any_})
