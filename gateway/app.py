@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import httpx
+from graphql import GraphQLSchema
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
@@ -23,6 +24,7 @@ from gateway.context import Context
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
+from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.endpoint import Endpoint, Options
@@ -180,7 +182,7 @@ def create_app(
         app.state.ready = False
         await gateway.close()
 
-    graphql_schema = schema._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
+    graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
@@ -227,6 +229,12 @@ def _documents(settings: Settings) -> Documents:
     if settings.gateway_trusted_documents is not None:
         return read_trusted(settings.gateway_trusted_documents)
     return PersistedDocuments(settings.gateway_persisted_bytes)
+
+
+def _schema(settings: Settings) -> GraphQLSchema:
+    """Choose the graph that is served: for clients, or with what a router asks of a subgraph as well."""
+    served = subgraph() if settings.gateway_federation else schema
+    return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
 def _scenario_credential(settings: Settings) -> Credential:

@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.app import create_app
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
+from gateway.federation import sdl
 from gateway.http import graphiql
 from gateway.schema import schema
 from gateway.serving import listen, serve_until_stopped, url_of
@@ -84,9 +85,10 @@ def bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
 
 @main.command("schema", help="Print the schema, or write it to a file.")
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="The file to write.")
-def print_schema(output: TextIO) -> None:
-    """Print what `schema.graphql` holds."""
-    output.write(f"{schema.as_str()}\n")
+@click.option("--federation", is_flag=True, help="Print it as a subgraph of Apollo Federation 2.")
+def print_schema(output: TextIO, *, federation: bool) -> None:
+    """Print what `schema.graphql` holds, or what a subgraph's `_service` answers."""
+    output.write(f"{sdl() if federation else schema.as_str()}\n")
 
 
 def configure_logging(level: str) -> None:

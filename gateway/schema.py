@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.scalar import ScalarDefinition
 
 from gateway.context import Context
 from gateway.errors import BadUserInput
@@ -71,10 +72,15 @@ class Subscription(PrismSubscriptions, ScenarioSubscriptions):
     """Every document that is watched."""
 
 
-schema = strawberry.Schema(
-    query=Query,
-    mutation=Mutation,
-    subscription=Subscription,
-    types=[Scan, Asset, DownloadJob],
-    config=StrawberryConfig(scalar_map=SCALARS),
-)
+def build_schema(query: type[Query], more_scalars: Mapping[object, ScalarDefinition]) -> strawberry.Schema:
+    """Build the schema over a `query` that may have further fields, and scalars for them."""
+    return strawberry.Schema(
+        query=query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[Scan, Asset, DownloadJob],
+        config=StrawberryConfig(scalar_map={**SCALARS, **more_scalars}),
+    )
+
+
+schema = build_schema(Query, {})

@@ -60,6 +60,9 @@ class Settings(BaseModel):
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
     gateway_graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
+    gateway_federation: bool = Field(
+        default=False, description="Be a subgraph of Apollo Federation 2: answer `_service` and `_entities` too."
+    )
     gateway_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged: debug, info, warning or error."
     )

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 import gateway
 from gateway.cli import main
+from gateway.federation import sdl
 from gateway.sandbox import Sandbox
 from gateway.serving import listen
 from gateway.settings import Settings
@@ -59,6 +60,12 @@ def test_schema_writes_the_same_to_a_file(folder: Path) -> None:
     result = invoke("schema", "--output", "printed.graphql")
     assert (result.exit_code, result.output) == (0, "")
     assert (folder / "printed.graphql").read_bytes() == SCHEMA.read_bytes()
+
+
+def test_schema_prints_the_subgraph_that_a_router_is_answered(folder: Path) -> None:
+    printed = run("schema", "--federation", folder=folder)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout == f"{sdl()}\n"
 
 
 def test_schema_says_which_file_it_cannot_write() -> None:

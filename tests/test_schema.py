@@ -14,7 +14,9 @@ from graphql import (
     build_schema,
     find_breaking_changes,
 )
+from strawberry import Schema
 
+from gateway.federation import subgraph
 from gateway.scenario.metadata import AssetMetadata
 from gateway.scenario.properties import AssetProperties
 from gateway.schema import schema
@@ -31,9 +33,10 @@ def test_schema_graphql_is_what_the_types_print() -> None:
     assert PRINTED.read_text() == f"{schema.as_str()}\n", "run `make schema` and commit the difference"
 
 
-def test_everything_has_a_description() -> None:
+@pytest.mark.parametrize("served", [schema, subgraph()], ids=["alone", "as a subgraph"])
+def test_everything_has_a_description(served: Schema) -> None:
     lacking = []
-    for name, type_ in current().type_map.items():
+    for name, type_ in build_schema(served.as_str()).type_map.items():
         if name.startswith("__") or name in {"String", "Int", "Float", "Boolean", "ID"}:
             continue
         places = {name: type_.description}

@@ -1,23 +1,26 @@
 """From a validated operation to a plan, by walking its selections against the schema once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     FieldNode,
     GraphQLEnumType,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
+    GraphQLUnionType,
 )
+from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.calling import Place, calling
-from gateway.engine.leaves import NotPlannable
-from gateway.engine.plan import Complete, FieldPlan, ListPlan, ObjectPlan, document_value
+from gateway.engine.leaves import LeavePlan, NotPlannable
+from gateway.engine.plan import Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value
 from gateway.engine.projection import Projection, document_of, project
 from gateway.engine.selection import Grouped, Selections
 from gateway.engine.values import nullable, plain_columns, plain_value, python_type, strawberry_field
@@ -83,7 +86,21 @@ class Compiler:
             if projection is not None:
                 return document_value(projection)
             return self._object(type_, self.selections.below(type_, details), python_type(type_))
+        if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
+            return self._one_of(self.selections.schema.get_possible_types(type_), details, nodes)
         raise NotPlannable(str(type_))
+
+    def _one_of(self, types: Sequence[GraphQLObjectType], details: Any, nodes: list[FieldNode]) -> Complete:
+        """Complete a value as the one of these types that it is of."""
+        plans = {python_type(type_): self._present(type_, details, nodes) for type_ in types}
+
+        def complete(value: Any, run: Run, path: Path) -> Any:
+            plan = plans.get(value.__class__)
+            if plan is None:
+                raise LeavePlan
+            return plan(value, run, path)
+
+        return complete
 
     def _projection(self, type_: GraphQLOutputType, details: Any) -> Projection | None:
         """The projection of a document that no resolver is selected of."""

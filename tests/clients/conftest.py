@@ -23,13 +23,14 @@ Node = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
-    """Where a gateway over a sandbox answers, each behind a uvicorn of its own."""
+async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Where a gateway over a sandbox answers, each behind a uvicorn of its own; its parameter is settings."""
     with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
         sandbox = Sandbox(url=url_of(sandbox_listener))
         # Transports of its own, because the environment may name a proxy.
         transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
-        app = create_app(demo_settings(sandbox), transports=transports)
+        settings = demo_settings(sandbox).model_copy(update=getattr(request, "param", {}))
+        app = create_app(settings, transports=transports)
         async with serving((sandbox.app, sandbox_listener), (app, listener)):
             yield f"{url_of(listener)}/graphql"
 

@@ -15,11 +15,14 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     get_named_type,
     is_leaf_type,
 )
 
 DEPTH = 4
+
+Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Operation:
 
 @dataclass
 class Maker:
-    """Makes one operation; `ids` are the ids that arguments may hold, by argument name."""
+    """Makes one operation; `ids` are what arguments may hold, by argument name: ids, or literals of `_Any`."""
 
     schema: GraphQLSchema
     random: Random
@@ -50,12 +53,12 @@ class Maker:
         names = {name: type_.partition(" ")[0] for name, type_ in self.variables.items()}
         return Operation("\n".join([f"{head} {selection}", *self.fragments]), names)
 
-    def selection(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int, most: int) -> str:
+    def selection(self, type_: Composite, depth: int, most: int) -> str:
         """A selection set with at least one field."""
         parts = [self.one(type_, depth) for _ in range(self.random.randint(1, most))]
         return f"{{ {' '.join(parts)} }}"
 
-    def one(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+    def one(self, type_: Composite, depth: int) -> str:
         """A field, or a fragment of fields."""
         chance = self.random.random()
         if chance < 0.05:
@@ -67,7 +70,7 @@ class Maker:
             return f"...{name}{self.directive()}"
         if chance < 0.15:
             return "__typename" if self.random.random() < 0.5 else f"{self.alias()}__typename"
-        if isinstance(type_, GraphQLInterfaceType) and chance < 0.6:
+        if isinstance(type_, GraphQLUnionType) or (isinstance(type_, GraphQLInterfaceType) and chance < 0.6):
             concrete = self.random.choice(list(self.schema.get_possible_types(type_)))
             return f"... on {concrete.name} {self.selection(concrete, depth, 4)}"
         return self.field(type_, depth)
@@ -82,7 +85,7 @@ class Maker:
         has_arguments = bool(its.args)
         text = f"{self.alias(always=has_arguments)}{name}{self.arguments(its)}{self.directive()}"
         named = get_named_type(its.type)
-        if isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
+        if isinstance(named, Composite):
             return f"{text} {self.selection(named, depth - 1, 5)}"
         return text
 
@@ -142,6 +145,8 @@ class Maker:
                 return self.random.choice(["true", "false"])
             case "DateTime":
                 return '"2024-01-01T00:00:00Z"'
+            case "_Any":
+                return self.random.choice(self.ids[name])
         return f'"{self.random.choice(self.ids.get(name, ["x"]))}"'
 
 
@@ -163,6 +168,7 @@ RIGHT: Mapping[str, list[Any]] = {
     "ScanAssetType": ["MODEL"],
     "AssetFilter": [{}, {"types": ["TXT2IMG"]}, {"privacy": "PUBLIC"}],
     "AssetSort": [{}, {"field": "UPDATED_AT"}],
+    "_Any": [{"__typename": "Scan", "scanId": "missing"}, {"__typename": "Asset", "id": "QXNzZXQ6YQ"}, {}, "x"],
 }
 
 

@@ -18,8 +18,8 @@ from gateway.app import create_gateway
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Asked, Engine
 from gateway.engine.operations import Operations
+from gateway.federation import subgraph
 from gateway.sandbox import Sandbox
-from gateway.schema import schema
 from tests.engine.documents import Damaging
 from tests.engine.operations import Maker, Operation, variable_values
 from tests.world import URL, Clock, settings_for
@@ -27,7 +27,7 @@ from tests.world import URL, Clock, settings_for
 IS_LONG = "DIFFERENTIAL_CASES" in os.environ
 CASES = int(os.environ.get("DIFFERENTIAL_CASES", "20000"))
 CASES_AN_OPERATION = 20
-GRAPHQL = schema._schema  # noqa: SLF001 - graphql-core's own
+GRAPHQL = subgraph()._schema  # noqa: SLF001 - graphql-core's own; the whole graph, and what a router asks
 
 
 @dataclass
@@ -78,9 +78,14 @@ class Sides:
         scans = [*self.sandbox.prism.scan_ids("READY")[:2], *self.sandbox.prism.scan_ids("FAILED")[:1], "missing"]
         assets = [*list(self.sandbox.scenario.assets)[:4], "asset_missing"]
         nodes = ["U2NhbjptaXNzaW5n", "QXNzZXQ6YXNzZXRfbWlzc2luZw", "nonsense"]
+        representations = [
+            *(f'{{ __typename: "Scan", scanId: "{id_}" }}' for id_ in scans),
+            *(f'{{ __typename: "Asset", assetId: "{id_}" }}' for id_ in assets),
+            '{ __typename: "DownloadJob", jobId: "job_1" }', '{ __typename: "Query" }', "7",
+        ]  # fmt: skip
         self.ids = {
             "scanId": scans, "scanIds": scans, "assetId": assets, "assetIds": assets, "jobId": ["job_1"],
-            "id": nodes, "ids": nodes, "after": ["x"],
+            "id": nodes, "ids": nodes, "after": ["x"], "representations": representations,
         }  # fmt: skip
 
     async def compare(self, operation: Operation, random: Random) -> None:

@@ -8,6 +8,7 @@ from graphql import get_introspection_query
 
 from gateway.cache.document import FRAGMENT_OVERHEAD, Document
 from gateway.engine.operations import MAX_VARIANTS, Operations
+from gateway.graph.ids import global_id
 from gateway.sandbox import Fault
 from gateway.schema import schema
 from tests.world import Clock, World, world
@@ -77,13 +78,26 @@ async def test_what_is_skipped_or_included_makes_a_plan_of_its_own_up_to_a_bound
     "query",
     [
         get_introspection_query(),
-        '{ node(id: "QXNzZXQ6YQ") { id } }',
         'mutation { unlockAsset(input: { assetId: "a" }) { lockId: userErrors { code } } }',
     ],
 )
 async def test_what_no_plan_is_made_for_is_answered_by_graphql_core(gateway: World, query: str) -> None:
     assert "data" in await gateway.execute(query)
     assert counts(gateway) == {"unplanned": 1}
+
+
+async def test_what_may_be_of_several_types_is_planned_for_each_of_them(gateway: World) -> None:
+    scan_id, asset_id = gateway.sandbox.prism.scan_ids("READY")[0], gateway.asset_ids[0]
+    query = """query ($id: ID!, $ids: [ID!]!) {
+      node(id: $id) { ... on Scan { status } ... on Asset { mimeType } }
+      nodes(ids: $ids) { __typename ... on Asset { assetId } ... on DownloadJob { jobId } }
+    }"""
+    ids = [global_id("Scan", scan_id), global_id("Asset", asset_id), global_id("Asset", "nothing")]
+    assert await gateway.data(query, id=ids[0], ids=ids) == {
+        "node": {"status": "READY"},
+        "nodes": [{"__typename": "Scan"}, {"__typename": "Asset", "assetId": asset_id}, None],
+    }
+    assert counts(gateway) == {"planned": 1}
 
 
 async def test_a_document_that_cannot_be_had_is_planned_too(gateway: World) -> None:
