@@ -65,14 +65,6 @@ class App(Starlette):
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Ids that the page's examples ask for."""
-
-    scan_id: str | None = None
-    asset_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Gateway:
     """What lives as long as the process: the store, the two clients and what is watched."""
 
@@ -162,15 +154,14 @@ def create_app(
     transports: Transports | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
-    examples: Examples | None = None,
+    examples: graphiql.Examples | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
     Raises BadSettingsError for trusted documents that cannot be read.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
-    wanted = examples or Examples()
-    page = graphiql.page(wanted.scan_id, wanted.asset_id) if settings.gateway_graphiql else None
+    page = graphiql.page(examples) if settings.gateway_graphiql else None
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
