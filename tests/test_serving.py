@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.http import graphiql
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, url_of
 from tests.processes import Process, running
@@ -54,6 +55,13 @@ def test_a_served_gateway_is_healthy_and_answers_over_http(served: Process) -> N
     assert "server" not in answer.headers
     assert len(answer.json()["data"]["assets"]["nodes"]) == 101
     assert answer.json()["data"]["assets"]["pageInfo"] == {"hasNextPage": True}
+
+
+def test_it_says_how_to_build_graphiql_where_it_is_not_built(served: Process) -> None:
+    served.wait_for(LISTENING)
+    hints = [line.split("gateway: ")[1] for line in served.lines if "GraphiQL" in line]
+    missing = "GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)\n"
+    assert hints == ([] if graphiql.is_built() else [missing])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
