@@ -10,7 +10,7 @@ demo: .venv/runtime  ## the gateway with both upstreams simulated
 	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
 	@$(BIN)/gateway demo $(ARGS)
 
-test: .venv/dev clients  ## every test, with branch coverage
+test: .venv/dev clients graphiql  ## every test, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(ARGS)
 	$(BIN)/coverage combine -q
@@ -65,4 +65,4 @@ constraints: .venv/dev  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
 
 clean:
-	rm -rf .venv gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv artifacts gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
