@@ -112,6 +112,16 @@ async def test_the_builds_files_are_served_instead_once_it_is_there(built: Path)
     assert (await get("/graphiql/console.js", built)).status_code == 404
 
 
+async def test_a_browser_keeps_what_the_build_names_by_content_and_asks_again_about_the_rest(
+    built: Path, unbuilt: Path
+) -> None:
+    paths = (("assets/index.js", built), ("index.html", built), ("console.js", unbuilt))
+    answers = [await get(f"/graphiql/{path}", folder) for path, folder in paths]
+    assert [answer.headers["cache-control"] for answer in answers] == [
+        *("public, max-age=31536000, immutable", "no-cache", "no-cache")
+    ]
+
+
 async def test_no_path_leads_out_of_the_folder(built: Path) -> None:
     assert (await get("/graphiql/..%2f..%2fetc%2fpasswd", built)).status_code == 404
 

@@ -1,5 +1,6 @@
 """The page that a browser sees at `/graphql`: GraphiQL where it is built, a plain console where it is not."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,11 @@ def reply(page: str) -> Reply:
 class _GuardedFiles(StaticFiles):
     """Files under the page's policy: a worker takes it from its own response, not from the page."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(HEADERS)
+    def file_response(self, full_path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
+        # Vite names what it puts into `assets` by content, so a browser may keep it; the rest it asks about again.
+        kept = "public, max-age=31536000, immutable" if Path(full_path).parent.name == "assets" else "no-cache"
+        response.headers.update({**HEADERS, "cache-control": kept})
         return response
 
 
