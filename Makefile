@@ -29,9 +29,10 @@ format: .venv/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# GraphiQL is built once, where Node 20 or newer is; without it the gateway serves a plain console.
+# GraphiQL is built once, where Node is; without it the gateway serves a plain console.
 GRAPHIQL := gateway/http/static/graphiql/index.html
 graphiql: $(shell command -v npm >/dev/null && echo $(GRAPHIQL))
+	@test -e $(GRAPHIQL) || echo "GraphiQL is not built: that needs Node 20.19 or newer, and npm."
 
 $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 	@echo "building GraphiQL (once) …"
