@@ -3,6 +3,7 @@
 import { chromium } from "playwright-core";
 
 const [url, executablePath, folder] = process.argv.slice(2);
+const HEADERS = { Authorization: "Bearer of-the-page" };
 
 const browser = await chromium.launch({
   executablePath,
@@ -20,7 +21,7 @@ await context.addInitScript(() => {
   );
 });
 const page = await context.newPage();
-const execute = page.getByRole("button", { name: "Execute" });
+const [execute, stop] = ["Execute", "Stop"].map((name) => page.getByRole("button", { name }));
 const answer = page.getByRole("region", { name: "Result Window" });
 
 const introspected = page.waitForResponse(isAsked);
@@ -38,12 +39,20 @@ const offered = await complete("deviceC");
 const completed = await run();
 
 await open("Download");
-await write("Headers", { Authorization: "Bearer of-the-page" });
+await write("Headers", HEADERS);
 const requested = await run();
+await open("LiveDownload");
+await write("Variables", { jobId: requested.answer.data.requestBatchDownload.downloadJob.jobId });
+await write("Headers", HEADERS);
+const download = await follow("status");
 await screenshot("download");
+
+await open("LiveScan");
+const scan = await follow("updatedAt", 2);
+await screenshot("scan");
 await browser.close();
 
-const seen = { tabs, paged, join, offered, completed, requested, complaints, origins: [...origins] };
+const seen = { tabs, paged, join, offered, completed, requested, download, scan, complaints, origins: [...origins] };
 console.log(JSON.stringify(seen));
 
 async function open(name) {
@@ -69,6 +78,30 @@ async function run() {
   const response = await responding;
   const { authorization } = await response.request().allHeaders();
   return { request: response.request().postDataJSON(), authorization, answer: await response.json() };
+}
+
+/** Subscribes to what the tab holds, and gives what was shown of it, until it ends or there were enough states. */
+async function follow(key, enough = Infinity) {
+  const request = page.waitForRequest(isAsked);
+  await execute.click();
+  await answer.getByText(`"${key}"`).first().waitFor();
+  const states = [];
+  for (let isRunning = true; isRunning && states.length < enough; await page.waitForTimeout(50)) {
+    isRunning = await stop.isVisible();
+    const state = await shown(key);
+    if (state.length > 0 && String(state) !== String(states.at(-1))) states.push(state);
+  }
+  const isOver = await execute.isVisible();
+  if (!isOver) await stop.click();
+  await execute.waitFor();
+  const { accept, authorization } = await (await request).allHeaders();
+  return { accept, authorization, states, isOver };
+}
+
+/** The values under a key, wherever the answer shows it. */
+async function shown(key) {
+  const lines = await answer.locator(".view-line", { hasText: `"${key}":` }).allInnerTexts();
+  return lines.map((line) => JSON.parse(line.slice(line.indexOf(":") + 1).trim().replace(/,$/, "")));
 }
 
 function isAsked(message) {

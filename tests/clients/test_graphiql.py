@@ -8,9 +8,12 @@ import httpx
 from tests.clients.conftest import Node
 
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts"
+COURSE = ["PENDING", "QUEUED", "WARMING_UP", "IN_PROGRESS", "FINALIZING", "SUCCESS"]
 
 
-async def test_graphiql_queries_and_completes_from_its_own_origin_alone(url: str, node: Node, browser: str) -> None:
+async def test_graphiql_queries_completes_and_subscribes_from_its_own_origin(
+    url: str, node: Node, browser: str
+) -> None:
     seen = await node("graphiql.mjs", url, browser, str(SCREENSHOTS))
     assert (seen["complaints"], seen["origins"]) == ([], [url.removesuffix("/graphql")])
     assert seen["tabs"] == ["Join", "Page", "Download", "LiveDownload", "LiveScan"]
@@ -21,6 +24,16 @@ async def test_graphiql_queries_and_completes_from_its_own_origin_alone(url: str
     assert seen["offered"] == ["deviceConfigName"]
     assert seen["completed"]["answer"]["data"]["scan"]["deviceConfigName"] == "IPHONE_SCANNER"
     assert seen["requested"]["authorization"] == "Bearer of-the-page"
+    statuses = [status for (status,) in seen["download"].pop("states")]
+    assert statuses == [status for status in COURSE if status in statuses]
+    assert statuses[-1] == "SUCCESS"
+    assert seen["download"] == {
+        "accept": "text/event-stream",
+        "authorization": "Bearer of-the-page",
+        "isOver": True,
+    }
+    assert len(seen["scan"].pop("states")) == 2
+    assert seen["scan"] == {"accept": "text/event-stream", "isOver": False}
 
 
 async def data_of(url: str, request: dict[str, Any]) -> Any:
