@@ -10,7 +10,7 @@ demo: .venv/runtime  ## the gateway with both upstreams simulated
 	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
 	@$(BIN)/gateway demo $(ARGS)
 
-test: .venv/dev clients  ## every test, with branch coverage
+test: .venv/dev clients graphiql  ## every test, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(ARGS)
 	$(BIN)/coverage combine -q
@@ -29,9 +29,10 @@ format: .venv/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# GraphiQL is built once, where Node 20 or newer is; without it the gateway serves a plain console.
+# GraphiQL is built once, where Node is; without it the gateway serves a plain console.
 GRAPHIQL := gateway/http/static/graphiql/index.html
 graphiql: $(shell command -v npm >/dev/null && echo $(GRAPHIQL))
+	@test -e $(GRAPHIQL) || echo "GraphiQL is not built: that needs Node 20.19 or newer, and npm."
 
 $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 	@echo "building GraphiQL (once) …"
@@ -65,4 +66,4 @@ constraints: .venv/dev  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
 
 clean:
-	rm -rf .venv gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv artifacts gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

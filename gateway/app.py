@@ -27,9 +27,13 @@ from gateway.engine.operations import Operations
 from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
+from gateway.http.answering import Answering
+from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
+from gateway.http.streams import Streams
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -54,26 +58,39 @@ Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
 
 class App(Starlette):
-    """A Starlette application that goes straight to its endpoint: routing would cost a fourth of a warm answer."""
+    """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    def __init__(self, endpoint: Endpoint, routes: list[BaseRoute], lifespan: Lifespan["App"]) -> None:
+    Its streams end when it is told to `drain`; `heartbeat` and `message_bytes` are what it wants of its server.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sockets: SocketEndpoint,
+        routes: list[BaseRoute],
+        lifespan: Lifespan["App"],
+        settings: Settings,
+    ) -> None:
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint
+        self._sockets = sockets
+        self.heartbeat = settings.gateway_heartbeat
+        self.message_bytes = settings.gateway_websocket_message_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
             await self._endpoint(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == PATH:
+            await self._sockets(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Ids that the page's examples ask for."""
-
-    scan_id: str | None = None
-    asset_id: str | None = None
+    async def drain(self) -> None:
+        """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
+        self.state.ready = False
+        await self.state.gateway.watchers.close()
+        await self._sockets.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +183,14 @@ def create_app(
     transports: Transports | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
-    examples: Examples | None = None,
+    examples: graphiql.Examples | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
     Raises BadSettingsError for trusted documents that cannot be read.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
-    wanted = examples or Examples()
-    page = graphiql.page(wanted.scan_id, wanted.asset_id) if settings.gateway_graphiql else None
+    page = graphiql.page(examples) if settings.gateway_graphiql else None
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
@@ -187,9 +203,12 @@ def create_app(
     operations = Operations(graphql_schema, settings.gateway_operations)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh)
-    endpoint = Endpoint(engine, gateway.context, _documents(settings), options, clock=clock)
+    documents, answering = _documents(settings), Answering(engine, gateway.context)
+    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, clock=clock)
     app = App(
         endpoint,
+        _sockets(settings, answering, documents),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -197,6 +216,7 @@ def create_app(
             *([Mount("/graphiql", graphiql.static_files())] if page else []),
         ],
         lifespan,
+        settings,
     )
     app.state.gateway = gateway
     app.state.engine = engine
@@ -235,6 +255,16 @@ def _schema(settings: Settings) -> GraphQLSchema:
     """Choose the graph that is served: for clients, or with what a router asks of a subgraph as well."""
     served = subgraph() if settings.gateway_federation else schema
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
+
+
+def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+    limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
+    options = SocketOptions(
+        settings.gateway_websocket_connections,
+        frozenset((settings.gateway_websocket_origins or "").split()),
+        settings.gateway_websocket_legacy,
+    )
+    return SocketEndpoint(Service(answering, documents, limits, admit_everyone), options)
 
 
 def _scenario_credential(settings: Settings) -> Credential:

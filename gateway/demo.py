@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from typing import Any
 
@@ -9,13 +10,14 @@ import click
 import httpx
 import msgspec
 
-from gateway.app import Examples, create_app
+from gateway.app import create_app
 from gateway.http import graphiql
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serve_until_stopped, serving, url_of
 from gateway.settings import Settings
 
 HOST = "127.0.0.1"
+JOB_SECONDS = 30.0  # time enough to follow a download job by hand
 
 QUERY = """\
 query Join($scanId: ID!) {
@@ -54,11 +56,10 @@ def run_demo(port: int, sandbox_port: int, *, once: bool) -> None:
 
 
 async def _demo(listener: socket.socket, sandbox_listener: socket.socket, *, once: bool) -> None:
-    sandbox = Sandbox(url=url_of(sandbox_listener))
-    scan_id, asset_id = textured_scan(sandbox), next(iter(sandbox.scenario.assets))
-    app = create_app(demo_settings(sandbox), examples=Examples(scan_id, asset_id))
+    sandbox = Sandbox(url=url_of(sandbox_listener), job_seconds=JOB_SECONDS)
+    app = create_app(demo_settings(sandbox), examples=demo_examples(sandbox))
     async with serving((sandbox.app, sandbox_listener), (app, listener)):
-        click.echo(await _show(url_of(listener), sandbox.url, scan_id))
+        click.echo(await _show(url_of(listener), sandbox.url, textured_scan(sandbox)))
         if not once:
             click.echo("Ctrl+C stops both.")
             await asyncio.Event().wait()
@@ -76,6 +77,14 @@ def demo_settings(sandbox: Sandbox) -> Settings:
             "gateway_report_calls": True,
         }
     )
+
+
+def demo_examples(sandbox: Sandbox) -> graphiql.Examples:
+    """Ids of a sandbox that make the page's examples answer."""
+    live_scan_id = next(scan.scan_id for scan in sandbox.prism.scans.values() if scan.repeats)
+    assets = sandbox.scenario.assets.values()
+    own = (each["id"] for each in assets if each["ownerId"] == sandbox.project_id and "deletedAt" not in each)
+    return graphiql.Examples(textured_scan(sandbox), live_scan_id, tuple(itertools.islice(own, 3)))
 
 
 def textured_scan(sandbox: Sandbox) -> str:

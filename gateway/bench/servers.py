@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.serving import settle
+from gateway.serving import configured, settle
 
 Serve = Callable[[socket.socket], None]
 
@@ -61,14 +61,9 @@ def serving(make_app: Callable[..., ASGIApp], *arguments: object) -> Serve:
 def _serve(make_app: Callable[..., ASGIApp], arguments: tuple[object, ...], listener: socket.socket) -> None:
     app = make_app(*arguments)
     settle()
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=PATIENCE,  # connections rest while others are measured
-    )
+    config = configured(app)
+    config.lifespan = "off"
+    config.timeout_keep_alive = PATIENCE  # connections rest while others are measured
     uvicorn.Server(config).run(sockets=[listener])
 
 

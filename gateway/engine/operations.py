@@ -1,5 +1,6 @@
 """Operations by their text: parsed, validated and planned once, however often they are asked."""
 
+import gc
 import itertools
 import time
 from collections import OrderedDict
@@ -32,6 +33,7 @@ from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
 
 MAX_VARIANTS = 16
+COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
 STEERING = {"skip", "include"}
 _serials = itertools.count()
 
@@ -220,6 +222,7 @@ class Operations:
     clock: Callable[[], float] = time.monotonic
     _valid: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _invalid: OrderedDict[str, tuple[float, Prepared]] = field(default_factory=OrderedDict)
+    _gone: int = 0
 
     def find(self, text: str) -> Prepared:
         """The document of a text, prepared now when it was not before."""
@@ -245,4 +248,8 @@ class Operations:
             self._valid[text] = prepared
             while len(self._valid) > self.most:
                 self._valid.popitem(last=False)
+                self._gone += 1
+            if self._gone >= COLLECT_AFTER:
+                self._gone = 0
+                gc.collect()
         return prepared

@@ -1,9 +1,10 @@
 """The page that a browser sees at `/graphql`: GraphiQL where it is built, a plain console where it is not."""
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -23,17 +24,23 @@ CONTENT_SECURITY_POLICY = (
 HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "x-content-type-options": "nosniff"}
 
 
+class Examples(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Ids that the page's examples ask for; `live_scan_id` is of a scan that changes."""
+
+    scan_id: str = ""
+    live_scan_id: str = ""
+    asset_ids: tuple[str, ...] = ()
+
+
 def is_built(built: Path = BUILT) -> bool:
     """Tell whether GraphiQL stands in `built`, where `make graphiql` puts it."""
     return (built / "index.html").is_file()
 
 
-def page(scan_id: str | None = None, asset_id: str | None = None, *, built: Path = BUILT) -> str:
-    """Return the page as HTML; its examples ask for `scan_id` and `asset_id`."""
-    examples = {"scanId": scan_id, "assetId": asset_id}
-    known = {name: example for name, example in examples.items() if example is not None}
+def page(examples: Examples | None = None, *, built: Path = BUILT) -> str:
+    """Return the page as HTML, with examples that ask for these ids, or leave them to be filled in."""
     html = (_folder(built) / "index.html").read_text(encoding="utf-8")
-    return html.replace(PLACEHOLDER, PLACEHOLDER.replace("{}", _script_json(known)))
+    return html.replace(PLACEHOLDER, PLACEHOLDER.replace("{}", _script_json(examples or Examples())))
 
 
 def reply(page: str) -> Reply:
@@ -45,9 +52,11 @@ def reply(page: str) -> Reply:
 class _GuardedFiles(StaticFiles):
     """Files under the page's policy: a worker takes it from its own response, not from the page."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(HEADERS)
+    def file_response(self, full_path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
+        # Vite names what it puts into `assets` by content, so a browser may keep it; the rest it asks about again.
+        kept = "public, max-age=31536000, immutable" if Path(full_path).parent.name == "assets" else "no-cache"
+        response.headers.update({**HEADERS, "cache-control": kept})
         return response
 
 
@@ -63,6 +72,6 @@ def _folder(built: Path) -> Path:
     return built if is_built(built) else CONSOLE
 
 
-def _script_json(value: dict[str, str]) -> str:
+def _script_json(examples: Examples) -> str:
     # A script element ends at the first "</script", wherever it stands, so no "<" may be left in it.
-    return json.dumps(value).replace("<", "\\u003c")
+    return msgspec.json.encode(examples).decode().replace("<", "\\u003c")

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from gateway.sandbox import auth
 from gateway.sandbox.control import Control
-from gateway.sandbox.downloads import Downloads
+from gateway.sandbox.downloads import JOB_SECONDS, Downloads
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.files import Files
 from gateway.sandbox.library import Library
@@ -49,6 +49,7 @@ class Sandbox:
     bare_strings: `GET /scans/{id}/asset-urls/{type}` answers text, JSON otherwise.
     bulk_refuses_unknown: get-bulk answers 404 for an id it does not know, and leaves it out otherwise.
     drift: some scans and assets break what is documented.
+    job_seconds: how long a download job takes.
     """
 
     prism_api_key = auth.PRISM_API_KEY
@@ -71,13 +72,14 @@ class Sandbox:
         bare_strings: bool = False,
         bulk_refuses_unknown: bool = False,
         drift: bool = False,
+        job_seconds: float = JOB_SECONDS,
     ) -> None:
         self.url = url.rstrip("/")
         self.faults = Faults(seed)
         self._clock = clock
         s3, cdn = S3(clock, self.url), CloudFront(clock, self.url)
         library = Library(seed, clock, cdn, self.url, drifts=drift)
-        downloads = Downloads(seed, clock, library, s3)
+        downloads = Downloads(seed, clock, library, s3, job_seconds)
         self.prism = Prism(
             seed,
             clock,

@@ -14,21 +14,23 @@ from gateway.scenario import wire
 MAX_ASSETS = 1_000
 ASSETS_PER_UNIT = 100
 
-# From which second of its life a job has which status.
+# From which second of its life a job has which status, where it takes as long as the last of them.
 COURSE = ((0, "pending"), (1, "queued"), (2, "warming-up"), (3, "in-progress"), (6, "finalizing"), (7, "success"))
+JOB_SECONDS = float(COURSE[-1][0])
 # An archive of this name ends in this way once it is in progress.
 ENDINGS = {"fail": "failure", "cancel": "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One batch: when it was asked for, by whom, and what it packs."""
+    """One batch: when it was asked for, by whom, what it packs, and how many seconds it takes."""
 
     job_id: str
     project_id: str
     created_at: float
     asset_ids: tuple[str, ...]
     options: wire.BatchOptions
+    seconds: float
 
     @property
     def archive_name(self) -> str:
@@ -37,7 +39,8 @@ class Job:
 
     def status(self, now: float) -> str:
         """One of the statuses of COURSE, or of ENDINGS."""
-        reached = [status for second, status in COURSE if now - self.created_at >= second]
+        age = (now - self.created_at) * JOB_SECONDS / self.seconds
+        reached = [status for second, status in COURSE if age >= second]
         if self.archive_name in ENDINGS and "finalizing" in reached:
             return ENDINGS[self.archive_name]
         return reached[-1]
@@ -46,10 +49,13 @@ class Job:
 class Downloads:
     """The jobs by id."""
 
-    def __init__(self, seed: int, clock: Callable[[], float], library: Library, s3: S3) -> None:
+    def __init__(
+        self, seed: int, clock: Callable[[], float], library: Library, s3: S3, job_seconds: float = JOB_SECONDS
+    ) -> None:
         self._clock = clock
         self._library = library
         self._s3 = s3
+        self._job_seconds = job_seconds
         self._rng = Random(f"jobs {seed}")
         self.jobs: dict[str, Job] = {}
 
@@ -68,7 +74,7 @@ class Downloads:
 
     def start(self, asset_ids: tuple[str, ...], options: wire.BatchOptions, project_id: str) -> wire.BatchAnswer:
         """A new job."""
-        job = Job(key(self._rng, "job_"), project_id, self._clock(), asset_ids, options)
+        job = Job(key(self._rng, "job_"), project_id, self._clock(), asset_ids, options, self._job_seconds)
         self.jobs[job.job_id] = job
         return {"jobId": job.job_id}
 

@@ -27,6 +27,7 @@ FILES_BY_CONFIG = {
 }
 
 STAGE_SECONDS = 5.0
+LIVE_SECONDS = 4.0
 POUNDS = 2.204_622_6
 INCHES = 39.370_079
 
@@ -44,7 +45,8 @@ class Step:
 class Scan:
     """One scan and its whole course; what has happened so far is a function of the moment it is asked at.
 
-    `overrides` and `lacks` make the documents differ from what is documented.
+    One that `repeats` goes through its steps anew each time so many seconds have passed. `overrides` and `lacks` make
+    the documents differ from what is documented.
     """
 
     scan_id: str
@@ -59,6 +61,7 @@ class Scan:
     created_at: float
     steps: tuple[Step, ...]
     omits_stages_to_come: bool = False
+    repeats: float | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
 
@@ -69,7 +72,14 @@ class Scan:
 
     def taken(self, now: float) -> dict[str, Step]:
         """The last step of each stage that has begun."""
-        return {step.stage: step for step in self.steps if step.at <= now}
+        passed = self._repeated(now)
+        return {step.stage: replace(step, at=step.at + passed) for step in self.steps if step.at + passed <= now}
+
+    def _repeated(self, now: float) -> float:
+        """How many seconds the rounds took that are over."""
+        if self.repeats is None:
+            return 0.0
+        return self.repeats * max(0, (now - self.steps[0].at) // self.repeats)
 
     def status(self, now: float) -> str:
         """CREATED, PROCESSING, READY or FAILED."""
@@ -146,7 +156,7 @@ def course(begin: float, seconds: float, stages: int, last: str) -> tuple[Step, 
 
 
 def courses(start: float) -> Sequence[tuple[Step, ...]]:
-    """What the scans go through: 2 created, 4 processing, 4 failed, 10 ready, and 8 that move."""
+    """What the scans go through: 2 created, 4 processing, 4 failed, 10 ready, and 8 that move on."""
     past = [start - DAY * (1 + index) for index in range(20)]
     still = [course(past[index], STAGE_SECONDS, 0, "started") for index in range(2)]
     still += [course(past[1 + stages], STAGE_SECONDS, stages, "started") for stages in range(1, 5)]
@@ -161,6 +171,7 @@ def generate(rng: Random, start: float, *, drift: bool = False) -> dict[str, Sca
     """The scans by id, the same for the same seed and start; with `drift` also two that break the documentation."""
     users = [(uuid(rng), f"member-{number:04}") for number in range(1, 9)]
     scans = [scan(rng, users[index % len(users)], index, steps, start) for index, steps in enumerate(courses(start))]
+    scans.append(live(rng, users[0], start))
     if drift:
         scans += drifted(rng, users[0], start)
     return {each.scan_id: each for each in scans}
@@ -182,6 +193,12 @@ def scan(rng: Random, user: tuple[str, str], index: int, steps: tuple[Step, ...]
         steps=steps,
         omits_stages_to_come=index % 3 == 0,
     )
+
+
+def live(rng: Random, user: tuple[str, str], start: float) -> Scan:
+    """A scan to watch at any time: it is made over and over, and never ready."""
+    steps = course(start, LIVE_SECONDS, len(STAGES), "started")
+    return replace(scan(rng, user, 0, steps, start), repeats=LIVE_SECONDS * len(STAGES))
 
 
 def drifted(rng: Random, user: tuple[str, str], start: float) -> list[Scan]:

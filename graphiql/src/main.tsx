@@ -1,7 +1,7 @@
 /** GraphiQL for the gateway that serves this page. */
 
 import { explorerPlugin } from "@graphiql/plugin-explorer";
-import { createGraphiQLFetcher, createLocalStorage } from "@graphiql/toolkit";
+import { createLocalStorage } from "@graphiql/toolkit";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
 import { createRoot } from "react-dom/client";
 
@@ -12,6 +12,7 @@ import "@graphiql/plugin-explorer/style.css";
 import "./page.css";
 
 import { type Gateway, examples } from "./examples";
+import { fetcher } from "./fetcher";
 
 const gateway: Gateway = JSON.parse(element("gateway").textContent);
 const tabs = examples(gateway);
@@ -27,7 +28,7 @@ if (storage.getItem("graphiql:tabState") === null) {
 
 createRoot(element("graphiql")).render(
   <GraphiQL
-    fetcher={createGraphiQLFetcher({ url: "/graphql" })}
+    fetcher={fetcher}
     storage={storage}
     defaultTabs={tabs}
     defaultEditorToolsVisibility="variables"

@@ -10,7 +10,7 @@ import pytest
 from gateway.sandbox import Sandbox
 from gateway.sandbox.archives import path_of, slug, unused
 from gateway.scenario import wire
-from tests.sandbox.conftest import Clock, browser_of, scenario_of
+from tests.sandbox.conftest import URL, Clock, browser_of, scenario_of
 
 
 def first(sandbox: Sandbox, asset_type: str) -> wire.Asset:
@@ -178,6 +178,19 @@ async def test_a_batch_holds_1_to_1000_assets(scenario: httpx.AsyncClient, sandb
     assert (none.status_code, none.json()["message"]) == (400, "A download holds 1 to 1000 assets, this one 0")
     assert (many.status_code, many.json()["message"]) == (400, "A download holds 1 to 1000 assets, this one 1001")
     assert unknown.status_code == 404
+
+
+async def test_a_job_takes_as_long_as_the_sandbox_is_told(clock: Clock) -> None:
+    sandbox = Sandbox(clock=clock, url=URL, job_seconds=70)
+    seen = []
+    async with scenario_of(sandbox) as scenario:
+        job_id = (await scenario.post("/assets/download", json=batch(first(sandbox, "txt2img")["id"]))).json()["jobId"]
+        for _ in range(8):
+            seen.append((await scenario.get(f"/assets/download/{job_id}")).json()["jobStatus"])
+            clock.now += 10
+    assert seen == [
+        *("pending", "queued", "warming-up", "in-progress", "in-progress", "in-progress", "finalizing", "success")
+    ]
 
 
 async def test_an_unknown_job_is_not_found_with_a_text(scenario: httpx.AsyncClient) -> None:

@@ -20,7 +20,7 @@ def moving(sandbox: Sandbox) -> Scan:
 
 async def test_scans_are_in_every_state_and_at_every_stage(sandbox: Sandbox) -> None:
     scans = sandbox.prism.scans.values()
-    assert len(scans) == 28
+    assert len(scans) == 29
     reached = {(scan.status(START), stage, step.status) for scan in scans for stage, step in scan.taken(START).items()}
     assert {("PROCESSING", stage, "started") for stage in STAGES} <= reached
     assert {("FAILED", stage, "failed") for stage in STAGES} <= reached
@@ -131,6 +131,23 @@ async def test_a_moving_scan_goes_through_its_stages(prism: httpx.AsyncClient, s
 
 def updates(stages: dict[str, str | None]) -> list[str | None]:
     return [stages[f"{stage}UpdatedAt"] for stage in STAGES]
+
+
+async def test_the_live_scan_changes_every_four_seconds_and_never_ends(sandbox: Sandbox, clock: Clock) -> None:
+    (scan,) = (scan for scan in sandbox.prism.scans.values() if scan.repeats)
+    rounds = []
+    for _ in range(3):
+        stages = [scan.scan_assets(clock.now + second) for second in (0, 4, 8, 12)]
+        assert [document["updatedAt"] for document in stages] == [iso(clock.now + second) for second in (0, 4, 8, 12)]
+        rounds.append([tuple(document.get(stage) for stage in STAGES) for document in stages])
+        clock.now += 16
+    assert rounds[0] == [
+        ("started", None, None, None),
+        ("succeeded", "started", None, None),
+        ("succeeded", "succeeded", "started", None),
+        ("succeeded", "succeeded", "succeeded", "started"),
+    ]
+    assert rounds == [rounds[0]] * 3
 
 
 async def test_every_moving_scan_ends_ready_or_failed(sandbox: Sandbox, clock: Clock) -> None:
