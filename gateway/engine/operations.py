@@ -247,8 +247,8 @@ class Operations:
         else:
             self._valid[text] = prepared
             while len(self._valid) > self.most:
-                self._valid.popitem(last=False)
-                self._gone += 1
+                _, gone = self._valid.popitem(last=False)
+                self._gone += any(operation.plans for operation in gone.operations)
             if self._gone >= COLLECT_AFTER:
                 self._gone = 0
                 gc.collect()
