@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    REMOVE,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
@@ -18,6 +19,7 @@ from graphql import (
     OperationType,
     VariableNode,
     Visitor,
+    VisitorAction,
     parse,
     specified_rules,
     visit,
@@ -35,6 +37,7 @@ from gateway.engine.selection import Selections
 MAX_VARIANTS = 16
 COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
 STEERING = {"skip", "include"}
+DEFERRING = {"defer", "stream"}
 _serials = itertools.count()
 
 
@@ -44,7 +47,10 @@ class NoOperation(Exception):
 
 @dataclass(slots=True)
 class Operation:
-    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on."""
+    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on.
+
+    `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
+    """
 
     schema: GraphQLSchema
     document: DocumentNode
@@ -53,6 +59,7 @@ class Operation:
     steering: tuple[str, ...]
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
+    deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     serial: int = field(default_factory=_serials.__next__)
 
@@ -171,6 +178,13 @@ class _Steering(Visitor):
                 self.variables.append(argument.value.name.value)
 
 
+class _Whole(Visitor):
+    """Takes out what defers parts of an answer, so that nothing does."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> VisitorAction:
+        return REMOVE if node.name.value in DEFERRING else None
+
+
 def prepare(schema: GraphQLSchema, text: str) -> Prepared:
     """Parse and validate a document; whatever goes wrong is among its errors."""
     try:
@@ -188,7 +202,8 @@ def prepare(schema: GraphQLSchema, text: str) -> Prepared:
         return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
 
 
-def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operation, ...]:
+def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
+    document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
     steering = _Steering()
     visit(document, steering)
     fragments = {
@@ -205,6 +220,7 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operatio
             tuple(steering.variables),
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
+            given if document is not given and definition.operation is OperationType.QUERY else None,
         )
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)
