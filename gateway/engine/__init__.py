@@ -5,6 +5,7 @@
     plan ── plan.py ──▶ resolvers are called, beside each other; they return documents
     document ── projection.py ──▶ the selected fields, decoded in C, encoded once and kept with the document
     subscription ── subscriptions.py ──▶ each event of its source is the root of one execution
+    @defer, @stream ── incremental.py ──▶ parts, executed by graphql-core, and written in parts.py as clients read them
     answer ── engine.py ──▶ bytes
 
 What a plan does not handle leaves it, and graphql-core answers with the same context, so nothing is fetched twice.

@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from socket import socket
 from typing import Any, NoReturn
 
 import httpx
@@ -32,10 +33,22 @@ def lacking(why: str) -> NoReturn:
 
 
 @pytest.fixture
-async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+def sandbox_listener() -> Iterator[socket]:
+    """Where the sandbox answers."""
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        yield listener
+
+
+@pytest.fixture
+def sandbox(sandbox_listener: socket) -> Sandbox:
+    """The upstreams of the gateway at `url`."""
+    return Sandbox(url=url_of(sandbox_listener))
+
+
+@pytest.fixture
+async def url(request: pytest.FixtureRequest, sandbox: Sandbox, sandbox_listener: socket) -> AsyncIterator[str]:
     """Where a gateway over a sandbox answers, each behind a uvicorn of its own; its parameter is settings."""
-    with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
-        sandbox = Sandbox(url=url_of(sandbox_listener))
+    with listen("127.0.0.1", 0, "nothing") as listener:
         # Transports of its own, because the environment may name a proxy.
         transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
         settings = demo_settings(sandbox).model_copy(update=getattr(request, "param", {}))

@@ -24,6 +24,7 @@ LATER = "scan(scanId: $id) { assetUrls { model expiresAt } }"
 DEFERRED = f'query ($id: ID!) {{ {FIRST} ... @defer(label: "urls") {{ {LATER} }} }}'
 WHOLE = f"query ($id: ID!) {{ {FIRST} {LATER} }}"
 PAGES = "{ assets(first: 150) { nodes @stream(initialCount: 149) { assetId } pageInfo { hasNextPage } } }"
+TWO = "query A { ... @defer { __typename } } query B { __typename }"
 LOCK = (
     'mutation { lockAsset(input: { assetId: "a", lockExpiresAt: "2026-10-01T00:00:00Z" }) { ... @defer { lockId } } }'
 )

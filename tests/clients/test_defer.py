@@ -1,0 +1,26 @@
+"""The clients that frontends use take an answer in parts: what is there at once is shown at once."""
+
+import pytest
+
+from gateway.sandbox import Fault, Sandbox
+from tests.clients.conftest import Node
+
+IN_PARTS = ["Apollo Client, 20220824", "Apollo Client, v0.2"]
+
+
+@pytest.mark.parametrize("url", [{"gateway_incremental": True}], indirect=True)
+async def test_a_client_shows_what_is_there_before_slow_urls_are(url: str, node: Node, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault(upstream="prism", path="asset-urls", delay=0.3))
+    seen = await node("defer.mjs", url, *sandbox.prism.scan_ids("READY")[:3])
+    assert list(seen) == [*IN_PARTS, "urql"]
+    for name in IN_PARTS:
+        shown, whole = seen[name]["shown"], seen[name]["whole"]
+        scan, nodes = whole["scan"], whole["assets"]["nodes"]
+        begun = {"id": scan["id"], "assets": scan["assets"]}
+        assert shown == [
+            {"scan": begun, "assets": {"nodes": nodes[:1]}},
+            {"scan": begun, "assets": {"nodes": nodes}},
+            whole,
+        ]
+        assert scan["assetUrls"]["model"]
+    assert seen["urql"]["shown"] == [seen["urql"]["whole"]]
