@@ -11,12 +11,14 @@ import pytest
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.cache.flight import Waiting
 from gateway.engine.engine import Answer, Asked, Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts
 from gateway.errors import UpstreamTimeout
 from gateway.graph.journal import Journal
+from gateway.graph.promise import Promise, promised
 from tests.world import settle
 
 REFUSED = {"code": "UPSTREAM_TIMEOUT", "upstream": "prism", "retryable": True, "requestId": "test"}
@@ -29,6 +31,7 @@ class Context:
     journal: Journal = field(default_factory=lambda: Journal("test", {}, time.time))
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
+    document: Waiting = field(default_factory=Waiting)
 
 
 Info = strawberry.Info[Context, None]
@@ -56,6 +59,19 @@ class Thing:
         if self.number % 2:
             return self.number
         raise timeout()
+
+    @strawberry.field
+    def document(self, info: Info) -> int:
+        return promised(Promise(info.context.document, lambda _: self.number))
+
+    @strawberry.field
+    async def late(self) -> int:
+        await asyncio.sleep(0)
+        raise timeout()
+
+    @strawberry.field
+    def maybe(self) -> "Thing | None":
+        return Thing(number=1)
 
     @strawberry.field
     def noted(self, info: Info) -> int:
@@ -179,6 +195,32 @@ async def test_an_error_beside_data_is_told_where_that_data_became_null(form: Fo
     parts = await parts_of("{ thing { number ... @defer { noted odd } } }", form)
     (failure,) = parts[1]["incremental" if form is Form.BY_PATH else "completed"]
     assert failure["errors"] == [error("thing", "odd", column=37), error("thing", "noted")]
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_a_fragment_that_is_given_up_takes_no_other_along_that_waits_for_the_same(form: Form) -> None:
+    context = Context()
+    query = "{ thing { maybe { late ... @defer { document } } ... @defer { document } } }"
+    parts = await begin(query, form, context)
+    first = json.loads(await anext(parts))
+    assert (first["data"], first["errors"]) == (
+        {"thing": {"maybe": None}},
+        [error("thing", "maybe", "late", column=19)],
+    )
+    await settle()
+    assert not context.document.done()
+    context.document.set_result(timeout())
+    assert [piece["data"] for piece in json.loads(await anext(parts))["incremental"]] == [{"document": 0}]
+    await parts.aclose()
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_a_document_that_nobody_waits_for_any_more_is_given_up(form: Form) -> None:
+    context = Context()
+    parts = await begin("{ thing { number ... @defer { document } ... @defer { again: document } } }", form, context)
+    await settle()
+    await parts.aclose()
+    assert context.document.cancelled()
 
 
 @pytest.mark.parametrize("form", Form)
