@@ -13,7 +13,7 @@ import click
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.http.protocol import repeating
+from gateway.http.protocol import protocol
 from gateway.socket_protocol import SocketProtocol
 
 
@@ -122,9 +122,10 @@ def configured(app: ASGIApp) -> uvicorn.Config:
     An application that lets requests be repeated says so by `state.repeats`.
     """
     repeats = getattr(getattr(app, "state", None), "repeats", None)
-    http = "auto" if repeats is None else repeating(repeats)
     options = _socket_options(app)
-    return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
+    return uvicorn.Config(
+        app, http=protocol(repeats), log_config=None, access_log=False, server_header=False, **options
+    )
 
 
 def _socket_options(app: ASGIApp) -> dict[str, Any]:
