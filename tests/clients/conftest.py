@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +16,89 @@ import pytest
 from gateway.app import create_app
 from gateway.demo import demo_settings
 from gateway.sandbox import Sandbox
+from gateway.sandbox.upstream import Upstream
 from gateway.serving import listen, serving, url_of
 
 FOLDER = Path(__file__).parent
+SCHEMA = FOLDER.parent.parent / "schema.graphql"
 SECONDS = 120  # far more than any script needs
+# Upstreams are asked often, because each look at one is a second of its time.
+PACE = {"gateway_watch_shortest": 0.1, "gateway_watch_growth": 1.0, "gateway_report_calls": False}
 
 Node = Callable[..., Awaitable[Any]]
+Run = Callable[..., Awaitable[str]]
+
+
+@dataclass(slots=True)
+class SecondACall:
+    """A clock that each call to an upstream moves on by a second, so that a course is seen the same each time."""
+
+    started: float = field(default_factory=time.time)
+    upstreams: Sequence[Upstream] = ()
+
+    def __call__(self) -> float:
+        return self.started + sum(len(upstream.requests) for upstream in self.upstreams)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gateway over a sandbox, each behind a uvicorn of its own; `url` is where it answers."""
+
+    url: str
+    sandbox: Sandbox
+
+    @property
+    def websocket_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def scan_id(self) -> str:
+        """A scan that is ready."""
+        return self.sandbox.prism.scan_ids("READY")[0]
+
+    @property
+    def asset_ids(self) -> list[str]:
+        """The project's assets, newest first."""
+        assets = self.sandbox.scenario.assets.values()
+        own = [a for a in assets if a["ownerId"] == self.sandbox.project_id and "deletedAt" not in a]
+        return [a["id"] for a in sorted(own, key=lambda a: a["createdAt"], reverse=True)]
 
 
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
-    """Where a gateway over a sandbox answers, each behind a uvicorn of its own."""
+async def served() -> AsyncIterator[Served]:
+    """A gateway over a sandbox whose time goes by the calls."""
     with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
-        sandbox = Sandbox(url=url_of(sandbox_listener))
+        clock = SecondACall()
+        sandbox = Sandbox(clock=clock, url=url_of(sandbox_listener))
+        clock.upstreams = (sandbox.prism, sandbox.scenario)
         # Transports of its own, because the environment may name a proxy.
         transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
-        app = create_app(demo_settings(sandbox), transports=transports)
+        app = create_app(demo_settings(sandbox).model_copy(update=PACE), transports=transports)
         async with serving((sandbox.app, sandbox_listener), (app, listener)):
-            yield f"{url_of(listener)}/graphql"
+            yield Served(f"{url_of(listener)}/graphql", sandbox)
 
 
 @pytest.fixture
-def node() -> Node:
-    """Run a script of this folder with arguments, and give the JSON that it prints."""
-    program = shutil.which("node")
-    if program is None or not (FOLDER / "node_modules").exists():
-        why = "needs Node 20.19 or newer and `make clients`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
+def url(served: Served) -> str:
+    """Where a gateway over a sandbox answers."""
+    return served.url
 
-    async def run(script: str, *arguments: str) -> Any:
+
+def missing(what: str) -> None:
+    """Skip a test for want of something that is installed beside the gateway; where CI runs, fail it."""
+    why = f"needs {what}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run a program that must end well, in a folder if one is given, and give what it prints."""
+
+    async def run(program: str | Path, *arguments: str | Path, folder: Path | None = None) -> str:
         process = await asyncio.create_subprocess_exec(
-            program, str(FOLDER / script), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            program, *arguments, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         try:
             async with asyncio.timeout(SECONDS):
@@ -55,7 +107,26 @@ def node() -> Node:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        assert process.returncode == 0, err.decode()
-        return json.loads(out)
+        assert process.returncode == 0, f"{out.decode()}\n{err.decode()}"
+        return out.decode()
 
     return run
+
+
+@pytest.fixture
+def npm() -> Path:
+    """The folder of the npm packages."""
+    folder = FOLDER / "node_modules"
+    if shutil.which("node") is None or not folder.exists():
+        missing("Node 20.19 or newer and `make clients`")
+    return folder
+
+
+@pytest.fixture
+def node(run: Run, npm: Path) -> Node:
+    """Run a script of this folder with arguments, and give the JSON that it prints."""
+
+    async def node(script: str, *arguments: str) -> Any:
+        return json.loads(await run("node", npm.parent / script, *arguments))
+
+    return node
