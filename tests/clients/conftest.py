@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.demo import demo_settings
 from gateway.sandbox import Sandbox
 from gateway.sandbox.upstream import Upstream
 from gateway.serving import listen, serving, url_of
+from tests.processes import environment
 
 FOLDER = Path(__file__).parent
 SCHEMA = FOLDER.parent.parent / "schema.graphql"
@@ -64,18 +66,25 @@ class Served:
         return [a["id"] for a in sorted(own, key=lambda a: a["createdAt"], reverse=True)]
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    """A gateway over a sandbox whose time goes by the calls."""
+@asynccontextmanager
+async def serve(**settings: Any) -> AsyncIterator[Served]:
+    """Run a gateway with some settings over a sandbox whose time goes by the calls."""
     with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
         clock = SecondACall()
         sandbox = Sandbox(clock=clock, url=url_of(sandbox_listener))
         clock.upstreams = (sandbox.prism, sandbox.scenario)
         # Transports of its own, because the environment may name a proxy.
         transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
-        app = create_app(demo_settings(sandbox).model_copy(update=PACE), transports=transports)
+        app = create_app(demo_settings(sandbox).model_copy(update=PACE | settings), transports=transports)
         async with serving((sandbox.app, sandbox_listener), (app, listener)):
             yield Served(f"{url_of(listener)}/graphql", sandbox)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    """A gateway with default settings."""
+    async with serve() as running:
+        yield running
 
 
 @pytest.fixture
@@ -98,7 +107,12 @@ def run() -> Run:
 
     async def run(program: str | Path, *arguments: str | Path, folder: Path | None = None) -> str:
         process = await asyncio.create_subprocess_exec(
-            program, *arguments, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            program,
+            *arguments,
+            cwd=folder,
+            env=environment({}),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(SECONDS):
@@ -130,3 +144,12 @@ def node(run: Run, npm: Path) -> Node:
         return json.loads(await run("node", npm.parent / script, *arguments))
 
     return node
+
+
+@pytest.fixture
+def ariadne() -> Path:
+    """The command `ariadne-codegen`."""
+    command = FOLDER / ".venv" / "bin" / "ariadne-codegen"
+    if not command.exists():
+        missing("`make clients`")
+    return command
