@@ -25,8 +25,12 @@ from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
+from gateway.http.answering import Answering
+from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
+from gateway.http.streams import Streams
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -50,18 +54,39 @@ Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
 
 class App(Starlette):
-    """A Starlette application that goes straight to its endpoint: routing would cost a fourth of a warm answer."""
+    """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    def __init__(self, endpoint: Endpoint, routes: list[BaseRoute], lifespan: Lifespan["App"]) -> None:
+    Its streams end when it is told to `drain`; `heartbeat` and `message_bytes` are what it wants of its server.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sockets: SocketEndpoint,
+        routes: list[BaseRoute],
+        lifespan: Lifespan["App"],
+        settings: Settings,
+    ) -> None:
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint
+        self._sockets = sockets
+        self.heartbeat = settings.gateway_heartbeat
+        self.message_bytes = settings.gateway_websocket_message_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
             await self._endpoint(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == PATH:
+            await self._sockets(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    async def drain(self) -> None:
+        """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
+        self.state.ready = False
+        await self.state.gateway.watchers.close()
+        await self._sockets.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +209,12 @@ def create_app(
     operations = Operations(graphql_schema, settings.gateway_operations)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh)
-    endpoint = Endpoint(engine, gateway.context, _documents(settings), options)
+    documents, answering = _documents(settings), Answering(engine, gateway.context)
+    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams)
     app = App(
         endpoint,
+        _sockets(settings, answering, documents),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -194,6 +222,7 @@ def create_app(
             *([Mount("/graphiql", graphiql.static_files())] if page else []),
         ],
         lifespan,
+        settings,
     )
     app.state.gateway = gateway
     app.state.engine = engine
@@ -225,6 +254,16 @@ def _documents(settings: Settings) -> Documents:
     if settings.gateway_trusted_documents is not None:
         return read_trusted(settings.gateway_trusted_documents)
     return PersistedDocuments(settings.gateway_persisted_bytes)
+
+
+def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+    limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
+    options = SocketOptions(
+        settings.gateway_websocket_connections,
+        frozenset((settings.gateway_websocket_origins or "").split()),
+        settings.gateway_websocket_legacy,
+    )
+    return SocketEndpoint(Service(answering, documents, limits, admit_everyone), options)
 
 
 def _scenario_credential(settings: Settings) -> Credential:

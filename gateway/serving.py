@@ -7,10 +7,13 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import click
 import uvicorn
 from starlette.types import ASGIApp
+
+from gateway.socket_protocol import SocketProtocol
 
 
 def listen(host: str, port: int, chosen_by: str) -> socket.socket:
@@ -53,13 +56,13 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(app)).run(sockets=[listener])
+        _Server(app, listener).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
 async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
-    servers = [_Server(_config(app)) for app, _ in served]
+    servers = [_GuestServer(app, listener) for app, listener in served]
     running = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, (_, listener) in zip(servers, served, strict=True)
@@ -72,7 +75,39 @@ async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]
         await asyncio.gather(*running)
 
 
+@runtime_checkable
+class Streaming(Protocol):
+    """An application with streams, which end when it is told to `drain`.
+
+    Within `heartbeat` seconds a client that has vanished is let go; one that sends more than `message_bytes` at once
+    over a WebSocket is not heard.
+    """
+
+    heartbeat: float
+    message_bytes: int
+
+    async def drain(self) -> None:
+        """End every stream."""
+
+
 class _Server(uvicorn.Server):
+    """A server whose application ends its streams before the server waits for their end."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        super().__init__(_config(app))
+        self._app = app
+        if isinstance(app, Streaming):
+            _let_go(listener, app.heartbeat / 2)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        if isinstance(self._app, Streaming):
+            await self._app.drain()
+        await super().shutdown(sockets)
+
+
+class _GuestServer(_Server):
     """A server that leaves signals to whoever runs it."""
 
     @contextlib.contextmanager
@@ -82,4 +117,23 @@ class _Server(uvicorn.Server):
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     """Leave the format of logs to the process; an access log would show query strings, which hold variables."""
-    return uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    return uvicorn.Config(app, log_config=None, access_log=False, server_header=False, **_socket_options(app))
+
+
+def _socket_options(app: ASGIApp) -> dict[str, Any]:
+    """Ping twice a heartbeat; compress nothing, which would take 40 kB a connection."""
+    if not isinstance(app, Streaming):
+        return {"ws": "none"}
+    return {
+        "ws": SocketProtocol,
+        "ws_max_size": app.message_bytes,
+        "ws_ping_interval": app.heartbeat / 2,
+        "ws_ping_timeout": app.heartbeat / 2,
+        "ws_per_message_deflate": False,
+    }
+
+
+def _let_go(listener: socket.socket, seconds: float) -> None:
+    """Break off connections whose client takes nothing for so long; where the system cannot, it takes minutes."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1_000))

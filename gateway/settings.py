@@ -120,6 +120,29 @@ class Settings(BaseModel):
     )
     gateway_watch_subscribers: int = Field(10_000, description="Subscriptions: how many may be open at once.", ge=0)
 
+    gateway_heartbeat: Seconds = Field(
+        30,
+        description="Streams: who vanished is let go within this, and who is there hears something twice as often.",
+        gt=0,
+    )
+    gateway_websocket_connections: int = Field(10_000, description="WebSocket: how many may be open at once.", ge=0)
+    gateway_websocket_operations: int = Field(
+        100, description="WebSocket: how many operations a connection may have under way.", ge=1
+    )
+    gateway_websocket_message_bytes: int = Field(
+        1_048_576, description="WebSocket: how large a client's message may be.", ge=1
+    )
+    gateway_websocket_init_timeout: Seconds = Field(
+        10, description="WebSocket: how long a client may take to begin with `connection_init`.", gt=0
+    )
+    gateway_websocket_origins: str | None = Field(
+        None,
+        description="WebSocket: origins whose pages may connect beside the gateway's own, between spaces; `*` is any.",
+    )
+    gateway_websocket_legacy: bool = Field(
+        default=False, description="WebSocket: speak the old subprotocol `graphql-ws` too."
+    )
+
     @field_validator("scenario_public")
     @classmethod
     def _one_scenario_credential(cls, is_public: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature

@@ -1,5 +1,6 @@
 """`gateway serve` and `gateway sandbox` as processes with real sockets between them."""
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -8,12 +9,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, url_of
 from tests.processes import Process, running
 
 QUERY = "{ assets(first: 101) { nodes { assetId } pageInfo { hasNextPage } } }"
+FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
+DATA = 'data: {"data":{"scanUpdated":{"status":"PROCESSING"}}}'
+STILL = list(Sandbox().prism.scans)[2]  # under way since yesterday
+SPOKEN = [Subprotocol("graphql-transport-ws")]
 LISTENING = r"listening on (\S+)/graphql"
 
 
@@ -102,6 +110,28 @@ def test_a_request_under_way_is_answered_before_the_process_ends(served: Process
             answer = asked.result()
     assert (code, answer.status_code) == (0, 200)
     assert len(answer.json()["data"]["assets"]["nodes"]) == 101
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_streams_cleanly_and_then_the_process(number: signal.Signals, served: Process) -> None:
+    url = served.wait_for(LISTENING)
+    payload = {"query": FOLLOW, "variables": {"scanId": STILL}}
+    with connect(f"{url}/graphql?token=s3cret".replace("http", "ws", 1), subprotocols=SPOKEN, proxy=None) as socket:
+        socket.send(json.dumps({"type": "connection_init", "payload": {"token": "s3cret"}}))
+        socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+        assert [json.loads(socket.recv())["type"] for _ in range(2)] == ["connection_ack", "next"]
+        headers = {"accept": "text/event-stream"}
+        with httpx.stream("POST", f"{url}/graphql", json=payload, headers=headers, trust_env=False) as events:
+            lines = events.iter_lines()
+            assert next(line for line in lines if line.startswith("data")) == DATA
+            code, printed = served.stop(number)
+            assert list(lines) == [""]
+        with pytest.raises(ConnectionClosed):
+            socket.recv()
+        assert (socket.close_code, socket.close_reason) == (1012, "The gateway ends; connect again.")
+    assert code == 0
+    assert "Traceback" not in printed
+    assert "s3cret" not in printed
 
 
 def test_a_url_is_written_for_both_families() -> None:

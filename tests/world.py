@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
 
-from gateway.app import Gateway, create_app
+from gateway.app import App, Gateway, create_app
 from gateway.engine.subscriptions import AnswerStream
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
@@ -67,7 +66,7 @@ async def settle() -> None:
 class World:
     """A gateway, its sandbox and their clock."""
 
-    app: Starlette
+    app: App
     sandbox: Sandbox
     clock: Clock
     client: httpx.AsyncClient

@@ -61,7 +61,7 @@ def accepted(header: bytes | None) -> Accepted:
     ranges = list(_ranges(_bounded("Accept", header)))
     graphql, named = _weight(GRAPHQL_TYPE, ranges)
     json, _ = _weight(JSON_TYPE, ranges)
-    streams = [one for one in ranges if one.name in STREAM_TYPES and one.weight]
+    streams = [one for one in ranges if one.name in STREAM_TYPES and one.weight and not _is_deferred(one)]
     streams.sort(key=lambda one: -one.weight)
     return Accepted(
         _whole(graphql, json, prefers_graphql=named), tuple(StreamType(one.name, one.parameters) for one in streams)
@@ -126,6 +126,11 @@ def _media_type(text: str) -> tuple[str, dict[str, str]]:
 
 def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def _is_deferred(one: _Range) -> bool:
+    """Whether its parts would be those of one answer, by `@defer`, rather than of many: none are given so."""
+    return "deferspec" in one.parameters and "subscriptionspec" not in one.parameters
 
 
 def _is_utf8(parameters: Mapping[str, str]) -> bool:

@@ -88,6 +88,7 @@ def test_the_media_type_of_a_whole_answer_is_the_one_of_most_weight(
         (URQL, [("text/event-stream", {}), ("multipart/mixed", {})]),
         ("text/event-stream;q=0.5, multipart/mixed", [("multipart/mixed", {}), ("text/event-stream", {})]),
         (APOLLO_STREAM, [("multipart/mixed", {"boundary": "graphql", "subscriptionspec": "1.0"})]),
+        (f"multipart/mixed;deferSpec=20220824,{JSON}", []),
         (
             'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"',
             [("multipart/mixed", {"boundary": "graphql", "subscriptionspec": "1.0"})],

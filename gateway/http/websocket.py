@@ -1,0 +1,82 @@
+"""`/graphql` over WebSocket: who may connect, in which subprotocol, and the end of all connections."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.http.connection import Connection, Service
+from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
+
+FORBIDDEN_ORIGIN = b"Pages of this origin may not connect; GATEWAY_WEBSOCKET_ORIGINS names those that may."
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """What an operator decides about connections: how many, from whose pages, and whether in the old subprotocol.
+
+    A page of the gateway's own origin may always connect, and so may what is no browser; `*` lets every page.
+    """
+
+    most: int = 10_000
+    origins: frozenset[str] = frozenset()
+    speaks_legacy: bool = False
+
+
+async def admit_everyone(_scope: Scope, _payload: Mapping[str, Any]) -> None:
+    """Let a client in, whoever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketEndpoint:
+    """Answers GraphQL over WebSocket."""
+
+    service: Service
+    options: SocketOptions
+    connections: set[Connection] = field(default_factory=set)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection to its end."""
+        await receive()  # websocket.connect
+        if not self._is_welcome(dict(scope["headers"])):
+            await _forbid(send)
+            return
+        spoken = [TRANSPORT_WS, LEGACY_WS] if self.options.speaks_legacy else [TRANSPORT_WS]
+        subprotocol = chosen(scope["subprotocols"], spoken)
+        try:
+            await send({"type": "websocket.accept", "subprotocol": subprotocol.name if subprotocol else None})
+        except OSError:
+            return  # it has left already
+        connection = Connection(self.service, subprotocol or TRANSPORT_WS, scope, receive, send)
+        if subprotocol is None:
+            await connection.close(Closing(CloseCode.UNKNOWN_SUBPROTOCOL, "Subprotocol not acceptable"))
+        elif len(self.connections) >= self.options.most:
+            await connection.close(Closing(CloseCode.TRY_LATER, f"At most {self.options.most:,} connections are held."))
+        else:
+            await self._serve(connection)
+
+    async def finish(self) -> None:
+        """Let each connection answer what is under way, then close it, so that its client goes on elsewhere."""
+        await asyncio.gather(*(connection.finish() for connection in self.connections))
+
+    async def _serve(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self.connections.discard(connection)
+
+    def _is_welcome(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whose page asks: a browser lets any page connect, whose user may reach what its author may not."""
+        origin = headers.get(b"origin")
+        if origin is None or "*" in self.options.origins:
+            return True
+        return origin.partition(b"://")[2] == headers.get(b"host") or origin.decode("latin-1") in self.options.origins
+
+
+async def _forbid(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": FORBIDDEN_ORIGIN})
