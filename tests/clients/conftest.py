@@ -59,6 +59,12 @@ class Served:
         return self.sandbox.prism.scan_ids("READY")[0]
 
     @property
+    def moving_scan_id(self) -> str:
+        """A scan that begins two seconds after the sandbox, and is ready twelve seconds later."""
+        scans = self.sandbox.prism.scans
+        return next(id_ for id_ in self.sandbox.prism.scan_ids("CREATED") if scans[id_].steps)
+
+    @property
     def asset_ids(self) -> list[str]:
         """The project's assets, newest first."""
         assets = self.sandbox.scenario.assets.values()

@@ -16,6 +16,8 @@ from gateway.graph.ids import global_id
 from gateway.sandbox.moments import iso
 from tests.clients.conftest import FOLDER, SCHEMA, Run, Served, serve
 
+UNDER_WAY = ("QUEUED", "WARMING_UP", "IN_PROGRESS", "FINALIZING")
+
 
 @pytest.fixture
 def packages(tmp_path: Path, npm: Path) -> Path:
@@ -90,5 +92,8 @@ async def test_a_client_that_ariadne_codegen_makes_answers_with_typed_models(
         },
         "pages": {"lengths": [10, 5], "kinds": ["IMAGE"]},
         "failure": ["NOT_FOUND", "NOT_FOUND"],
-        "change": {"status": "PENDING", "errors": []},
+        "download": {
+            "jobs": [*([status, False, False] for status in UNDER_WAY), ["SUCCESS", True, True]],
+            "expires": True,
+        },
     }

@@ -53,22 +53,26 @@ async def failure(client: Client) -> list[object]:
     raise AssertionError("It must fail.")
 
 
-async def change(client: Client, asset_id: str) -> dict[str, object]:
-    """Start a download."""
+async def download(client: Client, asset_id: str) -> dict[str, object]:
+    """Start a download, and follow it to its end."""
     payload = (await client.pack(RequestBatchDownloadInput(assetIds=[asset_id]))).request_batch_download
     assert payload is not None
     assert payload.download_job is not None
-    return {"status": payload.download_job.status, "errors": payload.user_errors}
+    jobs = [event.download_job_updated async for event in client.follow(payload.download_job.job_id)]
+    return {
+        "jobs": [(job.status, job.is_final, job.download_url is not None) for job in jobs],
+        "expires": jobs[-1].download_url_expires_at is not None,
+    }
 
 
 async def main(url: str, scan_id: str, asset_id: str) -> None:
     """Print what all of them give."""
-    async with Client(url) as client:
+    async with Client(url, ws_url=url.replace("http", "ws", 1)) as client:
         results = {
             "join": await join(client, scan_id),
             "pages": await pages(client, scan_id),
             "failure": await failure(client),
-            "change": await change(client, asset_id),
+            "download": await download(client, asset_id),
         }
     print(json.dumps(results))
 
