@@ -45,7 +45,7 @@ clients: $(ARIADNE) $(shell command -v npm >/dev/null && echo $(CLIENTS))
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@echo "installing the clients that the tests use …"
-	@cd tests/clients && npm ci --no-audit --no-fund --loglevel=error
+	@cd tests/clients && npm ci --prefer-offline --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Its generator of clients needs an older graphql-core than the gateway, so it has an environment of its own.
