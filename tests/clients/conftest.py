@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +27,8 @@ SECONDS = 120  # far more than any script needs
 # Upstreams are asked often, because each look at one is a second of its time.
 PACE = {"gateway_watch_shortest": 0.1, "gateway_watch_growth": 1.0, "gateway_report_calls": False}
 
-Node = Callable[..., Awaitable[Any]]
-Run = Callable[..., Awaitable[str]]
+Node = Callable[..., Coroutine[Any, Any, Any]]
+Run = Callable[..., Coroutine[Any, Any, str]]
 
 
 @dataclass(slots=True)
@@ -73,23 +73,38 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(**settings: Any) -> AsyncIterator[Served]:
-    """Run a gateway with some settings over a sandbox whose time goes by the calls."""
-    with listen("127.0.0.1", 0, "nothing") as listener, listen("127.0.0.1", 0, "nothing") as sandbox_listener:
+async def simulated() -> AsyncIterator[Sandbox]:
+    """Run a sandbox whose time goes by the calls."""
+    with listen("127.0.0.1", 0, "nothing") as listener:
         clock = SecondACall()
-        sandbox = Sandbox(clock=clock, url=url_of(sandbox_listener))
+        sandbox = Sandbox(clock=clock, url=url_of(listener))
         clock.upstreams = (sandbox.prism, sandbox.scenario)
+        async with serving((sandbox.app, listener)):
+            yield sandbox
+
+
+@asynccontextmanager
+async def serve(sandbox: Sandbox, **settings: Any) -> AsyncIterator[Served]:
+    """Run a gateway with some settings over a sandbox."""
+    with listen("127.0.0.1", 0, "nothing") as listener:
         # Transports of its own, because the environment may name a proxy.
         transports = {name: httpx.AsyncHTTPTransport() for name in ("prism", "scenario")}
         app = create_app(demo_settings(sandbox).model_copy(update=PACE | settings), transports=transports)
-        async with serving((sandbox.app, sandbox_listener), (app, listener)):
+        async with serving((app, listener)):
             yield Served(f"{url_of(listener)}/graphql", sandbox)
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox with default data."""
+    async with simulated() as running:
+        yield running
+
+
+@pytest.fixture
+async def served(sandbox: Sandbox) -> AsyncIterator[Served]:
     """A gateway with default settings."""
-    async with serve() as running:
+    async with serve(sandbox) as running:
         yield running
 
 

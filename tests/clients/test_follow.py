@@ -1,5 +1,7 @@
 """Clients follow a scan and a download to their ends, each by its own protocol, and ask and change by it too."""
 
+import asyncio
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -8,8 +10,10 @@ from gql.client import AsyncClientSession
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 
-from tests.clients.conftest import Node, Served
+from gateway.sandbox import Sandbox
+from tests.clients.conftest import SECONDS, Node, Served, serve
 
+HALF_WAY = 8  # calls, which are seconds of a scan's fourteen
 JOB = ("QUEUED", "WARMING_UP", "IN_PROGRESS", "FINALIZING", "SUCCESS")
 STAGES = ("captureData", "body", "fittedBody", "measurement")
 SCAN = f"""subscription Scan($scanId: ID!) {{
@@ -52,6 +56,24 @@ async def test_a_client_hears_every_change_up_to_the_end(client: str, served: Se
         "requested": {"requestBatchDownload": {"downloadJob": {"status": "PENDING"}, "userErrors": []}},
         "download": [*DOWNLOADS, "complete"],
     }
+
+
+@pytest.mark.parametrize("client", ["graphql-ws", "graphql-sse"])
+async def test_a_client_goes_on_at_another_gateway_when_its_own_ends(
+    client: str, served: Served, sandbox: Sandbox, node: Node
+) -> None:
+    scan_id = served.moving_scan_id
+    async with serve(sandbox) as ending:
+        following = asyncio.create_task(node("reconnect.mjs", client, scan_id, ending.url, served.url))
+        async with asyncio.timeout(SECONDS):
+            while len(sandbox.prism.requests) < HALF_WAY and not following.done():  # noqa: ASYNC110 - it notes, and tells nobody
+                await asyncio.sleep(0.01)
+    heard = await following
+    assert heard["asked"] == [ending.url, served.url]
+    assert {place for place, *_ in heard["heard"]} == {1, 2}
+    statuses = [each["scanUpdated"]["status"] for each in SCANS]
+    # The other gateway begins with the present state, which the first may have told.
+    assert [status for (status, _), _ in groupby(heard["heard"], lambda each: each[1:])] == statuses
 
 
 async def test_gql_hears_every_change_up_to_the_end(served: Served) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from gateway.graph.ids import global_id
+from gateway.sandbox import Sandbox
 from gateway.sandbox.moments import iso
 from tests.clients.conftest import FOLDER, SCHEMA, Run, Served, serve
 
@@ -49,12 +50,17 @@ async def test_types_that_graphql_codegen_makes_compile_and_know_what_may_be_nul
     assert await run(packages / "tsc", folder=folder) == ""
 
 
-async def test_documents_that_relay_compiles_are_trusted_by_their_ids(tmp_path: Path, packages: Path, run: Run) -> None:
+async def test_documents_that_relay_compiles_are_trusted_by_their_ids(
+    tmp_path: Path, packages: Path, run: Run, sandbox: Sandbox
+) -> None:
     folder = project("relay", tmp_path)
     manifest = folder / "persisted.json"
     manifest.write_text("{}", encoding="utf-8")
     await run(packages / "relay-compiler", folder=folder)
-    async with serve(gateway_trusted_documents=manifest) as served, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serve(sandbox, gateway_trusted_documents=manifest) as served,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
 
         async def ask(name: str, **variables: Any) -> Any:
             """Send what Relay has for the network in an operation's artifact."""
