@@ -31,7 +31,7 @@ class Column:
     columns: "Sequence[Column] | None" = None
 
 
-def common(several: Sequence[Want]) -> Want | None:
+def in_common(several: Sequence[Want]) -> Want | None:
     """What serves all who want a key; None where each must decode it for itself.
 
     Who wants anything takes a text as well as who wants just that; one that is none leaves the plan either way.

@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from gateway.cache.document import Document
-from gateway.engine.columns import Column, Want, common, generate, struct_field
+from gateway.engine.columns import Column, Want, generate, in_common, struct_field
 from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
@@ -124,7 +124,7 @@ class Projector:
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        common = {key: common(several) for key, several in wants.items()}
+        common = {key: in_common(several) for key, several in wants.items()}
         shared = {key: want is not None for key, want in common.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
         struct = msgspec.defstruct(
