@@ -13,7 +13,7 @@ import click
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.http.protocol import repeating
+from gateway.http.protocol import protocol
 from gateway.socket_protocol import SocketProtocol
 
 
@@ -122,13 +122,14 @@ def configured(app: ASGIApp) -> uvicorn.Config:
     An application that lets requests be repeated says so by `state.repeats`.
     """
     repeats = getattr(getattr(app, "state", None), "repeats", None)
-    http = "auto" if repeats is None else repeating(repeats)
     options = _socket_options(app)
-    return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
+    return uvicorn.Config(
+        app, http=protocol(repeats), log_config=None, access_log=False, server_header=False, **options
+    )
 
 
 def _socket_options(app: ASGIApp) -> dict[str, Any]:
-    """Ping twice a heartbeat; compress nothing, which would take 60 kB a connection."""
+    """Ping twice a heartbeat; compress nothing, which would take 40 kB a connection."""
     if not isinstance(app, Streaming):
         return {"ws": "none"}
     return {

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.app import App
 from gateway.serving import configured, settle
 
 Serve = Callable[[socket.socket], None]
@@ -61,7 +62,7 @@ def serving(make_app: Callable[..., ASGIApp], *arguments: object) -> Serve:
 def _serve(make_app: Callable[..., ASGIApp], arguments: tuple[object, ...], listener: socket.socket) -> None:
     app = make_app(*arguments)
     settle()
-    config = configured(app)
+    config = configured(app) if isinstance(app, App) else uvicorn.Config(app, log_config=None, access_log=False)
     config.lifespan = "off"
     config.timeout_keep_alive = PATIENCE  # connections rest while others are measured
     uvicorn.Server(config).run(sockets=[listener])

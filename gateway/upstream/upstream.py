@@ -131,9 +131,11 @@ class Upstream:
         bring = self.store.refresh if anew else self.store.load
         bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
 
-    def load_one(self, kind: Kind, id_: str, fetch: Fetch, *, anew: bool = False) -> Waiting:
+    def load_one(
+        self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
+    ) -> Waiting:
         """Give one document likewise."""
-        waiting = Waiting()
+        waiting = waiting or Waiting()
         self.load(kind, {id_: waiting}, fetch, anew=anew)
         return waiting
 
@@ -147,6 +149,7 @@ class Upstream:
                 answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
+        log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, path_, self._refusal(answer))
         if not _is_utf8(answer.body):
@@ -250,5 +253,5 @@ class Upstream:
         )
 
     def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
-        log.warning("%s %s %s: %s", self.name, method, path_, error.code)
+        log.warning("%s %s %s: %s", self.name, method, path_.partition("?")[0], error.code)
         return error

@@ -36,7 +36,7 @@ async def test_relay_shows_each_fragment_and_item_when_it_is_there(
     sandbox.faults.add(Fault(upstream="prism", path="asset-urls", delay=0.3))
     compiled_against = tmp_path / "schema.graphql"
     compiled_against.write_text(build_schema(is_incremental=True).as_str(), encoding="utf-8")
-    seen = await node("relay.mjs", url, sandbox.prism.scan_ids("READY")[0], str(compiled_against))
+    seen = await node("defer_relay.mjs", url, sandbox.prism.scan_ids("READY")[0], str(compiled_against))
     whole = seen["whole"]
     assert seen["shown"] == [
         {**whole, "nodes": whole["nodes"][:1], "urls": None},
