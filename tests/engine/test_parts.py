@@ -195,6 +195,8 @@ async def test_an_error_beside_data_is_told_where_that_data_became_null(form: Fo
     parts = await parts_of("{ thing { number ... @defer { noted odd } } }", form)
     (failure,) = parts[1]["incremental" if form is Form.BY_PATH else "completed"]
     assert failure["errors"] == [error("thing", "odd", column=37), error("thing", "noted")]
+    first, *_ = await parts_of("{ thing { maybe { noted late } ... @defer { number } } }", form)
+    assert first["errors"] == [error("thing", "maybe", "late", column=25), error("thing", "maybe", "noted")]
 
 
 @pytest.mark.parametrize("form", Form)
