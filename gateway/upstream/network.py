@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.patience import Patience
 
 MAX_CONNECTIONS = 100
 
@@ -41,7 +42,11 @@ class NetworkChannel:
     headers: Mapping[str, str] = field(repr=False)
     timeout: float
     proxy: str | None = field(repr=False)
+    _patience: Patience = field(init=False, repr=False)
     _session: aiohttp.ClientSession | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.timeout)
 
     async def send(self, method: str, target: str, content: bytes | None) -> Answer:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target."""
@@ -50,10 +55,14 @@ class NetworkChannel:
         session = self._session or self._open()
         url = URL(self.base + target, encoded=True)
         try:
-            async with session.request(method, url, data=content, allow_redirects=False, proxy=self.proxy) as response:
-                return Answer(response.status, response.headers, await response.read())
+            with self._patience.wait():
+                return await self._exchange(session, method, url, content)
         except (aiohttp.ClientError, OSError) as error:
             raise as_httpx(error) from None  # its own words hold the address
+
+    async def _exchange(self, session: aiohttp.ClientSession, method: str, url: URL, content: bytes | None) -> Answer:
+        async with session.request(method, url, data=content, allow_redirects=False, proxy=self.proxy) as response:
+            return Answer(response.status, response.headers, await response.read())
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
