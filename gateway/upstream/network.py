@@ -1,4 +1,4 @@
-"""The way over the network: aiohttp, which costs a fraction of httpx's own pool a call (`bench/transports.py`).
+"""The way over the network: straight to the upstream (`http1.py`), or by aiohttp where a proxy stands between.
 
 TLS by the system's certificates (`SSL_CERT_FILE` names others), the proxy that the environment names but never for this
 machine itself, connections kept alive, at most 100 of them, and a bounded wait for one.
@@ -16,10 +16,10 @@ import httpx
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.channel import MAX_TARGET, Answer, Channel
+from gateway.upstream.http1 import open_http1
 from gateway.upstream.patience import Patience
-
-MAX_CONNECTIONS = 100
+from gateway.upstream.pool import MAX_CONNECTIONS
 
 Failure = httpx.TransportError | httpx.DecodingError
 
@@ -36,7 +36,7 @@ _AS_HTTPX: tuple[tuple[type[Exception], type[Failure]], ...] = (
 
 @dataclass(slots=True)
 class NetworkChannel:
-    """A channel to an address; `timeout` is seconds. Its connections are made when they are needed."""
+    """A channel to an address by a proxy; `timeout` is seconds. Its connections are made when they are needed."""
 
     base: str
     headers: Mapping[str, str] = field(repr=False)
@@ -87,10 +87,11 @@ def as_httpx(error: Exception) -> Failure:
     return ours(type(error).__name__)
 
 
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> NetworkChannel:
+def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
     """Open a channel to an address; `timeout` is seconds."""
     base = base_url.rstrip("/")
-    return NetworkChannel(base, headers, timeout, _proxy(base))
+    proxy = _proxy(base)
+    return NetworkChannel(base, headers, timeout, proxy) if proxy else open_http1(base, headers, timeout)
 
 
 def _proxy(url: str) -> str | None:
