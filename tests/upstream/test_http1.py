@@ -18,7 +18,7 @@ from gateway.upstream.channel import Answer
 from gateway.upstream.decoding import MAX_BODY
 from gateway.upstream.http1 import Http1Channel, open_http1
 from gateway.upstream.pool import MAX_CONNECTIONS
-from tests.raw_server import OK, Answers, hang_up, hang_up_midway, in_turn, say_nothing, serving
+from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, in_turn, say_nothing, serving
 
 HEADERS = {"authorization": "Bearer canary"}
 

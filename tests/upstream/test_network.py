@@ -13,7 +13,7 @@ import pytest
 
 from gateway.upstream.channel import BASE_HEADERS, Channel
 from gateway.upstream.network import NetworkChannel, as_httpx, open_network
-from tests.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
+from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
 Way = Callable[[str, Mapping[str, str], float], Channel]
 
