@@ -16,7 +16,7 @@ import uvloop
 
 from gateway.upstream.channel import over
 from gateway.upstream.http1 import open_http1
-from gateway.upstream.network import NetworkChannel
+from gateway.upstream.proxied import ProxiedChannel
 
 BODIES = {b"/small": b'"' + b"x" * 1_022 + b'"', b"/large": b'"' + b"x" * 120_000 + b'"'}
 CALLS = 2_000
@@ -62,7 +62,7 @@ async def _measure(url: str) -> None:
     async with AsyncExitStack() as stack:
         ways = {
             "httpx's own pool": over(httpx.AsyncHTTPTransport(), url, HEADERS, 10),
-            "aiohttp": NetworkChannel(url, HEADERS, 10, proxy=None),
+            "aiohttp": ProxiedChannel(url, HEADERS, 10, proxy=None),
             "gateway.upstream.http1": open_http1(url, HEADERS, 10),
         }
         for channel in ways.values():

@@ -12,14 +12,15 @@ import httpx
 import pytest
 
 from gateway.upstream.channel import BASE_HEADERS, Channel
-from gateway.upstream.network import NetworkChannel, as_httpx, open_network
+from gateway.upstream.network import open_network
+from gateway.upstream.proxied import ProxiedChannel, as_httpx
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
 Way = Callable[[str, Mapping[str, str], float], Channel]
 
 
 def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
-    return NetworkChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
+    return ProxiedChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
 
 
 @pytest.fixture(params=[open_network, by_aiohttp], ids=["straight", "aiohttp"])
