@@ -17,13 +17,15 @@ _SWITCHED = 101
 
 
 class Connection(asyncio.Protocol):
-    """Belongs to one caller at a time. `since` is when it was laid down last, by the loop's clock."""
+    """Belongs to one caller at a time."""
 
     __slots__ = (
         "_answer",
         "_fruitless",
         "_headed",
         "_headers",
+        "_laid_down",
+        "_loop",
         "_lost",
         "_parser",
         "_parts",
@@ -32,20 +34,19 @@ class Connection(asyncio.Protocol):
         "_transport",
         "is_open",
         "is_reusable",
-        "since",
     )
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self._lost = lost
+        self._loop = asyncio.get_running_loop()  # once: it is a system call on some Pythons
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._served = self._received = self._fruitless = 0
         self.is_open = self.is_reusable = False
-        self.since = 0.0
 
     async def ask(self, request: bytes) -> Answer:
         """Send a request and wait for its answer. Raises NetworkError, RemoteProtocolError or DecodingError."""
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer = self._loop.create_future()
         self._received = self._fruitless = 0
         self.on_message_begin()
         self._transport.write(request)
@@ -61,6 +62,14 @@ class Connection(asyncio.Protocol):
     def was_stale(self) -> bool:
         """Whether it had served before and ended before a byte of this answer came: the server had let go of it."""
         return self._served > 0 and not self._received
+
+    def lay_down(self) -> None:
+        """Begin to rest."""
+        self._laid_down = self._loop.time()
+
+    def rested(self) -> float:
+        """Give the seconds since it was laid down."""
+        return self._loop.time() - self._laid_down
 
     def close(self) -> None:
         """Hang up at once; whoever waits for an answer is told."""

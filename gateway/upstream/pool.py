@@ -61,7 +61,7 @@ class Pool:
     async def close(self) -> None:
         """Close every connection; whoever waits, for one or for an answer, is told."""
         self._is_closed = True
-        self._drop_rested(math.inf)
+        self._drop_rested(-math.inf)
         while self._waiting:
             self._places += 1
             self._pass_on(None)
@@ -71,7 +71,7 @@ class Pool:
 
     async def _place(self) -> Connection | None:
         """Find a connection, or a place for one."""
-        self._drop_rested(asyncio.get_running_loop().time() - self.kept_for)
+        self._drop_rested(self.kept_for)
         if self._idle:
             return self._idle.pop()
         if self._places < MAX_CONNECTIONS:
@@ -99,12 +99,12 @@ class Pool:
         if connection is None or self._is_closed:
             self._places -= 1
         else:
-            connection.since = asyncio.get_running_loop().time()
+            connection.lay_down()
             self._idle.append(connection)
 
-    def _drop_rested(self, before: float) -> None:
+    def _drop_rested(self, longer_than: float) -> None:
         """Close those that have rested too long: the first, as the last laid down is the first taken."""
-        while self._idle and self._idle[0].since < before:
+        while self._idle and self._idle[0].rested() > longer_than:
             self._idle.pop(0).close()
             self._places -= 1
 
