@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from gateway.cache.document import Document
-from gateway.engine.columns import Column, Want, generate, in_common, struct_field
+from gateway.engine.columns import Column, Remembering, Shape, Timestamp, Want, generate, in_common, struct_field
 from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
@@ -32,14 +32,6 @@ _serials = itertools.count()
 
 # An annotation, what a decoded value must still become, and what stands for nothing where null may not.
 Typed = tuple[Any, Finish | None, Callable[[], Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A selection compiled: the struct that a document decodes to, and what makes the answer's value of one."""
-
-    struct: Any
-    finish: Finish | None
 
 
 @dataclass(slots=True)
@@ -130,7 +122,6 @@ class Projector:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
         common = {key: in_common(several) for key, several in wants.items()}
-        shared = {key: want is not None for key, want in common.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
         struct = msgspec.defstruct(
             type_.name,
@@ -139,12 +130,12 @@ class Projector:
             kw_only=True,
             gc=False,
         )
-        direct = all(
-            column.finish is None and column.columns is None and shared[column.wants[0].key] for column in columns
-        )
+        shared = frozenset(key for key, want in common.items() if want is not None)
+        shape = Shape(struct, columns, slots, shared)
+        direct = all(column.is_plain and column.wants[0].key in shared for column in columns)
         if not as_tree and direct and [column.response_key for column in columns] == list(wants):
-            return Shape(struct, None)
-        return Shape(struct, generate(columns, slots, shared))
+            return shape
+        return replace(shape, finish=generate(shape))
 
     def _columns(self, type_: GraphQLObjectType, grouped: Mapping[str, Any]) -> list[Column]:
         return [self._column(type_, key, details) for key, details in grouped.items()]
@@ -183,8 +174,12 @@ class Projector:
 
     def _typed_column(self, response_key: str, reading: Reading, type_: GraphQLOutputType, details: Any) -> Column:
         inner, may_be_null = nullable(type_)
-        read, finish, empty = self._typed(inner, reading.convert, details)
         (key,) = reading.keys
+        if isinstance(inner, GraphQLObjectType):
+            part = self.shape(inner, self.selections.below(inner, details))
+            want = Want(key, part.struct | None) if may_be_null else Want(key, part.struct, part.struct)
+            return Column(response_key, [want], part=part if part.finish else None)
+        read, finish, empty = self._typed(inner, reading.convert, details)
         if may_be_null:
             return Column(response_key, [Want(key, read | None)], finish)
         return Column(response_key, [Want(key, read, empty, required=empty is None)], finish)
@@ -194,7 +189,7 @@ class Projector:
             wire_type = annotation(type_)
             return wire_type, None, lambda: wire_type["UNKNOWN"]
         if isinstance(type_, GraphQLScalarType):
-            return annotation(type_), _datetime(convert) if type_.name == "DateTime" else None, None
+            return annotation(type_), Timestamp(canonical_datetime, convert) if type_.name == "DateTime" else None, None
         if isinstance(type_, GraphQLList):
             return self._typed_list(type_, convert, details)
         if isinstance(type_, GraphQLObjectType):
@@ -216,23 +211,12 @@ class Projector:
 
 @cache
 def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Finish:
-    """Convert a text that has come before as it was then: pages repeat their URLs and ids."""
+    """Convert a value to what the graph answers."""
     complete = plain_leaf(type_)
-    remembered = lru_cache(maxsize=4_096)(lambda value: complete(convert(value)))
-    return lambda value: remembered(value) if value.__class__ is str else complete(convert(value))
+    return Remembering(
+        lru_cache(maxsize=4_096)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
+    )
 
 
 def _unless_null(finish: Finish | None) -> Finish | None:
     return None if finish is None else lambda value: None if value is None else finish(value)
-
-
-def _datetime(convert: Finish) -> Finish:
-    """Timestamps are text on both sides; one that cannot be read is noted by the type's own conversion."""
-
-    def finish(text: str | None) -> str | None:
-        if text is None:
-            return None
-        canonical = canonical_datetime(text)
-        return canonical if canonical is not None else convert(text)
-
-    return finish
