@@ -68,6 +68,11 @@ class Projection:
             document.keep_fragment(self.serial, known)
         return msgspec.Raw(known)
 
+    def encoded_value(self, value: DocumentType) -> msgspec.Raw:
+        """The same of an instance, which may read a part of a document that is another's."""
+        document: Document | None = value.__dict__.get("_document")
+        return self.encoded(document) if document else msgspec.Raw(encode(self.read(encode(value.__dict__["_data"]))))
+
     def encoded_members(self, members: Members[Any]) -> msgspec.Raw:
         """The same of members of pages, as one list; each page is read once."""
         parts = [self._encoded_page(page, members.key, places) for page, places in members.pages]
