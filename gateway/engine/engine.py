@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationType
@@ -19,7 +20,7 @@ from gateway.engine.incremental import Form
 from gateway.engine.operations import NoOperation, Operation, Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
-from gateway.engine.subscriptions import AnswerStream, open_source
+from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
 from gateway.errors import BadRequest
 from gateway.graph.journal import Journal
@@ -88,13 +89,17 @@ class Result(NamedTuple):
 
 @dataclass(slots=True)
 class Engine:
-    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan."""
+    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
+
+    Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
+    """
 
     schema: GraphQLSchema
     operations: Operations
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
@@ -190,9 +195,20 @@ class Engine:
         if isinstance(source, Sequence):
             return encode(respond(Result(None, source), context.journal))
 
+        is_traced = context.journal.trace is not None
+        shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
+
         async def answer(event: Any) -> bytes:
+            known = shared.find(event)
+            if known is not None:
+                self.counts["shared"] += 1
+                return known
             context = make_context()
-            return encode(respond(await self.execute(operation, given, context, event), context.journal))
+            response = respond(await self.execute(operation, given, context, event), context.journal)
+            body = encode(response)
+            if self.uses_plans and "errors" not in response and context.journal.is_blank:
+                shared.keep(event, body)
+            return body
 
         return AnswerStream(source, answer)
 
