@@ -18,23 +18,30 @@ from graphql import (
     OperationType,
     VariableNode,
     Visitor,
-    parse,
     specified_rules,
+    validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 from graphql.language import DirectiveNode, DocumentNode
-from strawberry.schema.schema import validate_document
+from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.compiler import Compiler
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
+from gateway.errors import AskedTooMuch
+from gateway.limits import DocumentLimits
 
 MAX_VARIANTS = 16
 COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
 STEERING = {"skip", "include"}
+MAX_ERRORS = 10
+MAX_SUGGESTIONS = 3  # errors of a document, for each of which it takes up to five milliseconds to find what is like it
+RULES: tuple[type[ASTValidationRule], ...] = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 _serials = itertools.count()
 
 
@@ -171,21 +178,45 @@ class _Steering(Visitor):
                 self.variables.append(argument.value.name.value)
 
 
-def prepare(schema: GraphQLSchema, text: str) -> Prepared:
-    """Parse and validate a document; whatever goes wrong is among its errors."""
-    try:
-        document = parse(text)
-        definitions = document.definitions
-        if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
-            return Prepared()
-        errors = validate_document(schema, document, tuple(specified_rules))
-        return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
-    except GraphQLError as error:
-        return Prepared(errors=(error,))
-    except RecursionError:
-        return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
-    except ValueError as error:
-        return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which documents are taken: how large they may be, whether they may ask for the schema, and be told what exists.
+
+    `suggests` says whether a name that does not exist is answered with those that are like it.
+    """
+
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
+    introspects: bool = True
+    suggests: bool = True
+
+    def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        """Parse and validate a document; whatever goes wrong is among its errors."""
+        try:
+            document = self.limits.parse(text)
+            definitions = document.definitions
+            if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
+                return Prepared()
+            errors = self._validate(schema, document)
+            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
+        except AskedTooMuch as error:
+            return _refused(error)
+        except GraphQLError as error:
+            return Prepared(errors=(error,))
+        except RecursionError:
+            return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
+        except ValueError as error:
+            return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _validate(self, schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+        rules = RULES if self.introspects else (*RULES, NoSchemaIntrospectionCustomRule)
+        errors = validate(schema, document, rules, MAX_ERRORS, hide_suggestions=True)
+        if self.suggests and 0 < len(errors) <= MAX_SUGGESTIONS:
+            return validate(schema, document, rules, MAX_SUGGESTIONS)
+        return errors
+
+
+def _refused(error: AskedTooMuch) -> Prepared:
+    return Prepared(errors=(GraphQLError(error.message, original_error=error),))
 
 
 def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operation, ...]:
@@ -219,6 +250,7 @@ class Operations:
     most: int = 1_000
     most_invalid: int = 100
     invalid_for: float = 10.0
+    admission: Admission = field(default_factory=Admission)
     clock: Callable[[], float] = time.monotonic
     _valid: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _invalid: OrderedDict[str, tuple[float, Prepared]] = field(default_factory=OrderedDict)
@@ -233,7 +265,11 @@ class Operations:
         until, refused = self._invalid.get(text, (0.0, None))
         if refused is not None and self.clock() < until:
             return refused
-        return self._keep(text, prepare(self.schema, text))
+        try:
+            self.admission.limits.check_bytes(text)
+        except AskedTooMuch as error:
+            return _refused(error)  # and not kept, for its size
+        return self._keep(text, self.admission.prepare(self.schema, text))
 
     def __len__(self) -> int:
         return len(self._valid) + len(self._invalid)

@@ -40,11 +40,12 @@ LEGACY_JSON = WholeType(b"application/json; charset=utf-8", 200)
 class Accepted(NamedTuple):
     """What a client takes: a whole answer as `whole`, unless that is None, and streams, the preferred one first.
 
-    A stream is taken only where it is named: no wildcard makes one.
+    A stream is taken only where it is named: no wildcard makes one. `is_named` says that one of them all is.
     """
 
     whole: WholeType | None
     streams: tuple[StreamType, ...] = ()
+    is_named: bool = False
 
 
 class _Range(NamedTuple):
@@ -60,11 +61,13 @@ def accepted(header: bytes | None) -> Accepted:
         return Accepted(LEGACY_JSON)
     ranges = list(_ranges(_bounded("Accept", header)))
     graphql, named = _weight(GRAPHQL_TYPE, ranges)
-    json, _ = _weight(JSON_TYPE, ranges)
+    json, is_json_named = _weight(JSON_TYPE, ranges)
     streams = [one for one in ranges if one.name in STREAM_TYPES and one.weight and not _is_deferred(one)]
     streams.sort(key=lambda one: -one.weight)
     return Accepted(
-        _whole(graphql, json, prefers_graphql=named), tuple(StreamType(one.name, one.parameters) for one in streams)
+        _whole(graphql, json, prefers_graphql=named),
+        tuple(StreamType(one.name, one.parameters) for one in streams),
+        is_named=named or is_json_named or bool(streams),
     )
 
 

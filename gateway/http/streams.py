@@ -13,6 +13,7 @@ from gateway.http.answering import Answering
 from gateway.http.endpoint import Streamed
 from gateway.http.framing import FRAMINGS, Framing
 from gateway.http.refusal import Refusal
+from gateway.http.reply import GUARDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def _headers(framing: Framing, request_id: str) -> list[tuple[bytes, bytes]]:
         (b"content-type", framing.content_type),
         (b"cache-control", b"no-store, no-transform"),
         (b"vary", b"accept"),
+        *GUARDS,
         (b"x-accel-buffering", b"no"),
         (b"x-request-id", request_id.encode()),
     ]
