@@ -129,7 +129,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
 
 
 def _socket_options(app: ASGIApp) -> dict[str, Any]:
-    """Ping twice a heartbeat; compress nothing, which would take 60 kB a connection."""
+    """Ping twice a heartbeat; compress nothing, which would take 40 kB a connection."""
     if not isinstance(app, Streaming):
         return {"ws": "none"}
     return {

@@ -84,7 +84,8 @@ class Settings(BaseModel):
     )
     gateway_operations: int = Field(1_000, description="How many operations are kept parsed and planned.", ge=0)
     gateway_answers: bool = Field(
-        default=False, description="Keep whole answers too, for as long as every document in them is fresh."
+        default=False,
+        description="Answer a request that comes again byte for byte before it is parsed, while it is true.",
     )
     gateway_persisted_bytes: int = Field(
         16_777_216, description="How large the store of automatic persisted queries may grow; 0 takes none.", ge=0

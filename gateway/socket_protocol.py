@@ -48,6 +48,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Forget the handshake, which is over: its headers are as large as all that is remembered of a subscription."""
         super().start_keepalive()
+        self.request.headers.clear()  # the parser holds it too
         del self.request, self.response
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -104,16 +104,19 @@ class Flights:
                 self.land(key, outcome)
         self._end(flight)
         for key, one in flight.still_waiting():
+            one.behind = None
             one.set_result(outcomes[key])
 
     def _left(self, flight: _Flight) -> None:
         """End a flight with the last who gave up waiting for it."""
         flight.aboard -= 1
-        if not flight.aboard and flight.task is not None:
+        task = flight.task
+        if not flight.aboard and task is not None:
             self._end(flight)
-            flight.task.cancel()
+            task.cancel()
 
     def _end(self, flight: _Flight) -> None:
+        flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:
                 del self._aloft[key]

@@ -1,14 +1,15 @@
-"""How a plan calls a resolver: at once where its arguments are simple, else as Strawberry does."""
+"""How a plan calls a resolver: at once, with arguments that are converted once where no variable is among them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, VariableNode, Visitor, visit
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as RawInfo
-from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.arguments import StrawberryArgument, convert_arguments
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 from strawberry.utils.str_converters import to_camel_case
@@ -18,6 +19,7 @@ from gateway.engine.plan import Call, Run, is_awaitable
 from gateway.engine.selection import Selections
 
 Arguments = Callable[[Run], Mapping[str, Any]]
+Convert = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,11 @@ def calling(place: Place) -> Call:
     if place.type is place.selections.schema.subscription_type:
         return lambda event, _run, _path: event
     resolver = place.definition.base_resolver
-    if resolver is None or resolver.parent_parameter or resolver.root_parameter or not _is_direct(place.definition):
+    if resolver is None or resolver.parent_parameter or resolver.root_parameter or place.definition.extensions:
         return _by_strawberry(place)
     function: Any = resolver.wrapped_func
     takes_self = resolver.self_parameter is not None
-    names = {_graphql_name(argument): argument.python_name for argument in place.definition.arguments}
-    arguments = _arguments(place, names)
+    arguments = _arguments(place, _conversion(place))
     if resolver.info_parameter is None:
         return _without_info(function, arguments, takes_self=takes_self)
     return _with_info(function, resolver.info_parameter.name, arguments, place, takes_self=takes_self)
@@ -97,8 +98,20 @@ def _by_strawberry(place: Place) -> Call:
     resolve = place.field.resolve
     if resolve is None:
         raise NotPlannable(place.name)
-    arguments = _arguments(place, {name: name for name in place.field.args})
+    arguments = _arguments(place, dict)
     return lambda source, run, path: resolve(source, place.raw_info(run, path), **arguments(run))
+
+
+def _conversion(place: Place) -> Convert:
+    """How arguments by their GraphQL names become a resolver's."""
+    arguments = place.definition.arguments
+    if all(map(_is_simple, arguments)):
+        names = {_graphql_name(argument): argument.python_name for argument in arguments}
+        return lambda given: {names[name]: value for name, value in given.items()}
+    converter = place.selections.schema._strawberry_schema.schema_converter  # type: ignore[attr-defined] # noqa: SLF001 - Strawberry's own
+    return partial(
+        convert_arguments, arguments=arguments, scalar_registry=converter.scalar_registry, config=converter.config
+    )
 
 
 def _without_info(function: Any, arguments: Arguments, *, takes_self: bool) -> Call:
@@ -115,27 +128,32 @@ def _with_info(function: Any, name: str, arguments: Arguments, place: Place, *, 
     return call
 
 
-def _arguments(place: Place, names: Mapping[str, str]) -> Arguments:
-    """The arguments of a call by their Python `names`: known beforehand, or read from the variables at each."""
+def _arguments(place: Place, convert: Convert) -> Arguments:
+    """The arguments of a call: known beforehand, or read from the variables at each."""
     node, field = place.nodes[0], place.field
 
     def read(run: Run) -> dict[str, Any]:
-        return {names[name]: value for name, value in get_argument_values(field, node, run.variable_values).items()}
+        return convert(get_argument_values(field, node, run.variable_values))
 
     if not _uses_variables(node):
-        known = read(Run(None, place.selections.variables))
+        try:
+            known = read(Run(None, place.selections.variables))
+        except Exception as error:  # whatever it is, graphql-core meets it again and gives it its place
+            raise NotPlannable(place.name) from error
         return lambda _run: known
-    plain = _plain_variables(node, names)
+    plain = _plain_variables(place)
     return read if plain is None else _remembering(read, plain)
 
 
-def _plain_variables(node: FieldNode, names: Mapping[str, str]) -> dict[str, str] | None:
-    """The variables of arguments that are just a variable, by Python name; None where one stands deeper."""
+def _plain_variables(place: Place) -> dict[str, str] | None:
+    """The variables of arguments that are just a variable, by Python name; None where one is more than that."""
+    arguments = {_graphql_name(argument): argument for argument in place.definition.arguments}
     plain = {}
-    for argument in node.arguments or ():
-        if isinstance(argument.value, VariableNode):
-            plain[names[argument.name.value]] = argument.value.name.value
-        elif _uses_variables(argument):
+    for given in place.nodes[0].arguments or ():
+        argument = arguments[given.name.value]
+        if isinstance(given.value, VariableNode) and _is_simple(argument):
+            plain[argument.python_name] = given.value.name.value
+        elif _uses_variables(given):
             return None
     return plain
 
@@ -154,10 +172,6 @@ def _remembering(read: Callable[[Run], dict[str, Any]], plain: Mapping[str, str]
         return {**first, **changing}
 
     return arguments
-
-
-def _is_direct(definition: StrawberryField) -> bool:
-    return not definition.extensions and all(map(_is_simple, definition.arguments))
 
 
 def _is_simple(argument: StrawberryArgument) -> bool:

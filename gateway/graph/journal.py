@@ -1,5 +1,6 @@
 """What one request notes while it is answered: upstream calls, stale documents, and errors beside data."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -60,6 +61,7 @@ class Journal:
     calls: dict[str, int]
     clock: Callable[[], float]
     reports_calls: bool = False
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     errors: list[GraphQLError] = field(default_factory=list)
     started: float = field(init=False)
     fresh_until: float = math.inf

@@ -16,16 +16,18 @@ K = TypeVar("K", bound=Hashable)
 class Once(Generic[K]):
     """Begins to load a thing when it is first asked for. Belongs to one request."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_loop")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop  # asked for once a request: on some Pythons each time is a system call
         self._known: dict[K, Waiting] = {}
 
-    def load(self, key: K, begin: Callable[[], Waiting]) -> Waiting:
-        """Wait for the document of a key."""
+    def load(self, key: K, begin: Callable[[Waiting], object]) -> Waiting:
+        """Wait for the document of a key, which `begin` sees to."""
         known = self._known.get(key)
         if known is None or known.cancelled():
-            known = self._known[key] = begin()
+            known = self._known[key] = Waiting(loop=self._loop)
+            begin(known)
         return known
 
     def has(self, key: K) -> bool:
@@ -34,7 +36,7 @@ class Once(Generic[K]):
 
     def prime(self, key: K, document: Document) -> None:
         """Let a document be what everybody gets who asks for this key from now on."""
-        known = self._known[key] = Waiting()
+        known = self._known[key] = Waiting(loop=self._loop)
         known.set_result(document)
 
     def clear(self) -> None:
@@ -43,27 +45,25 @@ class Once(Generic[K]):
 
 
 class Loader(Once[K]):
-    """Begins to load at the end of a step, with all that it asked for: `start` sees to all who wait, now or later."""
+    """Begins to load at the end of a step, with all that it asked for."""
 
-    __slots__ = ("_start", "_wanted")
+    __slots__ = ("_wanted",)
 
-    def __init__(self, start: Callable[[Mapping[K, Waiting]], None]) -> None:
-        super().__init__()
-        self._start = start
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self._wanted: dict[K, Waiting] = {}
 
-    def load_together(self, key: K) -> Waiting:
-        """Wait for the document of a key."""
+    def load_together(self, key: K, start: Callable[[Mapping[K, Waiting]], None]) -> Waiting:
+        """Wait for the document of a key; `start`, always the same, sees to all who wait, now or later."""
         known = self._known.get(key)
         if known is not None and not known.cancelled():
             return known
-        loop = asyncio.get_running_loop()
         if not self._wanted:
-            loop.call_soon(self._end_of_step)
-        waiting = self._known[key] = self._wanted[key] = Waiting(loop=loop)
+            self._loop.call_soon(self._end_of_step, start)
+        waiting = self._known[key] = self._wanted[key] = Waiting(loop=self._loop)
         return waiting
 
-    def _end_of_step(self) -> None:
+    def _end_of_step(self, start: Callable[[Mapping[K, Waiting]], None]) -> None:
         wanted = {key: waiting for key, waiting in self._wanted.items() if not waiting.done()}
         self._wanted.clear()
-        self._start(wanted)
+        start(wanted)

@@ -60,7 +60,7 @@ class _Gone(Exception):
 class Connection:
     """Listens to one client until either side has enough."""
 
-    __slots__ = ("_closed", "_ids", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks", "is_admitted")
+    __slots__ = ("_closed", "_ids", "_is_admitted", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
 
     def __init__(self, service: Service, subprotocol: Subprotocol, scope: Scope, receive: Receive, send: Send) -> None:
         self._service = service
@@ -71,13 +71,13 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids: dict[str, asyncio.Task[None]] = {}
         self._closed = False
-        self.is_admitted = False
+        self._is_admitted = False
 
     async def run(self) -> None:
         """Answer the client's operations; what is under way when it ends, ends with it."""
         try:
             await self._listen()
-        except (_Gone, OSError):
+        except _Gone:
             pass  # nobody is there to be told
         except Closing as closing:
             await self._stop()
@@ -102,7 +102,7 @@ class Connection:
     async def _listen(self) -> None:
         try:
             async with asyncio.timeout(self._service.limits.init_timeout):
-                while not self.is_admitted:
+                while not self._is_admitted:
                     await self._handle(await self._next_message())
         except TimeoutError:
             raise Closing(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout") from None
@@ -135,14 +135,14 @@ class Connection:
                 raise Closing(CloseCode.BAD_MESSAGE, "Invalid message: no client says its `type`.")
 
     async def _begin(self, message: Message) -> None:
-        if self.is_admitted:
+        if self._is_admitted:
             raise Closing(CloseCode.TOO_MANY_INITS, "Too many initialisation requests")
         await self._service.admit(self._scope, message.payload or {})
-        self.is_admitted = True
+        self._is_admitted = True
         await self._say("connection_ack")
 
     async def _start(self, id_: str, operation: Operation) -> None:
-        if not self.is_admitted:
+        if not self._is_admitted:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized")
         if id_ in self._ids:
             raise Closing(CloseCode.ID_IN_USE, f"Subscriber for {id_} already exists")
@@ -161,14 +161,17 @@ class Connection:
             task.cancel()
 
     async def _answer(self, id_: str, operation: Operation) -> None:
-        own_id = request_id(None)
+        with suppress(ShuttingDown, _Gone):  # the connection ends, and with it all that is under way
+            await self._answer_or_refuse(id_, operation, request_id(None))
+
+    async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str) -> None:
         try:
             asked = within(self._service.requests, operation)
             await self._send_answers(id_, with_document(asked, self._service.documents), own_id)
+        except (ShuttingDown, _Gone):
+            raise
         except Refusal as refusal:
             await self._refuse(id_, refusal, own_id)
-        except (ShuttingDown, OSError):
-            pass  # the connection ends, and with it all that is under way
         except Exception:
             log.exception("%s in request %s", INTERNAL, own_id)
             message = "The gateway failed here; its log tells more under this requestId."
@@ -201,7 +204,10 @@ class Connection:
     async def _say(self, type_: str, id_: str | None = None, payload: bytes | None = None) -> None:
         if self._closed:
             return
-        await self._send({"type": "websocket.send", "text": write(type_, id_, payload)})
+        try:
+            await self._send({"type": "websocket.send", "text": write(type_, id_, payload)})
+        except OSError:
+            raise _Gone from None
 
     async def _stop(self) -> None:
         """End all that is under way."""

@@ -36,9 +36,10 @@ class PrismClient:
         route = path("/scans/{}/scan-assets", scan_id)
         return self.upstream.get(self.kinds.scan_assets, scan_id, route, anew=anew, waiting=waiting)
 
-    def asset_urls(self, scan_id: str) -> Waiting:
+    def asset_urls(self, scan_id: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/asset-urls`: every signed URL."""
-        return self.upstream.get(self.kinds.asset_urls, scan_id, path("/scans/{}/asset-urls", scan_id))
+        route = path("/scans/{}/asset-urls", scan_id)
+        return self.upstream.get(self.kinds.asset_urls, scan_id, route, waiting=waiting)
 
     def asset_url(self, scan_id: str, asset_type: str) -> Waiting:
         """`GET /scans/{id}/asset-urls/{assetType}`: one signed URL as a JSON string, however it arrived."""

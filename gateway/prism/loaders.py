@@ -51,9 +51,9 @@ class PrismLoaders:
     def __init__(self, client: PrismClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
-        self._parts = Loader(self._start_parts)
-        self._every_url: Once[str] = Once()
-        self._single_urls = Loader(self._start_single_urls)
+        self._parts: Loader[Part] = Loader(journal.loop)
+        self._every_url: Once[str] = Once(journal.loop)
+        self._single_urls: Loader[Part] = Loader(journal.loop)
 
     def recorded(self, scan_id: str, name: str) -> Any:
         """A field of the scan's own record, or a promise of it. Raises UpstreamNotFound when Prism has no such scan."""
@@ -68,7 +68,7 @@ class PrismLoaders:
     def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
         kept = self._client.kept(self._client.kinds.scan, scan_id)
         if kept is None:
-            return promised(Promise(self._parts.load_together(Part(scan_id, RECORD)), read))
+            return promised(Promise(self._parts.load_together(Part(scan_id, RECORD), self._start_parts), read))
         return read(kept)
 
     def _read_record(self, outcome: Outcome) -> Document:
@@ -81,7 +81,9 @@ class PrismLoaders:
         """The status of each stage, or a promise of it; None before capture."""
         kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
         if kept is None:
-            return promised(Promise(self._parts.load_together(Part(scan_id, STAGES)), self._read_stages))
+            return promised(
+                Promise(self._parts.load_together(Part(scan_id, STAGES), self._start_parts), self._read_stages)
+            )
         return self._read_stages(kept)
 
     def _read_stages(self, outcome: Outcome) -> ScanAssets | None:
@@ -101,7 +103,7 @@ class PrismLoaders:
 
     def url(self, scan_id: str, asset_type: ScanAssetType) -> SignedUrl | None:
         """A promise of one signed URL; None when the scan has no such file."""
-        waiting = self._single_urls.load_together(Part(scan_id, asset_type.value))
+        waiting = self._single_urls.load_together(Part(scan_id, asset_type.value), self._start_single_urls)
         return promised(Promise(waiting, partial(self._read_url, MIME_TYPES.get(asset_type))))
 
     def _read_url(self, mime_type: str | None, outcome: Outcome) -> SignedUrl | None:

@@ -105,9 +105,9 @@ class ScenarioClient:
         asked: Query = {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
         return encode_query(asked)
 
-    def asset_page(self, asked: str) -> Waiting:
+    def asset_page(self, asked: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /assets`: one page, by what `asked_page` gave."""
-        return self.upstream.get(self.kinds.asset_page, asked, f"/assets?{asked}")
+        return self.upstream.get(self.kinds.asset_page, asked, f"/assets?{asked}", waiting=waiting)
 
     def kept_asset_page(self, asked: str) -> Document | None:
         """The same page where it is at hand and fresh; never calls."""
@@ -121,7 +121,7 @@ class ScenarioClient:
         fetch = self._fetch_each if self.upstream.credential.is_public else self._fetch_bulk
         self.upstream.load(self.kinds.asset, waiting, fetch)
 
-    def download_job(self, job_id: str, *, anew: bool = False) -> Waiting:
+    def download_job(self, job_id: str, waiting: Waiting | None = None, *, anew: bool = False) -> Waiting:
         """`GET /assets/download/{jobId}`: how far a batch is."""
         route = path("/assets/download/{}", job_id)
 
@@ -129,7 +129,7 @@ class ScenarioClient:
             body = await self.upstream.call("GET", route, query=self._project)
             return {id_: self._with_id(body, "jobId", id_) for id_ in ids}
 
-        return self.upstream.load_one(self.kinds.download_job, job_id, fetch, anew=anew)
+        return self.upstream.load_one(self.kinds.download_job, job_id, fetch, waiting, anew=anew)
 
     async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
         """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""

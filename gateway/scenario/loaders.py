@@ -30,15 +30,15 @@ class ScenarioLoaders:
         self.client = client
         self._journal = journal
         self._seen: list[Document] = []
-        self._assets: Loader[str] = Loader(self._start_assets)
-        self._pages: Once[str] = Once()
-        self._jobs: Once[str] = Once()
+        self._assets: Loader[str] = Loader(journal.loop)
+        self._pages: Once[str] = Once(journal.loop)
+        self._jobs: Once[str] = Once(journal.loop)
 
     def asset(self, asset_id: str) -> Asset | None:
         """One asset, or a promise of it; those asked for in the same step of the request come in one call."""
         kept = self.client.upstream.peek(self.client.kinds.asset, asset_id) or self._on_a_page(asset_id)
         if kept is None:
-            return promised(Promise(self._assets.load_together(asset_id), self._read_asset))
+            return promised(Promise(self._assets.load_together(asset_id, self._start_assets), self._read_asset))
         return self._read_asset(kept)
 
     def _read_asset(self, outcome: Outcome) -> Asset | None:

@@ -41,10 +41,14 @@ class Patience:
     seconds: float
     _waits: dict[Wait, None] = field(default_factory=dict)
     _timer: asyncio.TimerHandle | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def wait(self) -> Wait:
         """Wait for one call of this task."""
-        task = asyncio.current_task()
+        task = None if self._loop is None else asyncio.current_task(self._loop)
+        if task is None:
+            self._loop = asyncio.get_running_loop()  # which is a system call on some Pythons
+            task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can be kept waiting")
         return Wait(self, task, task.get_loop().time() + self.seconds, task.cancelling())

@@ -131,9 +131,11 @@ class Upstream:
         bring = self.store.refresh if anew else self.store.load
         bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
 
-    def load_one(self, kind: Kind, id_: str, fetch: Fetch, *, anew: bool = False) -> Waiting:
+    def load_one(
+        self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
+    ) -> Waiting:
         """Give one document likewise."""
-        waiting = Waiting()
+        waiting = waiting or Waiting()
         self.load(kind, {id_: waiting}, fetch, anew=anew)
         return waiting
 

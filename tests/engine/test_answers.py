@@ -1,9 +1,7 @@
-"""Whole answers, where the settings want them kept: as fresh as their least fresh document."""
+"""Kept answers: true for as long as every document in them is the one that is kept, and fresh."""
 
 from gateway.sandbox import Fault
 from tests.world import World, world
-
-ON = {"gateway_answers": True}
 
 
 async def ask(gateway: World, scan_id: str) -> object:
@@ -14,7 +12,7 @@ async def ask(gateway: World, scan_id: str) -> object:
 
 
 async def test_an_answer_is_kept_until_its_least_fresh_document_is_not() -> None:
-    async with world(ON) as gateway:
+    async with world() as gateway:
         scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
         first = await ask(gateway, scan_id)
         assert len(gateway.calls) == 2
@@ -26,14 +24,41 @@ async def test_an_answer_is_kept_until_its_least_fresh_document_is_not() -> None
         assert gateway.app.state.engine.counts["planned"] == 2
 
 
+async def test_an_answer_goes_with_any_document_in_it_that_is_fetched_anew() -> None:
+    async with world() as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        query, other = (
+            f'{{ scan(scanId: "{scan_id}") {{ assets {{ {field} }} }} }}' for field in ("isReady", "isFinal")
+        )
+        counts = gateway.app.state.engine.counts
+        for _ in range(3):
+            await gateway.data(query)
+        assert (counts["planned"], counts["kept"]) == (1, 2)
+        gateway.clock.advance(1)
+        gateway.headers["cache-control"] = "no-cache"
+        await gateway.data(other)
+        del gateway.headers["cache-control"]
+        assert await gateway.data(query) == {"scan": {"assets": {"isReady": True}}}
+        assert (counts["planned"], counts["kept"]) == (3, 2)
+
+
+async def test_nothing_is_kept_where_no_document_is() -> None:
+    async with world({"gateway_cache_bytes": 0}) as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        for _ in range(2):
+            await ask(gateway, scan_id)
+        assert gateway.app.state.engine.counts["kept"] == 0
+        assert len(gateway.calls) == 4
+
+
 async def test_other_variables_have_another_answer() -> None:
-    async with world(ON) as gateway:
+    async with world() as gateway:
         ready, other = gateway.sandbox.prism.scan_ids("READY")[0], gateway.sandbox.prism.scan_ids("FAILED")[0]
         assert await ask(gateway, ready) != await ask(gateway, other)
 
 
 async def test_an_answer_with_an_error_is_not_kept() -> None:
-    async with world(ON) as gateway:
+    async with world() as gateway:
         gateway.sandbox.faults.add(Fault(upstream="prism", status=503, times=1))
         query = '{ scan(scanId: "missing") { assets { isReady } } }'
         assert "errors" in await gateway.execute(query)
@@ -41,7 +66,7 @@ async def test_an_answer_with_an_error_is_not_kept() -> None:
 
 
 async def test_a_change_takes_every_kept_answer_with_it() -> None:
-    async with world(ON) as gateway:
+    async with world() as gateway:
         asset_id = gateway.asset_ids[0]
         query = f'{{ asset(assetId: "{asset_id}") {{ metadata {{ lockExpiresAt }} }} }}'
         before = await gateway.data(query)
@@ -56,7 +81,7 @@ async def test_a_change_takes_every_kept_answer_with_it() -> None:
 
 
 async def test_a_kept_answer_still_says_what_it_took() -> None:
-    async with world({**ON, "gateway_report_calls": True}) as gateway:
+    async with world({"gateway_report_calls": True}) as gateway:
         calls = [
             (await gateway.execute("{ assets(first: 1) { nodes { assetId } } }"))["extensions"]["upstreamCalls"]
             for _ in range(2)

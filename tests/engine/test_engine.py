@@ -1,12 +1,15 @@
 """Operations are prepared once; what is planned, what is not, and what leaves its plan."""
 
+import asyncio
 import gc
 import json
 
 import pytest
 from graphql import get_introspection_query
 
+from gateway.bench.upstream import Recorded
 from gateway.cache.document import FRAGMENT_OVERHEAD, Document
+from gateway.engine.engine import Asked
 from gateway.engine.operations import MAX_VARIANTS, Operations
 from gateway.graph.ids import global_id
 from gateway.sandbox import Fault
@@ -169,3 +172,25 @@ async def test_a_plan_that_is_left_leaves_nothing_behind_that_nobody_awaits(gate
     await gateway.data(query, cold=gateway.asset_ids[0])
     gc.collect()  # a coroutine that nobody awaited warns when it is collected, and warnings are errors
     assert counts(gateway) == {"left": 1}
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    async with world({"gateway_cache_bytes": 0}) as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        engine, context = gateway.app.state.engine, gateway.gateway.context
+        text = f"""{{
+            scan(scanId: "{scan_id}") {{ status assets {{ isReady }} assetUrls {{ model }} }}
+            asset(assetId: "{gateway.asset_ids[0]}") {{ url }}
+            assets(first: 2) {{ nodes {{ assetId }} }} }}"""
+        for upstream in (gateway.gateway.prism.upstream, gateway.gateway.scenario.upstream):
+            upstream.channel = Recorded(upstream.channel)  # httpx and the sandbox leave some themselves
+        for _ in range(3):
+            await engine.answer(Asked(text), lambda: context("request"))
+        gc.collect()
+        gc.disable()
+        for _ in range(10):
+            await engine.answer(Asked(text), lambda: context("request"))
+        await asyncio.sleep(0)
+        left = gc.collect()
+        gc.enable()
+        assert left == 0

