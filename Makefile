@@ -41,11 +41,19 @@ $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 
 # Other people's clients, which tests run; without Node those tests are skipped.
 CLIENTS := tests/clients/node_modules/.package-lock.json
-clients: $(shell command -v npm >/dev/null && echo $(CLIENTS))
+ARIADNE := tests/clients/.venv/bin/ariadne-codegen
+clients: $(ARIADNE) $(shell command -v npm >/dev/null && echo $(CLIENTS))
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@echo "installing the clients that the tests use …"
-	@cd tests/clients && npm ci --no-audit --no-fund --loglevel=error
+	@cd tests/clients && npm ci --prefer-offline --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Its generator of clients needs an older graphql-core than the gateway, so it has an environment of its own.
+$(ARIADNE): .venv/bin/python tests/clients/requirements.txt
+	@echo "installing ariadne-codegen …"
+	@$(PYTHON) -m venv --without-pip tests/clients/.venv
+	@$(BIN)/pip --python tests/clients/.venv install -q -r tests/clients/requirements.txt
 	@touch $@
 
 .venv/bin/python:
@@ -66,4 +74,4 @@ constraints: .venv/dev  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
 
 clean:
-	rm -rf .venv artifacts gateway/http/static graphiql/node_modules tests/clients/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv artifacts gateway/http/static graphiql/node_modules tests/clients/node_modules tests/clients/.venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphql import (
@@ -13,6 +14,7 @@ from graphql import (
     GraphQLSchema,
     build_schema,
     find_breaking_changes,
+    is_named_type,
 )
 from strawberry import Schema
 
@@ -52,6 +54,20 @@ def test_everything_has_a_description(served: Schema) -> None:
             }
         lacking += [place for place, description in places.items() if not description]
     assert lacking == []
+
+
+def test_every_type_is_as_flat_as_introspection_reads_it() -> None:
+    """Clients ask for lists and non-nulls seven deep, as graphql-js long did, and cannot build what is deeper."""
+    deep = []
+    for name, type_ in current().type_map.items():
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            deep += [f"{name}.{field}" for field, its in type_.fields.items() if depth(its.type) > 7]
+    assert deep == []
+
+
+def depth(type_: Any) -> int:
+    """How many lists and non-nulls are around a named type."""
+    return 0 if is_named_type(type_) else 1 + depth(type_.of_type)
 
 
 def test_every_field_of_metadata_and_of_properties_is_there() -> None:

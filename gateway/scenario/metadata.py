@@ -47,7 +47,9 @@ class AssetMetadata(DocumentType):
     color_mode: str | None = wire("Whether a vectorization is in colour or in black and white.")
     color_precision: float | None = wire("Bits that a vectorization keeps of each colour channel.")
     concepts: list[MetadataConcept] | None = wire("The LoRAs that styled the image, for editing with FLUX.1 Kontext.")
-    contours: list[list[list[list[float]]]] | None = wire("The outlines of what a segmentation found, as points.")
+    contours: list[list[list[list[float]]] | None] | None = wire(
+        "The outlines of what a segmentation found, as points."
+    )
     control_end: float | None = wire("The step at which the control image stops steering.")
     copied_at: datetime | None = wire("When the asset was copied into this project.")
     corner_threshold: float | None = wire("The least angle, in degrees, that a vectorization takes for a corner.")

@@ -12,13 +12,13 @@ COURSE = ["PENDING", "QUEUED", "WARMING_UP", "IN_PROGRESS", "FINALIZING", "SUCCE
 
 
 async def test_graphiql_queries_completes_and_subscribes_from_its_own_origin(
-    url: str, node: Node, browser: str
+    demo_url: str, node: Node, browser: str
 ) -> None:
-    seen = await node("graphiql.mjs", url, browser, str(SCREENSHOTS))
-    assert (seen["complaints"], seen["origins"]) == ([], [url.removesuffix("/graphql")])
+    seen = await node("graphiql.mjs", demo_url, browser, str(SCREENSHOTS))
+    assert (seen["complaints"], seen["origins"]) == ([], [demo_url.removesuffix("/graphql")])
     assert seen["tabs"] == ["Join", "Page", "Download", "LiveDownload", "LiveScan"]
     for name in ("paged", "join", "completed"):
-        assert seen[name]["answer"]["data"] == await data_of(url, seen[name]["request"])
+        assert seen[name]["answer"]["data"] == await data_of(demo_url, seen[name]["request"])
     assert seen["paged"]["request"]["operationName"] == "Page"
     assert seen["join"]["answer"]["extensions"] == {"upstreamCalls": {"prism": 2, "scenario": 3}}
     assert seen["offered"] == ["deviceConfigName"]

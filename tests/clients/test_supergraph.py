@@ -13,7 +13,7 @@ from tests.clients.conftest import Node
 PACK = 'mutation { requestBatchDownload(input: { assetIds: ["%s"] }) { downloadJob { jobId } } }'
 
 
-@pytest.mark.parametrize("url", [{"gateway_federation": True}], indirect=True)
+@pytest.mark.parametrize("url", [{"gateway_federation": True, "gateway_report_calls": True}], indirect=True)
 async def test_a_supergraph_of_the_gateway_and_another_subgraph_composes_and_answers(url: str, node: Node) -> None:
     sandbox = Sandbox()  # the same data as behind the gateway
     scan_ids, asset_ids = sandbox.prism.scan_ids("READY")[:2], sorted(sandbox.scenario.assets)[:2]
