@@ -35,7 +35,7 @@ from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
-from gateway.limits import DocumentLimits, RequestLimits
+from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -204,7 +204,9 @@ def create_app(
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
+    joins_calls = not gateway.scenario.upstream.credential.is_public
+    most = settings.limits(CostLimits)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)

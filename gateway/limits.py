@@ -124,6 +124,13 @@ class CostLimits:
     upstream_calls: int = 300
     objects: int = 10_000
 
+    def check(self, upstream_calls: int, objects: int) -> None:
+        """Refuse an operation for what it could cause. Raises AskedTooMuch."""
+        if upstream_calls > self.upstream_calls:
+            raise AskedTooMuch("upstream_calls", self.upstream_calls, upstream_calls)
+        if objects > self.objects:
+            raise AskedTooMuch("objects", self.objects, objects)
+
 
 class _Size(NamedTuple):
     """What a selection set comes to with its fragments in their places."""

@@ -30,10 +30,12 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.compiler import Compiler
+from gateway.engine.cost import Costing, Costs
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
 from gateway.errors import AskedTooMuch
+from gateway.graph.cost import Estimate
 from gateway.limits import DocumentLimits
 
 MAX_VARIANTS = 16
@@ -61,6 +63,7 @@ class Operation:
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
+    costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
     serial: int = field(default_factory=_serials.__next__)
 
     @property
@@ -98,6 +101,21 @@ class Operation:
                 return None
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
+
+    def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
+        """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
+        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        costing = self.costings.get(choice)
+        if costing is None:
+            costing = self._costing(variables, joined=joined)
+            if len(self.costings) < MAX_VARIANTS:
+                self.costings[choice] = costing
+        return costing.estimate(variables.coerced)
+
+    def _costing(self, variables: VariableValues, *, joined: bool) -> Costing:
+        selections = Selections(self.schema, self.definition, self.fragments, variables)
+        root = self.schema.get_root_type(self.kind)
+        return Costing((), joined, varies=False) if root is None else Costs(selections, joined=joined).operation(root)
 
     def _compile(self, variables: VariableValues) -> ObjectPlan | None:
         selections = Selections(self.schema, self.definition, self.fragments, variables)
