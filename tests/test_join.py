@@ -32,8 +32,8 @@ async def test_a_scans_stages_its_urls_and_250_assets_take_two_calls_to_prism_an
     assert len({node["assetId"] for node in data["assets"]["nodes"]}) == 250
     assert data["assets"]["pageInfo"] == {"hasNextPage": True}
     assert gateway.calls == [
-        ("GET", f"/scans/{scan_id}/scan-assets"),
         ("GET", f"/scans/{scan_id}/asset-urls"),
+        ("GET", f"/scans/{scan_id}/scan-assets"),
         ("GET", "/assets"),
         ("GET", "/assets"),
         ("GET", "/assets"),

@@ -1,9 +1,10 @@
 """How a query becomes bytes.
 
     text ── operations.py ──▶ parsed, validated and planned once, found by its text ever after
+    asked before ── answers.py ──▶ the same bytes, while every document in them is the one that is kept, and fresh
     variables ── engine.py ──▶ coerced; those that steer @skip and @include choose the plan
-    plan ── plan.py ──▶ resolvers are called, beside each other; they return documents
-    document ── projection.py ──▶ the selected fields, decoded in C, encoded once and kept with the document
+    plan ── plan.py ──▶ resolvers are called (calling.py), beside each other; they return documents, or promises
+    document ── projection.py ──▶ the selected fields (columns.py), decoded in C, encoded once and kept with it
     subscription ── subscriptions.py ──▶ each event of its source is the root of one execution
     answer ── engine.py ──▶ bytes
 

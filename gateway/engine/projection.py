@@ -20,46 +20,18 @@ from graphql import (
 )
 
 from gateway.cache.document import Document
-from gateway.engine.leaves import TEXTS, Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
+from gateway.engine.columns import Column, Remembering, Shape, Timestamp, Want, generate, in_common, struct_field
+from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
 from gateway.graph.members import Members
 
 encode = msgspec.json.Encoder().encode
-MISSING = msgspec.Raw(b"")
 _serials = itertools.count()
 
 # An annotation, what a decoded value must still become, and what stands for nothing where null may not.
 Typed = tuple[Any, Finish | None, Callable[[], Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A value that a column wants of a key: how it is decoded, and what stands for it when the key is missing."""
-
-    key: str
-    annotation: Any
-    default: Callable[[], Any] | None = None
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A response key: the values that it is made of, and what makes it of them, or the columns of its object."""
-
-    response_key: str
-    wants: Sequence[Want]
-    finish: Callable[..., Any] | None = None
-    columns: "Sequence[Column] | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A selection compiled: the struct that a document decodes to, and what makes the answer's value of one."""
-
-    struct: Any
-    finish: Finish | None
 
 
 @dataclass(slots=True)
@@ -144,22 +116,21 @@ class Projector:
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        common = {key: _common(several) for key, several in wants.items()}
-        shared = {key: want is not None for key, want in common.items()}
+        common = {key: in_common(several) for key, several in wants.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
         struct = msgspec.defstruct(
             type_.name,
-            [_struct_field(slots[key], want) for key, want in common.items()],
+            [struct_field(slots[key], want) for key, want in common.items()],
             rename={slot: key for key, slot in slots.items()},
             kw_only=True,
             gc=False,
         )
-        direct = all(
-            column.finish is None and column.columns is None and shared[column.wants[0].key] for column in columns
-        )
+        shared = frozenset(key for key, want in common.items() if want is not None)
+        shape = Shape(struct, columns, slots, shared)
+        direct = all(column.is_plain and column.wants[0].key in shared for column in columns)
         if not as_tree and direct and [column.response_key for column in columns] == list(wants):
-            return Shape(struct, None)
-        return Shape(struct, _generate(columns, slots, shared))
+            return shape
+        return replace(shape, finish=generate(shape))
 
     def _columns(self, type_: GraphQLObjectType, grouped: Mapping[str, Any]) -> list[Column]:
         return [self._column(type_, key, details) for key, details in grouped.items()]
@@ -198,8 +169,12 @@ class Projector:
 
     def _typed_column(self, response_key: str, reading: Reading, type_: GraphQLOutputType, details: Any) -> Column:
         inner, may_be_null = nullable(type_)
-        read, finish, empty = self._typed(inner, reading.convert, details)
         (key,) = reading.keys
+        if isinstance(inner, GraphQLObjectType):
+            part = self.shape(inner, self.selections.below(inner, details))
+            want = Want(key, part.struct | None) if may_be_null else Want(key, part.struct, part.struct)
+            return Column(response_key, [want], part=part if part.finish else None)
+        read, finish, empty = self._typed(inner, reading.convert, details)
         if may_be_null:
             return Column(response_key, [Want(key, read | None)], finish)
         return Column(response_key, [Want(key, read, empty, required=empty is None)], finish)
@@ -209,7 +184,7 @@ class Projector:
             wire_type = annotation(type_)
             return wire_type, None, lambda: wire_type["UNKNOWN"]
         if isinstance(type_, GraphQLScalarType):
-            return annotation(type_), _datetime(convert) if type_.name == "DateTime" else None, None
+            return annotation(type_), Timestamp(canonical_datetime, convert) if type_.name == "DateTime" else None, None
         if isinstance(type_, GraphQLList):
             return self._typed_list(type_, convert, details)
         if isinstance(type_, GraphQLObjectType):
@@ -229,84 +204,14 @@ class Projector:
         return annotated, lambda values: None if values is None else [each(value) for value in values], list
 
 
-def _common(several: Sequence[Want]) -> Want | None:
-    """What serves all who want a key; None where each must decode it for itself.
-
-    Who wants anything takes a text as well as who wants just that; one that is none leaves the plan either way.
-    """
-    exact = [want for want in several if want.annotation is not Any] or several
-    is_one = all(want == exact[0] for want in exact)
-    return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
-
-
-def _struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
-    """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
-    if want is None:
-        return (slot, msgspec.Raw, MISSING)
-    if want.required:
-        return (slot, want.annotation)
-    return (slot, want.annotation, msgspec.field(default_factory=want.default) if want.default else None)
-
-
-def _generate(columns: Sequence[Column], slots: Mapping[str, str], shared: Mapping[str, bool]) -> Finish:
-    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
-    names: dict[str, Any] = {}
-
-    def named(value: Any) -> str:
-        names[f"n{len(names)}"] = value
-        return f"n{len(names) - 1}"
-
-    def value(want: Want) -> str:
-        slot = f"s.{slots[want.key]}"
-        return slot if shared[want.key] else f"{named(_decode_apart(want))}({slot})"
-
-    def made(column: Column) -> str:
-        if column.columns is not None:
-            return object_(column.columns)
-        values = ", ".join(map(value, column.wants))
-        return values if column.finish is None else f"{named(column.finish)}({values})"
-
-    def object_(columns: Sequence[Column]) -> str:
-        return f"{{{', '.join(f'{column.response_key!r}: {made(column)}' for column in columns)}}}"
-
-    # Response keys are GraphQL names, which the lexer let through, and slots are ours: nothing else is in this source.
-    exec(f"def finish(s): return {object_(columns)}", names)  # noqa: S102 - see above
-    finish: Finish = names["finish"]
-    return finish
-
-
-def _decode_apart(want: Want) -> Finish:
-    decode = msgspec.json.Decoder(want.annotation).decode
-
-    def read(raw: msgspec.Raw) -> Any:
-        if raw:
-            return decode(raw)
-        if want.required:
-            raise msgspec.ValidationError
-        return want.default() if want.default else None
-
-    return read
-
-
 @cache
 def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Finish:
-    """Convert a text that has come before as it was then: pages repeat their URLs and ids."""
+    """Convert a value to what the graph answers."""
     complete = plain_leaf(type_)
-    remembered = lru_cache(maxsize=4_096)(lambda value: complete(convert(value)))
-    return lambda value: remembered(value) if value.__class__ is str else complete(convert(value))
+    return Remembering(
+        lru_cache(maxsize=4_096)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
+    )
 
 
 def _unless_null(finish: Finish | None) -> Finish | None:
     return None if finish is None else lambda value: None if value is None else finish(value)
-
-
-def _datetime(convert: Finish) -> Finish:
-    """Timestamps are text on both sides; one that cannot be read is noted by the type's own conversion."""
-
-    def finish(text: str | None) -> str | None:
-        if text is None:
-            return None
-        canonical = canonical_datetime(text)
-        return canonical if canonical is not None else convert(text)
-
-    return finish

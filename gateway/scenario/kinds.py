@@ -33,14 +33,13 @@ class _Signed(msgspec.Struct, rename="camel"):
     last_frame: _Image | None = None
     metadata: _Metadata | None = None
 
-    def urls(self) -> Iterator[Any]:
-        yield self.url
+    def add_urls(self, urls: list[Any]) -> None:
+        urls.append(self.url)
         if self.original_file_url is not None:
-            yield self.original_file_url
+            urls.append(self.original_file_url)
         canvas = None if self.metadata is None else self.metadata.thumbnail
-        for image in (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas):
-            if image is not None:
-                yield image.url
+        images = (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas)
+        urls += [image.url for image in images if image is not None]
 
 
 class _Listed(_Signed, rename="camel"):
@@ -90,6 +89,13 @@ class _Job(msgspec.Struct, rename="camel"):
     download_url: Any = None
 
 
+def _urls(assets: Sequence[_Signed]) -> list[Any]:
+    urls: list[Any] = []
+    for asset in assets:
+        asset.add_urls(urls)
+    return urls
+
+
 def _all_urls(value: Any) -> Iterator[str]:
     """Every text under a `url` or `originalFileUrl`, wherever it stands in a document of an unexpected shape."""
     if isinstance(value, dict):
@@ -114,7 +120,7 @@ class ScenarioKinds:
 
     def _asset(self, body: bytes, _now: float) -> Lifetime:
         try:
-            first = first_expiry(msgspec.json.decode(body, type=_Signed).urls())
+            first = first_expiry(_urls([msgspec.json.decode(body, type=_Signed)]))
         except msgspec.ValidationError:
             first = first_expiry(_all_urls(msgspec.json.decode(body, type=dict[str, Any])))
         return Lifetime(self.freshness.asset, self.freshness.asset_stale, first)
@@ -125,7 +131,7 @@ class ScenarioKinds:
         except msgspec.ValidationError:
             first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Odd).assets))
             return Lifetime(self.freshness.page, self.freshness.page_stale, first)
-        first = first_expiry([url for asset in page.assets for url in asset.urls()])
+        first = first_expiry(_urls(page.assets))
         index = _index([asset.id for asset in page.assets], page.next_pagination_token)
         return Lifetime(self.freshness.page, self.freshness.page_stale, first, {"index": index})
 

@@ -149,6 +149,7 @@ class Upstream:
                 answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
+        log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, path_, self._refusal(answer))
         if not _is_utf8(answer.body):
@@ -252,5 +253,5 @@ class Upstream:
         )
 
     def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
-        log.warning("%s %s %s: %s", self.name, method, path_, error.code)
+        log.warning("%s %s %s: %s", self.name, method, path_.partition("?")[0], error.code)
         return error

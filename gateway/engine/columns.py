@@ -1,0 +1,165 @@
+"""What a selection wants of a document's keys, and the function, generated, that makes its object of the values."""
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.engine.leaves import TEXTS, Finish
+
+MISSING = msgspec.Raw(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A value that a column wants of a key: how it is decoded, and what stands for it when the key is missing."""
+
+    key: str
+    annotation: Any
+    default: Callable[[], Any] | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A finish that knows texts it has met before: pages repeat their URLs and ids."""
+
+    remembered: Finish
+    otherwise: Finish
+
+    def __call__(self, value: Any) -> Any:
+        """Finish a value."""
+        return self.remembered(value) if value.__class__ is str else self.otherwise(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A finish for timestamps, which are text on both sides; None from `canonical` is left to `otherwise`."""
+
+    canonical: Finish
+    otherwise: Finish
+
+    def __call__(self, text: str | None) -> Any:
+        """Finish a value."""
+        return None if text is None else self.canonical(text) or self.otherwise(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A response key: the values that it is made of, and what makes it of them.
+
+    That may be an object: of columns that stand in this very document, or of a `part` of it that is its one value.
+    """
+
+    response_key: str
+    wants: Sequence[Want]
+    finish: Callable[..., Any] | None = None
+    columns: "Sequence[Column] | None" = None
+    part: "Shape | None" = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is the answer's as it is decoded."""
+        return self.finish is None and self.columns is None and self.part is None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A selection compiled: the struct that a document decodes to, and what makes the answer's value of one.
+
+    `slots` are the struct's names for the document's keys; those in `shared` are decoded at once, others are kept raw.
+    """
+
+    struct: Any
+    columns: Sequence[Column]
+    slots: Mapping[str, str]
+    shared: AbstractSet[str]
+    finish: Finish | None = None
+
+
+def in_common(several: Sequence[Want]) -> Want | None:
+    """What serves all who want a key; None where each must decode it for itself.
+
+    Who wants anything takes a text as well as who wants just that; one that is none leaves the plan either way.
+    """
+    exact = [want for want in several if want.annotation is not Any] or several
+    is_one = all(want == exact[0] for want in exact)
+    return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
+
+
+def struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
+    """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
+    if want is None:
+        return (slot, msgspec.Raw, MISSING)
+    if want.required:
+        return (slot, want.annotation)
+    return (slot, want.annotation, msgspec.field(default_factory=want.default) if want.default else None)
+
+
+def generate(shape: Shape) -> Finish:
+    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
+    writer = _Writer()
+    # Response keys are GraphQL names, which the lexer let through; all else in this source is ours.
+    exec(f"def finish(s): return {writer.object(shape, shape.columns, 's')}", writer.names)  # noqa: S102 - see above
+    finish: Finish = writer.names["finish"]
+    return finish
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes expressions; `names` are what they use. Simple calls are written out, which spares one a value."""
+
+    names: dict[str, Any] = field(default_factory=dict)
+
+    def object(self, shape: Shape, columns: Sequence[Column], source: str) -> str:
+        items = [f"{column.response_key!r}: {self._made(shape, column, source)}" for column in columns]
+        return f"{{{', '.join(items)}}}"
+
+    def _made(self, shape: Shape, column: Column, source: str) -> str:
+        if column.columns is not None:
+            return self.object(shape, column.columns, source)
+        values = [self._value(shape, want, source) for want in column.wants]
+        if column.part is not None:
+            each = self._name()
+            return (
+                f"(None if ({each} := {values[0]}) is None else {self.object(column.part, column.part.columns, each)})"
+            )
+        return ", ".join(values) if column.finish is None else self._finished(column.finish, values)
+
+    def _finished(self, finish: Callable[..., Any], values: Sequence[str]) -> str:
+        if isinstance(finish, Remembering):
+            each, known, other = self._name(), self._named(finish.remembered), self._named(finish.otherwise)
+            return f"({known}({each}) if ({each} := {values[0]}).__class__ is str else {other}({each}))"
+        if isinstance(finish, Timestamp):
+            each, canonical, other = self._name(), self._named(finish.canonical), self._named(finish.otherwise)
+            return f"(None if ({each} := {values[0]}) is None else {canonical}({each}) or {other}({each}))"
+        return f"{self._named(finish)}({', '.join(values)})"
+
+    def _value(self, shape: Shape, want: Want, source: str) -> str:
+        value = f"{source}.{shape.slots[want.key]}"
+        return value if want.key in shape.shared else f"{self._named(_decode_apart(want))}({value})"
+
+    def _named(self, value: Any) -> str:
+        name = self._name()
+        self.names[name] = value
+        return name
+
+    def _name(self) -> str:
+        name = f"n{len(self.names)}"
+        self.names[name] = None
+        return name
+
+
+def _decode_apart(want: Want) -> Finish:
+    decode = msgspec.json.Decoder(want.annotation).decode
+
+    def read(raw: msgspec.Raw) -> Any:
+        if raw:
+            return decode(raw)
+        if want.required:
+            raise msgspec.ValidationError
+        return want.default() if want.default else None
+
+    return read
