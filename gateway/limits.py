@@ -11,15 +11,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 from graphql import (
+    ArgumentNode,
     DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLSyntaxError,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
     parse,
 )
 
@@ -32,7 +36,8 @@ _OUT_OF_TOKENS = re.compile(r"Document contains more than \d+ (tokens|comments)\
 class DocumentLimits:
     """How large a document may be; a field's name after `GATEWAY_MAX_`, in capitals, is its setting.
 
-    `fields` are counted with every fragment in the place where it is spread; `merges` are pairs of fields that stand
+    `depth` holds for fields in each other, and for lists and objects in each other where a value is written. `fields`
+    are counted with every fragment in the place where it is spread; `merges` are pairs of fields that stand
     under one name in one place of the answer, each of which validation compares.
     """
 
@@ -40,7 +45,7 @@ class DocumentLimits:
     tokens: int = 1_000
     definitions: int = 50
     depth: int = 15
-    fields: int = 5_000
+    fields: int = 1_000
     root_fields: int = 50
     aliases: int = 100
     directives: int = 50
@@ -72,6 +77,7 @@ class DocumentLimits:
             self._check(name, getattr(counting, name))
         for name in ("depth", "fields", "root_fields"):
             self._check(name, max((getattr(size, name) for size in counting.operations), default=0))
+        self._check("depth", counting.value_depth)
         self._check("merges", _merges(counting, self.merges))
 
     def _check(self, name: str, asked: int) -> None:
@@ -90,9 +96,10 @@ class RequestLimits:
     body_bytes: int = 1_048_576
     url_bytes: int = 16_384
     header_bytes: int = 65_536
+    arrival_seconds: int = 15
     variables_bytes: int = 262_144
     variables_depth: int = 10
-    list_items: int = 1_000
+    list_items: int = 2_000
 
     def check_variables(self, variables: Mapping[str, Any] | None, size: int | None = None) -> None:
         """Refuse variables for their size or shape. Raises AskedTooMuch.
@@ -148,6 +155,7 @@ class _Counting:
     aliases: int = 0
     directives: int = 0
     fragments: int = 0
+    value_depth: int = 0
     operations: list[_Size] = field(default_factory=list)
     sets: list[SelectionSetNode] = field(default_factory=list)
     _known: dict[str, _Size] = field(default_factory=dict)
@@ -162,13 +170,23 @@ class _Counting:
                 counting._note_directives(one.directives)
                 for variable in one.variable_definitions or ():
                     counting._note_directives(variable.directives)
+                    counting._note_value(variable.default_value)
                 counting.operations.append(counting._size(one.selection_set))
             elif isinstance(one, FragmentDefinitionNode):
                 counting._fragment(one.name.value)
         return counting
 
     def _note_directives(self, directives: Iterable[DirectiveNode] | None) -> None:
-        self.directives += len(tuple(directives or ()))
+        for directive in directives or ():
+            self.directives += 1
+            self._note_arguments(directive.arguments)
+
+    def _note_arguments(self, arguments: Iterable[ArgumentNode] | None) -> None:
+        for argument in arguments or ():
+            self._note_value(argument.value)
+
+    def _note_value(self, value: ValueNode | None) -> None:
+        self.value_depth = max(self.value_depth, _value_depth(value))
 
     def _fragment(self, name: str) -> _Size:
         """Size a fragment, which is nothing inside itself: validation refuses that."""
@@ -196,6 +214,7 @@ class _Counting:
     def _selection(self, selection: SelectionNode, spread: set[str]) -> _Size:
         if isinstance(selection, FieldNode):
             self.aliases += selection.alias is not None
+            self._note_arguments(selection.arguments)
             below = self._size(selection.selection_set) if selection.selection_set else _Size()
             return _Size(1 + below.depth, 1 + below.fields, 1)
         if not isinstance(selection, FragmentSpreadNode):
@@ -207,6 +226,15 @@ class _Counting:
             return _Size()
         spread.add(name)
         return self._fragment(name)
+
+
+def _value_depth(value: ValueNode | None) -> int:
+    match value:
+        case ListValueNode():
+            return 1 + max(map(_value_depth, value.values), default=0)
+        case ObjectValueNode():
+            return 1 + max((_value_depth(one.value) for one in value.fields), default=0)
+    return 0
 
 
 def _merges(counting: _Counting, most: int) -> int:

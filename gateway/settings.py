@@ -174,7 +174,7 @@ class Settings(BaseModel):
     )
     gateway_max_depth: int = Field(
         DOCUMENT.depth,
-        description="Documents: how deep fields may stand in each other.",
+        description="Documents: how deep fields may stand in each other, or lists and objects.",
         ge=1,
     )
     gateway_max_fields: int = Field(
@@ -204,8 +204,11 @@ class Settings(BaseModel):
     gateway_max_url_bytes: int = Field(REQUEST.url_bytes, description="Requests: the longest URL.", ge=1)
     gateway_max_header_bytes: int = Field(
         REQUEST.header_bytes,
-        description="Requests: how long all headers may be together.",
+        description="Requests: how long all headers may be together, with the URL.",
         ge=1,
+    )
+    gateway_max_arrival_seconds: int = Field(
+        REQUEST.arrival_seconds, description="Requests: how long one may take to arrive.", ge=1
     )
     gateway_max_variables_bytes: int = Field(
         REQUEST.variables_bytes,

@@ -32,6 +32,8 @@ def refused(limit: str, most: int, asked: int | None = None) -> dict[str, Any]:
         ("depth", 2, "{ assets { __typename } }", "{ assets { pageInfo { hasNextPage } } }"),
         ("depth", 1, "{ ...A }" + SPREAD, "{ ...A } fragment A on Query { assets { __typename } }"),
         ("depth", 1, "{ ... { ... { __typename } } }", "{ ... { ... { assets { __typename } } } }"),
+        ("depth", 2, "{ a(b: [[1], {c: 1}]) }", "{ a(b: [{c: [1]}]) }"),
+        ("depth", 2, "{ a @b(c: [[1]]) }", "query ($d: D = {c: [[1]]}) { a }"),
         ("root_fields", 2, "{ ...A }" + SPREAD, "{ ...A c: __typename }" + SPREAD),
         ("aliases", 2, "{ ...A ...A }" + SPREAD, "{ ...A c: __typename }" + SPREAD),
         ("fragments", 2, "{ ...A ...A }" + SPREAD, "{ ...A ...A ...A }" + SPREAD),
