@@ -60,6 +60,7 @@ def nested(opening: str, closing: str, depth: int, inner: str = "") -> str:
 
 ASSETS = "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { id } }"
 FILTERED = "query ($filter: AssetFilter) { assets(filter: $filter) { __typename } }"
+CHANGE = 'mutation { unlockAsset(input: { assetId: "a" }) { userErrors { code } } }'
 FIELD = "__typename"
 CIRCLE = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"
 BELOW = nested("{ parent", "}", 99, "{ id }")
@@ -169,7 +170,7 @@ REQUESTS = [
     got("an image's GET", 403, "FORBIDDEN", "query={__typename}", accept="image/avif,image/webp,*/*;q=0.8"),
     got("a link", 403, "FORBIDDEN", "query={__typename}", accept="text/html,*/*;q=0.8"),
     got("another site's script", 403, "FORBIDDEN", "query={__typename}", sec_fetch_site="cross-site"),
-    got("a change by GET", 405, BAD, urlencode({"query": 'mutation { unlockAsset(input: { assetId: "a" }) { userErrors { code } } }'})),
+    got("a change by GET", 405, BAD, urlencode({"query": CHANGE})),
 ]  # fmt: skip
 
 
