@@ -15,7 +15,8 @@ import httpx
 import uvloop
 
 from gateway.upstream.channel import over
-from gateway.upstream.network import open_network
+from gateway.upstream.http1 import open_http1
+from gateway.upstream.proxied import ProxiedChannel
 
 BODIES = {b"/small": b'"' + b"x" * 1_022 + b'"', b"/large": b'"' + b"x" * 120_000 + b'"'}
 CALLS = 2_000
@@ -61,7 +62,8 @@ async def _measure(url: str) -> None:
     async with AsyncExitStack() as stack:
         ways = {
             "httpx's own pool": over(httpx.AsyncHTTPTransport(), url, HEADERS, 10),
-            "gateway.upstream.network": open_network(url, HEADERS, 10),
+            "aiohttp": ProxiedChannel(url, HEADERS, 10, proxy=None),
+            "gateway.upstream.http1": open_http1(url, HEADERS, 10),
         }
         for channel in ways.values():
             stack.push_async_callback(channel.close)

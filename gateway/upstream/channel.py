@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from gateway import __version__
+from gateway.upstream.patience import Patience
 
 BASE_HEADERS: Mapping[str, str] = {"accept-encoding": "gzip, deflate", "user-agent": f"scan-gateway/{__version__}"}
 
@@ -26,7 +27,10 @@ class Channel(Protocol):
     """Sends requests to one base address with the same headers; follows no redirect and keeps no cookie."""
 
     async def send(self, method: str, target: str, content: bytes | None) -> Answer:
-        """Make one request and read its answer. Raises httpx's exceptions, whatever is underneath."""
+        """Make one request and read its answer within the channel's patience.
+
+        Raises httpx's exceptions, whatever is underneath.
+        """
 
     async def close(self) -> None:
         """Close the connections."""
@@ -40,12 +44,20 @@ class HttpxChannel:
     headers: httpx.Headers = field(repr=False)
     transport: httpx.AsyncBaseTransport
     extensions: dict[str, Any]
+    patience: Patience
 
     async def send(self, method: str, target: str, content: bytes | None) -> Answer:
         """Make one request and read its answer. Raises what httpx's transports raise."""
         request = httpx.Request(
             method, self._url(target), headers=self.headers, content=content, extensions=self.extensions
         )
+        try:
+            with self.patience.wait():
+                return await self._exchange(request)
+        except TimeoutError:
+            raise httpx.ReadTimeout("took too long") from None
+
+    async def _exchange(self, request: httpx.Request) -> Answer:
         response = await self.transport.handle_async_request(request)
         try:
             return Answer(response.status_code, response.headers, await _body(response))
@@ -79,4 +91,5 @@ def over(
 ) -> HttpxChannel:
     """Open a channel over a transport; `timeout` is seconds."""
     timeouts = httpx.Timeout(timeout).as_dict()
-    return HttpxChannel(httpx.URL(base_url.rstrip("/")), httpx.Headers(headers), transport, {"timeout": timeouts})
+    base = httpx.URL(base_url.rstrip("/"))
+    return HttpxChannel(base, httpx.Headers(headers), transport, {"timeout": timeouts}, Patience(timeout))

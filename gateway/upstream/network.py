@@ -1,4 +1,4 @@
-"""The way over the network: aiohttp, which costs a fraction of httpx's own pool a call (`bench/transports.py`).
+"""The way over the network: straight to the upstream (`http1.py`), or by aiohttp where a proxy stands between.
 
 TLS by the system's certificates (`SSL_CERT_FILE` names others), the proxy that the environment names but never for this
 machine itself, connections kept alive, at most 100 of them, and a bounded wait for one.
@@ -7,81 +7,22 @@ machine itself, connections kept alive, at most 100 of them, and a bounded wait 
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-import httpx
-from aiohttp.http_exceptions import ContentEncodingError
-from yarl import URL
-
-from gateway.upstream.channel import MAX_TARGET, Answer
-
-MAX_CONNECTIONS = 100
-
-Failure = httpx.TransportError | httpx.DecodingError
-
-# In this order: some are kinds of others. Of these, httpx's ConnectError and ConnectTimeout alone say that the request
-# never left, and whoever made a change relies on that.
-_AS_HTTPX: tuple[tuple[type[Exception], type[Failure]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (TimeoutError, httpx.ReadTimeout),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ClientConnectorCertificateError, httpx.ConnectError),
-    (aiohttp.ClientHttpProxyError, httpx.ConnectError),
-)
+from gateway.upstream.channel import Channel
+from gateway.upstream.http1 import open_http1
 
 
-@dataclass(slots=True)
-class NetworkChannel:
-    """A channel to an address; `timeout` is seconds. Its connections are made when they are needed."""
-
-    base: str
-    headers: Mapping[str, str] = field(repr=False)
-    timeout: float
-    proxy: str | None = field(repr=False)
-    _session: aiohttp.ClientSession | None = field(default=None, repr=False)
-
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
-        """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target."""
-        if len(target) > MAX_TARGET:
-            raise httpx.InvalidURL("URL too long")
-        session = self._session or self._open()
-        url = URL(self.base + target, encoded=True)
-        try:
-            async with session.request(method, url, data=content, allow_redirects=False, proxy=self.proxy) as response:
-                return Answer(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, OSError) as error:
-            raise as_httpx(error) from None  # its own words hold the address
-
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            headers=self.headers,
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self.timeout, sock_read=self.timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self._session
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-
-
-def as_httpx(error: Exception) -> Failure:
-    """Name a failure as httpx does, so that one list of exceptions holds for every channel."""
-    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
-        return httpx.DecodingError("not compressed as it says")
-    ours = next((ours for theirs, ours in _AS_HTTPX if isinstance(error, theirs)), httpx.NetworkError)
-    return ours(type(error).__name__)
-
-
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> NetworkChannel:
+def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
     """Open a channel to an address; `timeout` is seconds."""
     base = base_url.rstrip("/")
-    return NetworkChannel(base, headers, timeout, _proxy(base))
+    proxy = _proxy(base)
+    if not proxy:
+        return open_http1(base, headers, timeout)
+    from gateway.upstream.proxied import ProxiedChannel  # noqa: PLC0415 - aiohttp, which few need, is 10 MB
+
+    return ProxiedChannel(base, headers, timeout, proxy)
 
 
 def _proxy(url: str) -> str | None:

@@ -27,7 +27,6 @@ from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
-from gateway.upstream.patience import Patience
 
 log = logging.getLogger("gateway.upstream")
 
@@ -41,7 +40,7 @@ _BY_STATUS: Mapping[int, type[UpstreamError]] = {
     429: UpstreamRateLimited,
     504: UpstreamTimeout,
 }
-_FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
 _UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
@@ -83,8 +82,9 @@ def _is_utf8(body: bytes) -> bool:
 class Upstream:
     """Calls one API with one credential. Knows no paths.
 
-    `name` is what errors and counters call it, `title` what people do; `timeout` and `not_found_for` are seconds;
-    `scope` tells apart, in cache keys, what another credential, address or project would be answered.
+    `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
+    `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
+    be answered.
     """
 
     name: str
@@ -98,10 +98,6 @@ class Upstream:
     scope: str
     _generations: Counter[str] = field(default_factory=Counter)
     _prefixes: dict[str, str] = field(default_factory=dict)
-    _patience: Patience = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._patience = Patience(self.timeout)
 
     def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
@@ -144,9 +140,8 @@ class Upstream:
         count_call(self.name)
         url = f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
         try:
-            with self._patience.wait():
-                content = None if body is None else msgspec.json.encode(body)
-                answer = await self.channel.send(method, url, content)
+            content = None if body is None else msgspec.json.encode(body)
+            answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
         log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
@@ -233,7 +228,7 @@ class Upstream:
 
     def _failure(self, error: Exception) -> UpstreamError:
         match error:
-            case TimeoutError() | httpx.TimeoutException():
+            case httpx.TimeoutException():
                 return UpstreamTimeout(f"{self.title} did not answer within {self.timeout:g} s.", upstream=self.name)
             case httpx.InvalidURL():
                 return UpstreamRejected(f"{self.title} takes no address as long as this needs.", upstream=self.name)

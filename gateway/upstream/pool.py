@@ -1,0 +1,138 @@
+"""Connections to one address: kept alive, so many at most, and whoever waits for one is served in turn."""
+
+import asyncio
+import math
+import socket
+import ssl
+from collections import deque
+from dataclasses import dataclass, field
+
+import aiohappyeyeballs
+import httpx
+
+from gateway.upstream.connection import Connection
+
+MAX_CONNECTIONS = 100
+KEPT_FOR = 15.0  # seconds; less than servers keep them, so that a change seldom meets one that is being closed
+NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305 recommends
+
+
+@dataclass(slots=True)
+class Pool:
+    """Lends connections. A place is held from before connecting until the connection has ended, idle or not.
+
+    `kept_for` is the seconds that one may rest.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    kept_for: float = KEPT_FOR
+    _places: int = 0
+    _is_closed: bool = False
+    _idle: list[Connection] = field(default_factory=list)
+    _all: set[Connection] = field(default_factory=set)
+    _waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+
+    async def take(self) -> Connection:
+        """Lend the connection that rested least, or a new one, or the first that comes free. Raises ConnectError."""
+        connection = await self._place()
+        if connection is not None and connection.is_open:
+            return connection
+        try:
+            return await self._connect()
+        except BaseException:
+            self._pass_on(None)
+            raise
+
+    def put(self, connection: Connection) -> None:
+        """Take back what was lent; what cannot serve again is closed, and its place is free."""
+        if connection.is_reusable and not self._is_closed:
+            self._pass_on(connection)
+        else:
+            connection.close()
+            self._pass_on(None)
+
+    async def replace(self, connection: Connection) -> Connection:
+        """Lend a new connection in the place of one that has ended; when that fails, the old one is still lent."""
+        connection.close()
+        return await self._connect()
+
+    async def close(self) -> None:
+        """Close every connection; whoever waits, for one or for an answer, is told."""
+        self._is_closed = True
+        self._drop_rested(-math.inf)
+        while self._waiting:
+            self._places += 1
+            self._pass_on(None)
+        for connection in tuple(self._all):
+            connection.close()
+        await asyncio.sleep(0)  # the sockets are closed in the loop's next round
+
+    async def _place(self) -> Connection | None:
+        """Find a connection, or a place for one."""
+        self._drop_rested(self.kept_for)
+        if self._idle:
+            return self._idle.pop()
+        if self._places < MAX_CONNECTIONS:
+            self._places += 1
+            return None
+        return await self._turn()
+
+    async def _turn(self) -> Connection | None:
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._pass_on(turn.result())  # it came at the moment of leaving
+            raise
+
+    def _pass_on(self, connection: Connection | None) -> None:
+        """Give a connection, or the place for one, to who waits longest; else lay it down."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        if connection is None or self._is_closed:
+            self._places -= 1
+        else:
+            connection.lay_down()
+            self._idle.append(connection)
+
+    def _drop_rested(self, longer_than: float) -> None:
+        """Close those that have rested too long: the first, as the last laid down is the first taken."""
+        while self._idle and self._idle[0].rested() > longer_than:
+            self._idle.pop(0).close()
+            self._places -= 1
+
+    def _lost(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._pass_on(None)
+
+    async def _connect(self) -> Connection:
+        """Connect to the address that answers first."""
+        if self._is_closed:
+            raise httpx.ConnectError("closed")
+        loop = asyncio.get_running_loop()
+        try:
+            addresses = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._lost),
+                sock=sock,
+                ssl=self.tls,
+                server_hostname=self.host if self.tls else None,
+            )
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(type(error).__name__) from None  # its own words hold the address
+        if self._is_closed:
+            connection.close()
+        if not connection.is_open:
+            raise httpx.ConnectError("closed at once")
+        self._all.add(connection)
+        return connection

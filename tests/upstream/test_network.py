@@ -1,0 +1,168 @@
+"""The network under the upstreams, over real sockets: what is sent, what is kept, and what each failure is called."""
+
+import asyncio
+import gzip
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import cast
+
+import aiohttp
+import httpx
+import pytest
+
+from gateway.upstream.channel import BASE_HEADERS, Channel
+from gateway.upstream.network import open_network
+from gateway.upstream.proxied import ProxiedChannel, as_httpx
+from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
+
+Way = Callable[[str, Mapping[str, str], float], Channel]
+
+
+def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
+    return ProxiedChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
+
+
+@pytest.fixture(params=[open_network, by_aiohttp], ids=["straight", "aiohttp"])
+def way(request: pytest.FixtureRequest) -> Way:
+    return cast("Way", request.param)
+
+
+@asynccontextmanager
+async def channel_to(url: str, way: Way = open_network, timeout_: float = 5) -> AsyncIterator[Channel]:
+    channel = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, timeout_)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+async def answered(answer: Answers | bytes, way: Way) -> object:
+    """What one call gives: status and body, or the name of the failure."""
+    async with serving(answer) as server, channel_to(server.url, way, 0.2) as channel:
+        try:
+            got = await channel.send("GET", "/things", None)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return type(error)
+    return got.status, got.body
+
+
+async def test_a_request_is_sent_as_it_was_written(way: Way) -> None:
+    async with serving(OK) as server, channel_to(server.url, way) as channel:
+        await channel.send("GET", "/scans/a%2Fb%20c'|%E2%9C%93?tags=a%2Cb&q=x+y", None)
+        await channel.send("PUT", "/lock", b'{"a":1}')
+    first, second = server.heads
+    assert first[0] == "GET /base/scans/a%2Fb%20c'|%E2%9C%93?tags=a%2Cb&q=x+y HTTP/1.1"
+    assert {"accept-encoding: gzip, deflate", "authorization: Bearer canary"} < set(first[1:])
+    assert (second[0], server.bodies) == ("PUT /base/lock HTTP/1.1", [b"", b'{"a":1}'])
+
+
+@pytest.mark.parametrize("target", ["/scans/%2E%2E/x", "/%2e", "/scans/...?a=b"])
+async def test_dots_are_no_steps_up_the_path(target: str, way: Way) -> None:
+    async with serving(OK) as server, channel_to(server.url, way) as channel:
+        await channel.send("GET", target, None)
+    assert server.heads[0][0] == f"GET /base{target} HTTP/1.1"
+
+
+async def test_an_endless_target_is_refused_without_a_call(way: Way) -> None:
+    async with serving(OK) as server, channel_to(server.url, way) as channel:
+        with pytest.raises(httpx.InvalidURL):
+            await channel.send("GET", "/" + "x" * 70_000, None)
+    assert server.heads == []
+
+
+async def test_a_redirect_is_an_answer_like_any_other(way: Way) -> None:
+    moved = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"
+    assert await answered(moved, way) == (302, b"")
+
+
+async def test_no_cookie_is_sent_back(way: Way) -> None:
+    given = OK.replace(b"\r\n\r\n", b"\r\nset-cookie: a=b\r\n\r\n")
+    async with serving(given) as server, channel_to(server.url, way) as channel:
+        await channel.send("GET", "/", None)
+        await channel.send("GET", "/", None)
+    assert [line for head in server.heads for line in head if "cookie" in line] == []
+
+
+async def test_an_answer_is_decompressed(way: Way) -> None:
+    packed = gzip.compress(b'{"a":1}')
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    assert await answered(head + packed, way) == (200, b'{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}", httpx.DecodingError),
+        (hang_up, httpx.NetworkError),
+        (b"nonsense\r\n\r\n", httpx.NetworkError),
+        (hang_up_midway, httpx.NetworkError),
+        (say_nothing, httpx.ReadTimeout),
+    ],
+    ids=["not compressed as it says", "hangs up", "no HTTP", "hangs up midway", "silent"],
+)
+async def test_each_failure_is_called_as_httpx_calls_it(
+    answer: Answers | bytes, failure: type[Exception], way: Way
+) -> None:
+    assert await answered(answer, way) is failure
+
+
+async def test_a_refused_connection_is_known_never_to_have_left(way: Way) -> None:
+    async with serving(OK) as server:
+        pass
+    async with channel_to(server.url, way) as channel:
+        with pytest.raises(httpx.ConnectError):
+            await channel.send("GET", "/", None)
+
+
+def failures() -> list[type[Exception]]:
+    exported = [getattr(aiohttp, name) for name in aiohttp.__all__]
+    return [each for each in exported if inspect.isclass(each) and issubclass(each, aiohttp.ClientError)]
+
+
+@pytest.mark.parametrize("failure", failures())
+def test_every_failure_of_the_library_has_a_name_of_httpx_that_shows_no_address(failure: type[Exception]) -> None:
+    named = as_httpx(failure.__new__(failure))
+    assert isinstance(named, httpx.TransportError)
+    assert str(named) == failure.__name__
+
+
+async def test_one_connection_serves_calls_that_follow_each_other(way: Way) -> None:
+    async with serving(OK) as server, channel_to(server.url, way) as channel:
+        for _ in range(10):
+            await channel.send("GET", "/", None)
+    assert (server.connections, len(server.heads)) == (1, 10)
+
+
+async def test_at_most_a_hundred_connections_are_open_and_the_wait_for_one_ends(way: Way) -> None:
+    async with serving(say_nothing) as server, channel_to(server.url, way, 1) as channel:
+        calls = [asyncio.ensure_future(channel.send("GET", "/", None)) for _ in range(120)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        open_by_then = server.connections
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert open_by_then == 100
+    assert {type(error) for error in ended} <= {httpx.ReadTimeout, httpx.ConnectTimeout}
+
+
+async def test_a_call_that_nobody_waits_for_any_more_is_hung_up(way: Way) -> None:
+    async with serving(say_nothing) as server, channel_to(server.url, way, 60) as channel:
+        call = asyncio.ensure_future(channel.send("GET", "/", None))
+        await server.asked.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await server.gone.wait()
+    assert call.cancelled()
+
+
+async def test_the_proxy_of_the_environment_is_used_but_never_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(OK) as proxy, serving(OK) as here:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        for url in ("http://upstream.example", here.url, f"http://localhost:{here.port}/base"):
+            async with channel_to(url) as channel:
+                await channel.send("GET", "/things", None)
+    assert [head[0] for head in proxy.heads] == ["GET http://upstream.example/things HTTP/1.1"]
+    assert [head[0] for head in here.heads] == ["GET /base/things HTTP/1.1"] * 2
