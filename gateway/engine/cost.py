@@ -26,6 +26,7 @@ from graphql import (
     print_ast,
     value_from_ast_untyped,
 )
+from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF
@@ -136,8 +137,18 @@ class Costs:
 
     def operation(self, root: GraphQLObjectType) -> Costing:
         """Look at everything that is selected."""
-        steps = list(self._steps(root, self._selections.root(root)))
+        steps = list(self._steps(root, self._root(root)))
         return Costing(steps, self._joined, self._varies)
+
+    def _root(self, type_: GraphQLObjectType) -> Grouped:
+        its = self._selections
+        return collect_fields(its.schema, its.fragments, its.variables, type_, its.operation).grouped_field_set
+
+    def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
+        """Give what is selected, at once or deferred: it costs the same."""
+        its = self._selections
+        collected = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
+        return collected.grouped_field_set
 
     def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[_Step]:
         for details in grouped.values():
@@ -156,10 +167,10 @@ class Costs:
         if named.name not in costly_types(self._selections.schema):
             return
         if is_object_type(named):
-            yield from self._steps(named, self._selections.below(named, details))
+            yield from self._steps(named, self._fields(named, details))
         elif is_abstract_type(named):
             for each in self._selections.schema.get_possible_types(named):
-                yield from self._steps(each, self._selections.below(each, details))
+                yield from self._steps(each, self._fields(each, details))
 
     def _given(self, cost: Cost, arguments: Mapping[str, GraphQLArgument], node: FieldNode) -> dict[str, Given]:
         written = {argument.name.value: argument.value for argument in node.arguments or ()}

@@ -16,6 +16,7 @@ from gateway.http.repeats import OFFER
 
 # A browser sends none of these for a page of another site, unless this gateway has told it that it may.
 PREFLIGHTED = (b"graphql-require-preflight", b"apollo-require-preflight", b"x-apollo-operation-name")
+SCRIPTED = (b"cors", b"same-origin")  # no script can write this header; who sends it tells of other sites too
 MAX_PREFLIGHT_AGE = 7_200  # seconds; as long as Chromium believes it
 
 CROSS_SITE = "Pages of other sites may not ask by GET; GATEWAY_ORIGINS names the origins of those that may."
@@ -41,9 +42,7 @@ class Door:
         """Refuse to execute a GET that another site's page may have made a browser send. Raises Refusal."""
         if headers.get(b"sec-fetch-site") == b"cross-site" and not self._knows(headers.get(b"origin")):
             raise Refusal(403, CROSS_SITE, code=FORBIDDEN)
-        if not (
-            takes.is_named or _is_json(headers.get(b"content-type")) or any(map(headers.__contains__, PREFLIGHTED))
-        ):
+        if not (takes.is_named or _is_meant(headers)):
             raise Refusal(403, NOT_MEANT, code=FORBIDDEN)
 
     def _knows(self, origin: bytes | None) -> bool:
@@ -76,6 +75,13 @@ def host_of(header: bytes) -> str:
     """Give the name in a Host header, without its port."""
     name, _, port = header.decode("latin-1").lower().rpartition(":")
     return name if name and port.isdigit() else header.decode("latin-1").lower()
+
+
+def _is_meant(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a script asks, and no element or link: one of this site, or one that a browser has asked us about."""
+    if headers.get(b"sec-fetch-mode") in SCRIPTED or _is_json(headers.get(b"content-type")):
+        return True
+    return any(name in headers for name in PREFLIGHTED)
 
 
 def _is_json(content_type: bytes | None) -> bool:

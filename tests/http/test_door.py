@@ -47,12 +47,18 @@ async def test_a_get_that_asks_for_graphql_or_json_is_executed(accept: str, gate
         {"graphql-require-preflight": "true"},
         {"apollo-require-preflight": "true"},
         {"x-apollo-operation-name": "Q"},
+        {"sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"},
     ],
 )
 async def test_a_get_with_a_header_that_a_browser_asks_about_first_is_executed(
     header: dict[str, str], gateway: World
 ) -> None:
     assert await get(gateway, accept="*/*", **header) == (200, DATA)
+
+
+@pytest.mark.parametrize("mode", ["no-cors", "navigate"])
+async def test_an_element_or_a_link_is_no_script(mode: str, gateway: World) -> None:
+    assert await get(gateway, accept="*/*", sec_fetch_mode=mode) == (403, forbidden(NOT_MEANT))
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
