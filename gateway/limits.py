@@ -112,7 +112,9 @@ class RequestLimits:
             weight = len(msgspec.json.encode(variables))
             if weight > self.variables_bytes:
                 raise AskedTooMuch("variables_bytes", self.variables_bytes, weight)
-        self._check_each(variables.values(), self.variables_depth)
+        for value in variables.values():
+            if value.__class__ is list or value.__class__ is dict:  # in most requests none is
+                self._check_each((value,), self.variables_depth)
 
     def _check_each(self, values: Iterable[Any], depth: int) -> None:
         for value in values:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,9 @@ from gateway.engine.leaves import BACKREF
 from gateway.engine.selection import Grouped, Selections
 from gateway.graph.cost import ENTRY, Asked, Bill, Cost, Estimate, Given, Several
 
+KEPT = {int, str, bool, type(None)}  # lists are added up anew
+MAX_KNOWN = 16
+
 
 class _Variable(str):
     """The name of a variable, where a value would stand."""
@@ -61,11 +64,11 @@ class _Argument:
         written = self.written if isinstance(self.written, list) else [self.written]
         return [(one,) if isinstance(one, _Variable) else str(one) for one in written]
 
-    def varies(self, *, by_value: bool) -> bool:
-        """Whether it is another thing with other variables: by its value, or by what tells things apart alone."""
-        if isinstance(self.written, _Variable):
-            return by_value or self.takes_list
-        return by_value and _holds_variable(self.written)
+    def matter(self, *, by_value: bool) -> set[str]:
+        """The variables with which it is another thing: by its value, or by what tells things apart alone."""
+        if by_value or (isinstance(self.written, _Variable) and self.takes_list):
+            return set(_variables(self.written))
+        return set()
 
 
 def _with_values(written: Any, variables: Mapping[str, Any]) -> Any:
@@ -79,9 +82,12 @@ def _with_values(written: Any, variables: Mapping[str, Any]) -> Any:
     return written
 
 
-def _holds_variable(written: Any) -> bool:
+def _variables(written: Any) -> Iterator[str]:
+    if isinstance(written, _Variable):
+        yield written
     parts = written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
-    return isinstance(written, _Variable) or any(map(_holds_variable, parts))
+    for part in parts:
+        yield from _variables(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +112,30 @@ class _Step:
 
 @dataclass(slots=True)
 class Costing:
-    """What an operation can cause; added up once where no variable matters."""
+    """What an operation can cause; added up once for the same values of the variables that `matter`."""
 
     steps: Sequence[_Step]
     joined: bool
-    varies: bool
-    known: Estimate | None = None
+    matter: Sequence[str]
+    known: dict[Hashable, Estimate] = field(default_factory=dict)
 
     def estimate(self, variables: Mapping[str, Any]) -> Estimate:
         """Add up, with these variables."""
-        if self.known is not None:
-            return self.known
+        given = tuple(map(variables.get, self.matter))
+        if not all(value.__class__ in KEPT for value in given):
+            return self._add_up(variables)
+        estimate = self.known.get(given)
+        if estimate is None:
+            estimate = self._add_up(variables)
+            if len(self.known) < MAX_KNOWN:
+                self.known[given] = estimate
+        return estimate
+
+    def _add_up(self, variables: Mapping[str, Any]) -> Estimate:
         bill = Bill(self.joined)
         for step in self.steps:
             step.charge(bill, Several(1, ENTRY), variables)
-        estimate = bill.total()
-        if not self.varies:
-            self.known = estimate
-        return estimate
+        return bill.total()
 
 
 class Costs:
@@ -133,12 +145,12 @@ class Costs:
         self._selections = selections
         self._joined = joined
         self._places = itertools.count()
-        self._varies = False
+        self._matter: set[str] = set()
 
     def operation(self, root: GraphQLObjectType) -> Costing:
         """Look at everything that is selected."""
         steps = list(self._steps(root, self._root(root)))
-        return Costing(steps, self._joined, self._varies)
+        return Costing(steps, self._joined, sorted(self._matter))
 
     def _root(self, type_: GraphQLObjectType) -> Grouped:
         its = self._selections
@@ -177,7 +189,7 @@ class Costs:
         given: dict[str, Given] = {}
         for name in cost.arguments:
             argument = _argument(arguments[name], written.get(name))
-            self._varies = self._varies or argument.varies(by_value=cost.by_value)
+            self._matter |= argument.matter(by_value=cost.by_value)
             given[name] = argument
         return given
 

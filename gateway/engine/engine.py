@@ -208,7 +208,7 @@ class Engine:
         if isinstance(values, list):
             return values
         try:
-            self.most.check(*operation.estimate(values, joined=self.joins_calls))
+            operation.afford(values, self.most, joined=self.joins_calls)
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         return values

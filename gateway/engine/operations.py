@@ -36,7 +36,7 @@ from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
 from gateway.errors import AskedTooMuch
 from gateway.graph.cost import Estimate
-from gateway.limits import DocumentLimits
+from gateway.limits import CostLimits, DocumentLimits
 
 MAX_VARIANTS = 16
 COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
@@ -64,6 +64,7 @@ class Operation:
     plain_variables: dict[str, tuple[type, bool]] | None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
+    is_affordable: bool = False  # whatever its variables are
     serial: int = field(default_factory=_serials.__next__)
 
     @property
@@ -102,6 +103,12 @@ class Operation:
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
 
+    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> None:
+        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
+        if not self.is_affordable:
+            most.check(*self.estimate(variables, joined=joined))
+            self.is_affordable = not self.steering and not self.costings[()].matter
+
     def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
         """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
         choice = tuple(variables.coerced.get(name) for name in self.steering)
@@ -115,7 +122,7 @@ class Operation:
     def _costing(self, variables: VariableValues, *, joined: bool) -> Costing:
         selections = Selections(self.schema, self.definition, self.fragments, variables)
         root = self.schema.get_root_type(self.kind)
-        return Costing((), joined, varies=False) if root is None else Costs(selections, joined=joined).operation(root)
+        return Costing((), joined, ()) if root is None else Costs(selections, joined=joined).operation(root)
 
     def _compile(self, variables: VariableValues) -> ObjectPlan | None:
         selections = Selections(self.schema, self.definition, self.fragments, variables)

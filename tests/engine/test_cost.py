@@ -22,6 +22,7 @@ from gateway.engine.cost import cost_of
 from gateway.engine.engine import Asked, Engine
 from gateway.engine.leaves import BACKREF
 from gateway.engine.operations import Operation, Operations
+from gateway.errors import AskedTooMuch
 from gateway.federation import subgraph
 from gateway.graph.cost import Estimate
 from gateway.graph.paging import Cursors, Position
@@ -105,14 +106,40 @@ def test_variables_count_by_what_they_hold_where_that_matters() -> None:
     assert estimate(one, id="a") == (1, 1)
 
 
-def test_an_operation_whose_variables_do_not_matter_is_added_up_once() -> None:
-    operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
-    assert operation.estimate(VariableValues({}, {"id": "a"})) == (1, 1)
+@pytest.mark.parametrize(
+    ("query", "given", "known"),
+    [
+        ("query ($id: ID!) { scan(scanId: $id) { status } }", [{"id": "a"}, {"id": "b"}], {(): (1, 1)}),
+        (
+            "query ($first: Int!, $last: String) { assets(first: $first, after: $last) { nodes { id } } }",
+            [{"first": 9}, {"first": 9, "last": None}, {"first": 101}],
+            {(9, None): (1, 10), (101, None): (2, 102)},
+        ),
+        ("query ($ids: [ID!]!) { scansById(scanIds: $ids) { status } }", [{"ids": ["a"]}, {"ids": ["b"]}], {}),
+    ],
+)
+def test_the_same_is_added_up_once(
+    query: str, given: list[dict[str, Any]], known: dict[tuple[Any, ...], tuple[int, int]]
+) -> None:
+    operation = operation_of(query)
+    for variables in given:
+        operation.estimate(VariableValues({}, variables))
     (costing,) = operation.costings.values()
-    assert costing.known == (1, 1)
+    assert costing.known == known
+
+
+def test_an_operation_that_costs_the_same_whatever_it_is_given_is_weighed_once() -> None:
+    most = CostLimits(upstream_calls=1)
+    operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
+    operation.afford(VariableValues({}, {"id": "a"}), most, joined=True)
+    assert operation.is_affordable
+    dear = operation_of('{ scan(scanId: "a") { status assetUrls { model } } }')
     varying = operation_of("query ($first: Int!) { assets(first: $first) { nodes { id } } }")
-    assert varying.estimate(VariableValues({}, {"first": 9})) == (1, 10)
-    assert [costing.known for costing in varying.costings.values()] == [None]
+    varying.afford(VariableValues({}, {"first": 9}), most, joined=True)
+    for operation, variables in ((dear, {}), (varying, {"first": 101})):
+        with pytest.raises(AskedTooMuch):
+            operation.afford(VariableValues({}, variables), most, joined=True)
+        assert not operation.is_affordable
 
 
 def test_every_field_that_can_call_says_what_it_costs() -> None:

@@ -29,7 +29,12 @@ from tests.world import NOON, settings_for
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
 BAD_CONNECTIONS = int(os.environ.get("BAD_CONNECTIONS", "300"))
 TOGETHER = 50
-MUCH = {"gateway_max_document_bytes": 100_000, "gateway_max_tokens": 20_000, "gateway_max_aliases": 3_000}
+MUCH = {
+    "gateway_max_document_bytes": 100_000,
+    "gateway_max_tokens": 20_000,
+    "gateway_max_aliases": 3_000,
+    "gateway_max_fields": 4_000,
+}
 
 
 @dataclass
