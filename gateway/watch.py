@@ -185,7 +185,8 @@ class _Watch(Generic[T]):
         self.seen = seen
         self.number += 1
         self._interval = self._pace.first
-        self._wake_all()
+        # Soon, so that the next interval has begun when the first of many subscribers goes to work.
+        asyncio.get_running_loop().call_soon(self._wake_all)
 
     async def _rest(self) -> None:
         seconds = max(self._pace.jittered(self._interval), self._not_before - self._clock())

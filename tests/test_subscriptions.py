@@ -233,7 +233,7 @@ async def test_a_subscription_has_one_field_that_is_always_asked_for(steady: Wor
     assert steady.calls == []
 
 
-async def test_a_thousand_subscribers_to_one_scan_are_one_call_an_interval_and_one_plan_each(steady: World) -> None:
+async def test_a_thousand_subscribers_to_one_scan_are_one_call_an_interval_and_one_plan_a_change(steady: World) -> None:
     scan_id = moving(steady)
     readers = [await follow(steady, SCAN, scanId=scan_id) for _ in range(1_000)]
     await steady.clock.run(60)
@@ -241,7 +241,26 @@ async def test_a_thousand_subscribers_to_one_scan_are_one_call_an_interval_and_o
     assert all(reader.heard == readers[0].heard for reader in readers)
     assert {reader.ended for reader in readers} == {"complete"}
     assert len(readers[0].heard) == 6
-    assert steady.app.state.engine.counts == {"planned": 6_000}
+    assert steady.app.state.engine.counts == {"planned": 6, "shared": 5_994}
+
+
+async def test_an_answer_is_shared_by_those_who_subscribe_to_the_same_and_forgotten_with_them(steady: World) -> None:
+    scan_id, other_id = moving(steady), moving(steady, 1)
+    readers = [await follow(steady, SCAN, scanId=each) for each in (scan_id, scan_id, other_id)]
+    assert steady.app.state.engine.counts == {"planned": 2, "shared": 1}
+    for reader in readers:
+        await reader.stream.aclose()
+    await settle()
+    await follow(steady, SCAN, scanId=scan_id)
+    assert steady.app.state.engine.counts == {"planned": 3, "shared": 1}
+    await steady.clock.run(60)
+
+
+async def test_an_answer_that_is_made_of_more_than_its_event_is_made_for_each(steady: World) -> None:
+    scan_id = moving(steady)
+    readers = [await follow(steady, URLS, scanId=scan_id) for _ in range(2)]
+    await steady.clock.run(60)
+    assert steady.app.state.engine.counts == {"planned": sum(len(reader.heard) for reader in readers)}
 
 
 async def test_who_does_not_read_is_given_the_newest_state_when_it_does(steady: World) -> None:

@@ -93,6 +93,15 @@ async def test_a_thousand_subscribers_are_one_look_an_interval_and_each_hears_of
         assert all(reader.done() for reader in readers)
 
 
+async def test_the_next_interval_has_begun_when_subscribers_hear_of_a_change() -> None:
+    async with watching() as watchers:
+        clock = clock_of(watchers)
+        updates = await watchers.subscribe("l", Light(clock))
+        assert await anext(updates) == "red"
+        assert len(clock.sleepers) == 1
+        await updates.aclose()
+
+
 async def test_a_thousand_that_come_at_once_wait_for_the_same_first_look() -> None:
     async with watching() as watchers:
         light = Light(clock_of(watchers), "off", gate=asyncio.Event())

@@ -5,7 +5,7 @@
     variables ── engine.py ──▶ coerced; those that steer @skip and @include choose the plan
     plan ── plan.py ──▶ resolvers are called (calling.py), beside each other; they return documents, or promises
     document ── projection.py ──▶ the selected fields (columns.py), decoded in C, encoded once and kept with it
-    subscription ── subscriptions.py ──▶ each event of its source is the root of one execution
+    subscription ── subscriptions.py ──▶ each event of its source is the root of one execution, for all who ask the same
     answer ── engine.py ──▶ bytes
 
 What a plan does not handle leaves it, and graphql-core answers with the same context, so nothing is fetched twice.

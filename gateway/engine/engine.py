@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationType, execute
@@ -16,7 +17,7 @@ from gateway.engine.answers import Answers
 from gateway.engine.errors import present
 from gateway.engine.operations import MAX_SUGGESTIONS, NoOperation, Operation, Operations
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
-from gateway.engine.subscriptions import AnswerStream, open_source
+from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch, BadRequest
 from gateway.graph.journal import Journal
@@ -86,7 +87,10 @@ class Result(NamedTuple):
 
 @dataclass(slots=True)
 class Engine:
-    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan."""
+    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
+
+    Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
+    """
 
     schema: GraphQLSchema
     operations: Operations
@@ -95,6 +99,7 @@ class Engine:
     counts: Counter[str] = field(default_factory=Counter)
     most: CostLimits = field(default_factory=CostLimits)
     joins_calls: bool = True
+    _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
@@ -173,9 +178,20 @@ class Engine:
         if isinstance(source, Sequence):
             return encode(respond(Result(None, source), context.journal))
 
+        is_traced = context.journal.trace is not None
+        shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
+
         async def answer(event: Any) -> bytes:
+            known = shared.find(event)
+            if known is not None:
+                self.counts["shared"] += 1
+                return known
             context = make_context()
-            return encode(respond(await self.execute(operation, given, context, event), context.journal))
+            response = respond(await self.execute(operation, given, context, event), context.journal)
+            body = encode(response)
+            if self.uses_plans and "errors" not in response and context.journal.is_blank:
+                shared.keep(event, body)
+            return body
 
         return AnswerStream(source, answer)
 

@@ -15,7 +15,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
 from gateway.engine.leaves import LeavePlan
-from gateway.engine.projection import Projection, document_of
+from gateway.engine.projection import Projection
 from gateway.errors import GatewayError
 from gateway.graph.members import Members
 from gateway.graph.promise import Promise
@@ -158,7 +158,7 @@ def document_value(projection: Projection) -> Complete:
     def complete(value: Any, _run: Run, _path: Path) -> Any:
         if value.__class__ is not origin:
             raise LeavePlan
-        return projection.encoded(document_of(value))
+        return projection.encoded_value(value)
 
     return complete
 

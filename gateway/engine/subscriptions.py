@@ -1,6 +1,7 @@
 """A subscription's way to answers: its source is opened by graphql-core, and each event becomes one answer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
@@ -38,6 +39,22 @@ async def open_source(
         if isinstance(error.original_error, ShuttingDown):
             raise error.original_error
     return errors
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Shared:
+    """The answer to the last event, for all who subscribe to the same; each event is an object of its own."""
+
+    _event: Any = _NONE
+    _answer: bytes = b""
+
+    def find(self, event: Any) -> bytes | None:
+        """Give the answer to an event, where it is this one that was answered last."""
+        return self._answer if event is self._event else None
+
+    def keep(self, event: Any, answer: bytes) -> None:
+        """Keep the answer to an event in the place of the one before."""
+        self._event, self._answer = event, answer
 
 
 class AnswerStream(AsyncIterator[bytes]):

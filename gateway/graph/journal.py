@@ -72,6 +72,11 @@ class Journal:
     def __post_init__(self) -> None:
         self.started = self.clock()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was loaded and nothing noted: the answer depends on what it was asked with alone."""
+        return not (self.documents or self.calls or self.errors or self.trace)
+
     def document(self, outcome: Outcome) -> Document:
         """Take the document out of an outcome, noting it when it is stale. Raises the error that it is instead."""
         if isinstance(outcome, GatewayError):

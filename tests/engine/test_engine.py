@@ -103,6 +103,15 @@ async def test_what_may_be_of_several_types_is_planned_for_each_of_them(gateway:
     assert counts(gateway) == {"planned": 1}
 
 
+async def test_a_part_of_a_document_that_a_resolver_gives_is_planned_too(gateway: World) -> None:
+    scan = {"weight": {"value": 71.5, "unit": "kg", "scale": 3}, "height": {}}
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=200, body=json.dumps(scan)))
+    query = '{ scan(scanId: "s") { weight { value unit __typename } height { value unit } } }'
+    weight = {"value": 71.5, "unit": "KG", "__typename": "Weight"}
+    assert await gateway.data(query) == {"scan": {"weight": weight, "height": {"value": None, "unit": None}}}
+    assert counts(gateway) == {"planned": 1}
+
+
 async def test_a_document_that_cannot_be_had_is_planned_too(gateway: World) -> None:
     gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
     answer = await gateway.execute('{ scan(scanId: "s") { assets { isReady } } assets { nodes { assetId } } }')
