@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
@@ -23,17 +23,19 @@ from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
-from gateway.engine.operations import Operations
+from gateway.engine.operations import Admission, Operations
 from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
+from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -52,6 +54,7 @@ from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
 PATH = "/graphql"
+READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
@@ -65,7 +68,7 @@ class App(Starlette):
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ASGIApp,
         sockets: SocketEndpoint,
         routes: list[BaseRoute],
         lifespan: Lifespan["App"],
@@ -190,7 +193,7 @@ def create_app(
     Raises BadSettingsError for trusted documents that cannot be read.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
-    page = graphiql.page(examples) if settings.gateway_graphiql else None
+    page = graphiql.page(examples) if settings.shows_graphiql else None
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
@@ -200,15 +203,19 @@ def create_app(
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
-    operations = Operations(graphql_schema, settings.gateway_operations)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh)
+    operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
+    joins_calls = not gateway.scenario.upstream.credential.is_public
+    most = settings.limits(CostLimits)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
+    door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
+    limits = settings.limits(RequestLimits)
+    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
     app = App(
-        endpoint,
+        door.open_to(endpoint, READING_AND_CHANGING),
         _sockets(settings, answering, documents),
         [
             Route("/", RedirectResponse(PATH)),
@@ -222,6 +229,7 @@ def create_app(
     app.state.gateway = gateway
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
+    app.state.limits = limits
     app.state.ready = True
     return app
 
@@ -266,10 +274,20 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents) -> 
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
-        frozenset((settings.gateway_websocket_origins or "").split()),
+        _words(settings.gateway_websocket_origins),
         settings.gateway_websocket_legacy,
+        _words(settings.gateway_hosts),
     )
-    return SocketEndpoint(Service(answering, documents, limits, admit_everyone), options)
+    requests = settings.limits(RequestLimits)
+    return SocketEndpoint(Service(answering, documents, limits, admit_everyone, requests), options)
+
+
+def _admission(settings: Settings) -> Admission:
+    return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
+
+
+def _words(text: str | None) -> frozenset[str]:
+    return frozenset((text or "").split())
 
 
 def _scenario_credential(settings: Settings) -> Credential:

@@ -42,7 +42,7 @@ def serve(env_file: str | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
     configure_logging(settings.gateway_log_level)
-    if settings.gateway_graphiql and not graphiql.is_built():
+    if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
     app = _or_exit(partial(create_app, settings))
     with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:

@@ -3,7 +3,8 @@
 GatewayError
   · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
-  · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`
+  · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
+                                                        it is AskedTooMuch, more than a single request may ask
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
@@ -15,7 +16,8 @@ GatewayError
 
 Anything else that fails is a bug of the gateway: INTERNAL_SERVER_ERROR, masked for the client and logged. What
 GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE or, for
-variables, BAD_USER_INPUT; what is no GraphQL request at all is BAD_REQUEST. Of a document that is known by its
+variables, BAD_USER_INPUT; what is no GraphQL request at all is BAD_REQUEST, and one that may have been made by another
+site's page, or for another host, is FORBIDDEN. Of a document that is known by its
 id, PERSISTED_QUERY_NOT_FOUND says that it must be sent whole, PERSISTED_QUERY_NOT_SUPPORTED that it always must; where
 only trusted ones are executed, PERSISTED_QUERY_NOT_IN_LIST and QUERY_NOT_IN_SAFELIST refuse an id or a text.
 """
@@ -27,6 +29,7 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 NO_OPERATION = "OPERATION_RESOLUTION_FAILURE"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 BAD_REQUEST = "BAD_REQUEST"
+FORBIDDEN = "FORBIDDEN"
 NOT_PERSISTED = "PERSISTED_QUERY_NOT_FOUND"
 NOT_PERSISTING = "PERSISTED_QUERY_NOT_SUPPORTED"
 NO_TRUSTED_ID = "PERSISTED_QUERY_NOT_IN_LIST"
@@ -69,6 +72,25 @@ class LimitExceeded(GatewayError):
 
     code = "LIMIT_EXCEEDED"
     retryable = True
+
+
+class AskedTooMuch(LimitExceeded):
+    """More than one request may ask: names the setting, its value, and what was asked where that was counted."""
+
+    retryable = False
+
+    def __init__(self, limit: str, most: int, asked: int | None = None) -> None:
+        self.limit = f"GATEWAY_MAX_{limit.upper()}"
+        self.most = most
+        self.asked = asked
+        found = "more" if asked is None else f"{asked:,}"
+        super().__init__(f"This is too much: {limit.replace('_', ' ')} may be {most:,} at most, and here are {found}.")
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The limit by its setting's name, its value as `most`, and `asked` where that was counted to its end."""
+        counted = {} if self.asked is None else {"asked": self.asked}
+        return {**super().extensions, "limit": self.limit, "most": self.most, **counted}
 
 
 class ShuttingDown(GatewayError):

@@ -11,12 +11,13 @@ from graphql import GraphQLError, GraphQLID
 from strawberry.types.base import get_object_definition
 
 from gateway.errors import BadUserInput
+from gateway.graph.cost import Finds, Found, costs
 from gateway.graph.ids import check_id, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.prism.types import Scan
 from gateway.scenario.schema import asset_node, download_job_node
 from gateway.scenario.types import Asset, DownloadJob
-from gateway.schema import Info, Query, build_schema, schema
+from gateway.schema import DOCUMENTS, Info, Query, build_schema, document_of, schema
 
 MAX_REPRESENTATIONS = 1_000  # as many as the longest list that a router may resolve further
 
@@ -76,6 +77,17 @@ def find_entity(info: Info, representation: Any) -> Any:
     return entity.find(info, own)
 
 
+def document_of_entity(representation: Any) -> Found | None:
+    """The document by which what a representation stands for is found; a scan is taken at its word."""
+    type_name = representation.get("__typename") if isinstance(representation, dict) else None
+    if not isinstance(type_name, str) or type_name not in ENTITIES:
+        return None
+    key = ENTITIES[type_name].key
+    by_key = key in representation
+    found = DOCUMENTS[type_name](str(representation[key])) if by_key else document_of(representation.get("id"))
+    return found._replace(document=None) if found is not None and type_name == "Scan" else found
+
+
 def _read_id(representation: Mapping[str, Any], key: str) -> str:
     """Read an id as GraphQL reads one from a variable."""
     try:
@@ -105,6 +117,7 @@ class SubgraphQuery(Query):
         name="_entities",
         description=f"What representations stand for, in their order; null where one does not exist. At most"
         f" {MAX_REPRESENTATIONS:,}.",
+        metadata=costs(Finds("representations", document_of_entity)),
     )
     def entities(
         self,

@@ -9,13 +9,22 @@ from strawberry.types.scalar import ScalarDefinition
 
 from gateway.context import Context
 from gateway.errors import BadUserInput
+from gateway.graph.cost import Finds, Found, costs
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
 from gateway.prism.schema import PrismQueries, PrismSubscriptions, scan_node
-from gateway.prism.types import Scan
+from gateway.prism.types import RECORD, Scan
+from gateway.scenario.client import MAX_BULK
 from gateway.scenario.mutations import ScenarioMutations
-from gateway.scenario.schema import ScenarioQueries, ScenarioSubscriptions, asset_node, download_job_node
+from gateway.scenario.schema import (
+    ASSET,
+    JOB,
+    ScenarioQueries,
+    ScenarioSubscriptions,
+    asset_node,
+    download_job_node,
+)
 from gateway.scenario.types import Asset, DownloadJob
 
 MAX_NODES = 100
@@ -27,6 +36,22 @@ FIND: Mapping[str, Callable[[Any, str], Node | None]] = {
     "Asset": asset_node,
     "DownloadJob": download_job_node,
 }
+
+
+DOCUMENTS: Mapping[str, Callable[[str], Found]] = {
+    "Scan": lambda own: Found(RECORD, own),
+    "Asset": lambda own: Found(ASSET, own, MAX_BULK),
+    "DownloadJob": lambda own: Found(JOB, own),
+}
+
+
+def document_of(id_: object) -> Found | None:
+    """The document by which the object of a global id is found; None for an id that is none."""
+    try:
+        type_name, own = read_global_id(str(id_), "id")
+    except BadUserInput:
+        return None
+    return DOCUMENTS[type_name](own) if type_name in DOCUMENTS else None
 
 
 def find_node(info: Info, id_: str, argument: str) -> Node | None:
@@ -41,7 +66,10 @@ def find_node(info: Info, id_: str, argument: str) -> Node | None:
 class Query(PrismQueries, ScenarioQueries):
     """The fields of both sources, and those that are about either."""
 
-    @strawberry.field(description="Any object by its global id; null when it does not exist.")
+    @strawberry.field(
+        description="Any object by its global id; null when it does not exist.",
+        metadata=costs(Finds("id", document_of)),
+    )
     def node(
         self,
         info: Info,
@@ -51,7 +79,8 @@ class Query(PrismQueries, ScenarioQueries):
         return find_node(info, id, "id")
 
     @strawberry.field(
-        description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}."
+        description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}.",
+        metadata=costs(Finds("ids", document_of)),
     )
     def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids.")]

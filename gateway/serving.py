@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.http.protocol import protocol
+from gateway.limits import RequestLimits
 from gateway.socket_protocol import SocketProtocol
 
 
@@ -119,13 +120,13 @@ class _GuestServer(_Server):
 def configured(app: ASGIApp) -> uvicorn.Config:
     """Leave the format of logs to the process; an access log would show query strings, which hold variables.
 
-    An application that lets requests be repeated says so by `state.repeats`.
+    An application that lets requests be repeated says so by `state.repeats`, and one with limits of its
+    own by `state.limits`.
     """
-    repeats = getattr(getattr(app, "state", None), "repeats", None)
+    state = getattr(app, "state", None)
+    http = protocol(getattr(state, "repeats", None), getattr(state, "limits", RequestLimits()))
     options = _socket_options(app)
-    return uvicorn.Config(
-        app, http=protocol(repeats), log_config=None, access_log=False, server_header=False, **options
-    )
+    return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
 
 
 def _socket_options(app: ASGIApp) -> dict[str, Any]:

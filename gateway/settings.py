@@ -1,7 +1,8 @@
 """Every setting, read once from the environment or a `.env` file; a field's name in capitals is its variable."""
 
 import re
-from typing import Annotated, Any, Literal
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +19,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.limits import CostLimits, DocumentLimits, RequestLimits
+
 OWN_WORDS = "own_words"
+DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
+LOOPBACK = ("127.", "::1", "localhost")
+
+Limits = TypeVar("Limits", DocumentLimits, RequestLimits, CostLimits)
 
 
 def _fit_for_a_header(secret: SecretStr) -> SecretStr:
@@ -59,7 +66,10 @@ class Settings(BaseModel):
 
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
-    gateway_graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
+    gateway_graphiql: bool | None = Field(
+        default=None,
+        description="Serve GraphiQL to browsers at `/graphql`; when left out, where it listens on loopback.",
+    )
     gateway_federation: bool = Field(
         default=False, description="Be a subgraph of Apollo Federation 2: answer `_service` and `_entities` too."
     )
@@ -149,6 +159,104 @@ class Settings(BaseModel):
     gateway_websocket_legacy: bool = Field(
         default=False, description="WebSocket: speak the old subprotocol `graphql-ws` too."
     )
+
+    gateway_max_document_bytes: int = Field(
+        DOCUMENT.document_bytes,
+        description="Documents: the longest that is read.",
+        ge=1,
+    )
+    gateway_max_tokens: int = Field(
+        DOCUMENT.tokens,
+        description="Documents: how many tokens; none is read after them. Comments are counted apart, to as many.",
+        ge=1,
+    )
+    gateway_max_definitions: int = Field(
+        DOCUMENT.definitions,
+        description="Documents: how many operations and fragments.",
+        ge=1,
+    )
+    gateway_max_depth: int = Field(
+        DOCUMENT.depth,
+        description="Documents: how deep fields may stand in each other, or lists and objects.",
+        ge=1,
+    )
+    gateway_max_fields: int = Field(
+        DOCUMENT.fields,
+        description="Documents: how many fields, with every fragment in the place where it is spread.",
+        ge=1,
+    )
+    gateway_max_root_fields: int = Field(
+        DOCUMENT.root_fields,
+        description="Documents: how many fields an operation may begin with.",
+        ge=1,
+    )
+    gateway_max_aliases: int = Field(DOCUMENT.aliases, description="Documents: how many aliases.", ge=1)
+    gateway_max_directives: int = Field(DOCUMENT.directives, description="Documents: how many directives.", ge=1)
+    gateway_max_fragments: int = Field(
+        DOCUMENT.fragments,
+        description="Documents: how often fragments may be spread.",
+        ge=1,
+    )
+    gateway_max_merges: int = Field(
+        DOCUMENT.merges,
+        description="Documents: pairs of fields under one name in one place, each of which validation compares.",
+        ge=1,
+    )
+
+    gateway_max_body_bytes: int = Field(REQUEST.body_bytes, description="Requests: the longest body.", ge=1)
+    gateway_max_url_bytes: int = Field(REQUEST.url_bytes, description="Requests: the longest URL.", ge=1)
+    gateway_max_header_bytes: int = Field(
+        REQUEST.header_bytes,
+        description="Requests: how long all headers may be together, with the URL.",
+        ge=1,
+    )
+    gateway_max_arrival_seconds: int = Field(
+        REQUEST.arrival_seconds, description="Requests: how long one may take to arrive.", ge=1
+    )
+    gateway_max_variables_bytes: int = Field(
+        REQUEST.variables_bytes,
+        description="Variables: how long they may be together, in JSON.",
+        ge=1,
+    )
+    gateway_max_variables_depth: int = Field(
+        REQUEST.variables_depth,
+        description="Variables: how many lists and objects may stand in each other.",
+        ge=1,
+    )
+    gateway_max_list_items: int = Field(REQUEST.list_items, description="Variables: the longest list.", ge=1)
+
+    gateway_max_upstream_calls: int = Field(
+        COST.upstream_calls,
+        description="Operations: how many upstream calls each could cause at most, before any is made.",
+        ge=1,
+    )
+    gateway_max_objects: int = Field(
+        COST.objects,
+        description="Operations: how many objects each could answer at most.",
+        ge=1,
+    )
+
+    gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")
+    gateway_suggestions: bool = Field(
+        default=True, description="Answer a name that does not exist with those that are like it."
+    )
+    gateway_hosts: str | None = Field(
+        None, description="The names by which the gateway may be asked, between spaces; any when left out."
+    )
+    gateway_origins: str | None = Field(
+        None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
+    )
+
+    @property
+    def shows_graphiql(self) -> bool:
+        """Whether GraphiQL is served: where it is asked for, or nobody but this machine can see it."""
+        if self.gateway_graphiql is None:
+            return self.gateway_host.startswith(LOOPBACK)
+        return self.gateway_graphiql
+
+    def limits(self, kind: type[Limits]) -> Limits:
+        """The limits of one kind, each from the setting of its name."""
+        return kind(**{one.name: getattr(self, f"gateway_max_{one.name}") for one in fields(kind)})
 
     @field_validator("scenario_public")
     @classmethod

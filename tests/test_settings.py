@@ -78,7 +78,7 @@ def test_every_problem_is_told_at_once_in_a_line_of_its_own(environment: pytest.
         ),
         (
             "GATEWAY_GRAPHIQL cannot be used: Input should be a valid boolean, unable to interpret input."
-            " Serve GraphiQL to browsers at `/graphql`."
+            " Serve GraphiQL to browsers at `/graphql`; when left out, where it listens on loopback."
         ),
         (
             "GATEWAY_LOG_LEVEL cannot be used: Input should be 'debug', 'info', 'warning' or 'error'."

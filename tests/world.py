@@ -151,6 +151,10 @@ async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) 
     )
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway.test") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://gateway.test",
+            headers={"accept": "application/json"},
+        ) as client,
     ):
         yield World(app, sandbox, clock, client)

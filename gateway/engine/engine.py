@@ -17,15 +17,16 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gateway.engine.answers import Answers
 from gateway.engine.errors import present
 from gateway.engine.incremental import Form
-from gateway.engine.operations import NoOperation, Operation, Operations
+from gateway.engine.operations import MAX_SUGGESTIONS, NoOperation, Operation, Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
-from gateway.errors import BadRequest
+from gateway.errors import AskedTooMuch, BadRequest
 from gateway.graph.journal import Journal
+from gateway.limits import CostLimits
 
-MAX_VARIABLE_ERRORS = 50
+MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 encode = msgspec.json.Encoder().encode
 
@@ -99,6 +100,8 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    most: CostLimits = field(default_factory=CostLimits)
+    joins_calls: bool = True
     _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -191,6 +194,9 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
+        refusal = self._admitted(operation, given)
+        if isinstance(refusal, list):
+            return encode(respond(Result(None, refusal), context.journal))
         source = await open_source(operation, given, context)
         if isinstance(source, Sequence):
             return encode(respond(Result(None, source), context.journal))
@@ -217,13 +223,11 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        if not self.uses_plans or context.journal.trace is not None:
-            return await self._by_graphql_core(operation, given, context, root)
-        values = operation.coerce(given) or get_variable_values(
-            self.schema, operation.definition.variable_definitions or (), given, MAX_VARIABLE_ERRORS
-        )
+        values = self._admitted(operation, given)
         if isinstance(values, list):
             return Result(None, values)
+        if not self.uses_plans or context.journal.trace is not None:
+            return await self._by_graphql_core(operation, given, context, root)
         plan = operation.plan(values)
         if plan is None:
             self.counts["unplanned"] += 1
@@ -236,6 +240,24 @@ class Engine:
             return await self._by_graphql_core(operation, given, context, root)
         self.counts["planned"] += 1
         return result
+
+    def _admitted(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        """Give the variables their types; or say why they have others, or what the operation could cause with them."""
+        values = operation.coerce(given) or self._coerced(operation, given)
+        if isinstance(values, list):
+            return values
+        try:
+            operation.afford(values, self.most, joined=self.joins_calls)
+        except AskedTooMuch as error:
+            return [GraphQLError(error.message, original_error=error)]
+        return values
+
+    def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        definitions = operation.definition.variable_definitions or ()
+        values = get_variable_values(self.schema, definitions, given, MAX_VARIABLE_ERRORS, hide_suggestions=True)
+        if isinstance(values, list) and len(values) <= MAX_SUGGESTIONS and self.operations.admission.suggests:
+            return get_variable_values(self.schema, definitions, given, MAX_SUGGESTIONS)
+        return values
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
         run = Run(context, values)

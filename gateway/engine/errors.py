@@ -11,6 +11,8 @@ from gateway.errors import INTERNAL, PARSE_FAILED, VALIDATION_FAILED, BadUserInp
 
 log = logging.getLogger("gateway")
 
+MAX_MESSAGE = 1_000  # characters; GraphQL's own may show a whole value of the document, indented as deep as it goes
+
 _DRIFTED = {"code": UpstreamContract.code, "retryable": False}
 
 
@@ -47,11 +49,15 @@ def _describe_graphql(
     error: GraphQLError, original: GraphQLError | None, *, executed: bool
 ) -> tuple[str, dict[str, Any]]:
     if isinstance(error, GraphQLSyntaxError):
-        return error.message, {"code": PARSE_FAILED}
+        return _bounded(error.message), {"code": PARSE_FAILED}
     if not executed:
-        return error.message, {"code": VALIDATION_FAILED}
+        return _bounded(error.message), {"code": VALIDATION_FAILED}
     if error.path and original is not None and original.nodes is None:
         # A scalar refused what an upstream sent; the value itself stays out of the message.
         rule = error.message.partition(":")[0].rstrip(".")
         return f"The upstream sent something else here: {rule}.", _DRIFTED
-    return error.message, {"code": BadUserInput.code}
+    return _bounded(error.message), {"code": BadUserInput.code}
+
+
+def _bounded(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} …"

@@ -20,24 +20,33 @@ from graphql import (
     VariableNode,
     Visitor,
     VisitorAction,
-    parse,
     specified_rules,
+    validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 from graphql.language import DirectiveNode, DocumentNode
-from strawberry.schema.schema import validate_document
+from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.compiler import Compiler
+from gateway.engine.cost import Costing, Costs
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
+from gateway.errors import AskedTooMuch
+from gateway.graph.cost import Estimate
+from gateway.limits import CostLimits, DocumentLimits
 
 MAX_VARIANTS = 16
 COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
 STEERING = {"skip", "include"}
 DEFERRING = {"defer", "stream"}
+MAX_ERRORS = 10
+MAX_SUGGESTIONS = 3  # errors of a document, for each of which it takes up to five milliseconds to find what is like it
+RULES: tuple[type[ASTValidationRule], ...] = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 _serials = itertools.count()
 
 
@@ -61,6 +70,8 @@ class Operation:
     plain_variables: dict[str, tuple[type, bool]] | None
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
+    costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
+    is_affordable: bool = False  # whatever its variables are
     serial: int = field(default_factory=_serials.__next__)
 
     @property
@@ -98,6 +109,27 @@ class Operation:
                 return None
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
+
+    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> None:
+        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
+        if not self.is_affordable:
+            most.check(*self.estimate(variables, joined=joined))
+            self.is_affordable = not self.steering and not self.costings[()].matter
+
+    def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
+        """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
+        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        costing = self.costings.get(choice)
+        if costing is None:
+            costing = self._costing(variables, joined=joined)
+            if len(self.costings) < MAX_VARIANTS:
+                self.costings[choice] = costing
+        return costing.estimate(variables.coerced)
+
+    def _costing(self, variables: VariableValues, *, joined: bool) -> Costing:
+        selections = Selections(self.schema, self.definition, self.fragments, variables)
+        root = self.schema.get_root_type(self.kind)
+        return Costing((), joined, ()) if root is None else Costs(selections, joined=joined).operation(root)
 
     def _compile(self, variables: VariableValues) -> ObjectPlan | None:
         selections = Selections(self.schema, self.definition, self.fragments, variables)
@@ -185,21 +217,45 @@ class _Whole(Visitor):
         return REMOVE if node.name.value in DEFERRING else None
 
 
-def prepare(schema: GraphQLSchema, text: str) -> Prepared:
-    """Parse and validate a document; whatever goes wrong is among its errors."""
-    try:
-        document = parse(text)
-        definitions = document.definitions
-        if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
-            return Prepared()
-        errors = validate_document(schema, document, tuple(specified_rules))
-        return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
-    except GraphQLError as error:
-        return Prepared(errors=(error,))
-    except RecursionError:
-        return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
-    except ValueError as error:
-        return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which documents are taken: how large they may be, whether they may ask for the schema, and be told what exists.
+
+    `suggests` says whether a name that does not exist is answered with those that are like it.
+    """
+
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
+    introspects: bool = True
+    suggests: bool = True
+
+    def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        """Parse and validate a document; whatever goes wrong is among its errors."""
+        try:
+            document = self.limits.parse(text)
+            definitions = document.definitions
+            if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
+                return Prepared()
+            errors = self._validate(schema, document)
+            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
+        except AskedTooMuch as error:
+            return _refused(error)
+        except GraphQLError as error:
+            return Prepared(errors=(error,))
+        except RecursionError:
+            return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
+        except ValueError as error:
+            return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _validate(self, schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+        rules = RULES if self.introspects else (*RULES, NoSchemaIntrospectionCustomRule)
+        errors = validate(schema, document, rules, MAX_ERRORS, hide_suggestions=True)
+        if self.suggests and 0 < len(errors) <= MAX_SUGGESTIONS:
+            return validate(schema, document, rules, MAX_SUGGESTIONS)
+        return errors
+
+
+def _refused(error: AskedTooMuch) -> Prepared:
+    return Prepared(errors=(GraphQLError(error.message, original_error=error),))
 
 
 def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
@@ -235,6 +291,7 @@ class Operations:
     most: int = 1_000
     most_invalid: int = 100
     invalid_for: float = 10.0
+    admission: Admission = field(default_factory=Admission)
     clock: Callable[[], float] = time.monotonic
     _valid: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _invalid: OrderedDict[str, tuple[float, Prepared]] = field(default_factory=OrderedDict)
@@ -249,7 +306,11 @@ class Operations:
         until, refused = self._invalid.get(text, (0.0, None))
         if refused is not None and self.clock() < until:
             return refused
-        return self._keep(text, prepare(self.schema, text))
+        try:
+            self.admission.limits.check_bytes(text)
+        except AskedTooMuch as error:
+            return _refused(error)  # and not kept, for its size
+        return self._keep(text, self.admission.prepare(self.schema, text))
 
     def __len__(self) -> int:
         return len(self._valid) + len(self._invalid)

@@ -71,16 +71,21 @@ class Cursors:
 
     def read(self, cursor: str) -> Position:
         """Find the position of a cursor. Raises BadUserInput for one that is none, or belongs to another filter."""
-        try:
-            padded = cursor[:MAX_CURSOR_LENGTH].encode("ascii") + b"=" * (-len(cursor) % 4)
-            read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
-        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
-            raise BadUserInput("`after` takes a cursor of this connection; this is none.") from None
-        if read.version != CURSOR_VERSION or not MIN_PAGE_SIZE <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
-            raise BadUserInput("`after` takes a cursor of this version of the gateway; ask again without it.")
+        read = _read(cursor)
         if read.filter != self.fingerprint:
             raise BadUserInput("`after` was given for another filter or sort; use both together, or neither.")
         return Position(read.token, read.skip, read.size)
+
+
+def _read(cursor: str) -> _Cursor:
+    try:
+        padded = cursor[:MAX_CURSOR_LENGTH].encode("ascii") + b"=" * (-len(cursor) % 4)
+        read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
+    except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+        raise BadUserInput("`after` takes a cursor of this connection; this is none.") from None
+    if read.version != CURSOR_VERSION or not MIN_PAGE_SIZE <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
+        raise BadUserInput("`after` takes a cursor of this version of the gateway; ask again without it.")
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,12 @@ def first_position(first: int) -> Position:
     However few they are, its pages are not small: the size stays with its cursors, which may be asked for many more.
     """
     return Position(None, 0, max(MIN_PAGE_SIZE, min(first, MAX_PAGE_SIZE)))
+
+
+def pages_of(first: int, after: str | None) -> int:
+    """How many full pages hold `first` items. Raises BadUserInput for what is no cursor of any filter."""
+    start = first_position(first) if after is None else _read(after)
+    return -(-(first + min(start.skip, start.size)) // start.size)
 
 
 async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:

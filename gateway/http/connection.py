@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
 from gateway.http.answering import Answering
-from gateway.http.operation import Operation
+from gateway.http.operation import Operation, within
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
 from gateway.http.request_id import request_id
@@ -26,6 +26,7 @@ from gateway.http.subprotocols import (
     read_operation,
     write,
 )
+from gateway.limits import RequestLimits
 
 log = logging.getLogger("gateway.http")
 
@@ -49,6 +50,7 @@ class Service:
     documents: Documents
     limits: ConnectionLimits
     admit: Admit
+    requests: RequestLimits = field(default_factory=RequestLimits)
 
 
 class _Gone(Exception):
@@ -164,7 +166,8 @@ class Connection:
 
     async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str) -> None:
         try:
-            await self._send_answers(id_, with_document(operation, self._service.documents), own_id)
+            asked = within(self._service.requests, operation)
+            await self._send_answers(id_, with_document(asked, self._service.documents), own_id)
         except (ShuttingDown, _Gone):
             raise
         except Refusal as refusal:

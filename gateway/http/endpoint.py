@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -15,13 +15,15 @@ from gateway.engine.incremental import Form
 from gateway.engine.operations import NoOperation
 from gateway.errors import NO_OPERATION
 from gateway.http import caching, compression, graphiql
+from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
 from gateway.http.repeats import OFFER
-from gateway.http.reply import Reply, refused, repeat_of, send_reply
+from gateway.http.reply import GUARDS, Reply, refused, repeat_of, send_reply
 from gateway.http.request import METHODS, Request
+from gateway.limits import RequestLimits
 
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
@@ -40,12 +42,15 @@ class Options:
     """What an operator decides about answers.
 
     `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
-    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache.
+    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache;
+    `limits` bound a request, and `door` says who may make one.
     """
 
     page: str | None = None
     compress_from: int = 0
     refreshes: bool = True
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    door: Door = field(default_factory=Door)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Endpoint:
         request = Request(scope)
         whole: WholeType | None = None
         try:
+            self._options.door.check_host(request.headers)
             takes = accepted(request.headers.get(b"accept"))
             whole = takes.whole
             reply = await self._reply(request, takes, receive, send)
@@ -120,7 +126,9 @@ class Endpoint:
             return Reply(204, b"", [(b"allow", METHODS)])
         if self._page is not None and _is_for_browser(request):
             return self._page
-        operation = with_document(await request.operation(receive), self._documents)
+        operation = with_document(await request.operation(receive, self._options.limits), self._documents)
+        if request.is_safe:
+            self._options.door.check_reading(request.headers, takes)
         try:
             if self._stream is not None and self._is_streamed(operation, takes):
                 await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
@@ -157,7 +165,7 @@ class Endpoint:
 
     async def _whole(self, request: Request, answer: Answer, type_: WholeType) -> Reply:
         status, body = 200 if answer.executed else type_.refused, answer.body
-        headers = [(b"content-type", type_.content_type)]
+        headers = [(b"content-type", type_.content_type), *GUARDS]
         is_cached = caching.is_wanted(request.method, request.headers)
         if is_cached:
             kept = caching.headers_of(answer, self._clock())

@@ -44,12 +44,13 @@ class Accepted(NamedTuple):
     """What a client takes: a whole answer as `whole`, unless that is None, and streams, the preferred one first.
 
     A stream is taken only where it is named: no wildcard makes one. Nor is one answer taken in parts, but in a `form`
-    that the client names.
+    that the client names. `is_named` says that something of all this is.
     """
 
     whole: WholeType | None
     streams: tuple[StreamType, ...] = ()
     form: Form | None = None
+    is_named: bool = False
 
 
 class _Range(NamedTuple):
@@ -65,12 +66,13 @@ def accepted(header: bytes | None) -> Accepted:
         return Accepted(LEGACY_JSON)
     ranges = list(_ranges(_bounded("Accept", header)))
     graphql, named = _weight(GRAPHQL_TYPE, ranges)
-    json, _ = _weight(JSON_TYPE, ranges)
+    json, is_json_named = _weight(JSON_TYPE, ranges)
     taken = sorted((one for one in ranges if one.name in STREAM_TYPES and one.weight), key=lambda one: -one.weight)
     return Accepted(
         _whole(graphql, json, prefers_graphql=named),
         tuple(StreamType(one.name, one.parameters) for one in taken if not _is_deferred(one)),
         next((form for one in taken if (form := _form(one)) is not None), None),
+        is_named=named or is_json_named or bool(taken),
     )
 
 

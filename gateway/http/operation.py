@@ -6,7 +6,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from gateway.errors import AskedTooMuch
 from gateway.http.refusal import Refusal
+from gateway.limits import RequestLimits
 
 MAX_PARAMETERS = 100
 
@@ -58,6 +60,15 @@ def parameters_of(query_string: bytes) -> dict[str, str]:
         if twice in Operation.__struct_encode_fields__:
             raise _malformed(f"it has `{twice}` more than once")
     return parameters
+
+
+def within(limits: RequestLimits, operation: Operation, size: int | None = None) -> Operation:
+    """Pass on an operation that came in so many bytes, if that is known. Raises Refusal for variables too large."""
+    try:
+        limits.check_variables(operation.variables, size)
+    except AskedTooMuch as error:
+        raise Refusal.of(error, 413) from None
+    return operation
 
 
 def _malformed(why: str) -> Refusal:

@@ -11,15 +11,17 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.http.heads import GuardedProtocol
 from gateway.http.repeats import OFFER, Repeat, Repeats
 from gateway.http.request_id import new_request_id
+from gateway.limits import RequestLimits
 
 
-def protocol(repeats: Repeats | None) -> type[HttpToolsProtocol]:
+def protocol(repeats: Repeats | None, limits: RequestLimits) -> type[HttpToolsProtocol]:
     """Make the protocol, which repeats answers where there is something to keep them in."""
     if repeats is None:
-        return _FrugalProtocol
-    return type("RepeatingProtocol", (_RepeatingProtocol,), {"repeats": repeats})
+        return type("FrugalProtocol", (_FrugalProtocol,), {"limits": limits})
+    return type("RepeatingProtocol", (_RepeatingProtocol,), {"repeats": repeats, "limits": limits})
 
 
 class _Corked:
@@ -59,7 +61,7 @@ class _Corked:
         return getattr(self.transport, name)
 
 
-class _FrugalProtocol(HttpToolsProtocol):
+class _FrugalProtocol(GuardedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(cast("asyncio.Transport", _Corked(transport)))
 

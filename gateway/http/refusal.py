@@ -1,10 +1,11 @@
 """A request that is not executed: its status, its code, and why."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST
+from gateway.errors import BAD_REQUEST, GatewayError
 
 
 class Refusal(Exception):
@@ -20,14 +21,21 @@ class Refusal(Exception):
         *,
         code: str = BAD_REQUEST,
         headers: Mapping[bytes, bytes] | None = None,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.headers = headers or {}
+        self.extensions = {**(extensions or {}), "code": code}
+
+    @classmethod
+    def of(cls, error: GatewayError, status: int | None) -> Self:
+        """Refuse a request for what an error says."""
+        return cls(status, error.message, code=error.code, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""
-        error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id}}
+        error = {"message": self.message, "extensions": {**self.extensions, "requestId": request_id}}
         return msgspec.json.encode({"errors": [error]})

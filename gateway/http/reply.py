@@ -12,6 +12,12 @@ from gateway.http.repeats import Repeat
 
 Header = tuple[bytes, bytes]
 
+# No answer is read as anything but what it says it is, or by the element of another site's page.
+GUARDS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
 
 class Reply(NamedTuple):
     """Status, body, and the headers beside those that every answer has.
@@ -44,5 +50,6 @@ def repeat_of(reply: Reply, is_true: Callable[[], bool], request_id: bytes | Non
 def refused(refusal: Refusal, type_: WholeType | None, request_id: str) -> Reply:
     """Answer a request that is not executed; no cache keeps that."""
     written = type_ or LEGACY_JSON
-    headers = [(b"content-type", written.content_type), (b"cache-control", b"no-store"), *refusal.headers.items()]
+    kept = (b"cache-control", b"no-store")
+    headers = [(b"content-type", written.content_type), kept, *GUARDS, *refusal.headers.items()]
     return Reply(refusal.status or written.refused, refusal.body(request_id), headers)

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from gateway.errors import AskedTooMuch
 from gateway.http.negotiation import check_body_type
-from gateway.http.operation import Operation, parameters_of, read_body, read_parameters
+from gateway.http.operation import Operation, parameters_of, read_body, read_parameters, within
 from gateway.http.refusal import Refusal
 from gateway.http.request_id import request_id
+from gateway.limits import RequestLimits
 
 METHODS = b"GET, HEAD, POST, OPTIONS"
 
@@ -35,15 +37,18 @@ class Request:
         given = self.headers.get(b"x-request-id")
         return given if given == self.id.encode() else None
 
-    async def operation(self, receive: Receive) -> Operation:
-        """Read what is asked. Raises Refusal for every shape that asks nothing, or ClientDisconnect."""
+    async def operation(self, receive: Receive, limits: RequestLimits) -> Operation:
+        """Read what is asked. Raises Refusal for every shape that asks nothing, or too much, or ClientDisconnect."""
+        if len(self.query_string) > limits.url_bytes:
+            raise Refusal.of(AskedTooMuch("url_bytes", limits.url_bytes, len(self.query_string)), 414)
         if self.method == "POST":
             check_body_type(self.headers.get(b"content-type"))
             if self.headers.get(b"content-encoding", b"identity") != b"identity":
                 raise Refusal(415, "A body must not be compressed.", headers={b"accept-encoding": b"identity"})
-            return read_body(await _body(receive))
+            body = await _body(receive, limits.body_bytes, self.headers.get(b"content-length"))
+            return within(limits, read_body(body), len(body))
         if self.method in ("GET", "HEAD"):
-            return read_parameters(parameters_of(self.query_string))
+            return within(limits, read_parameters(parameters_of(self.query_string)), len(self.query_string))
         raise Refusal(405, "GraphQL only supports GET and POST requests.", headers={b"allow": METHODS})
 
 
@@ -55,13 +60,22 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return headers
 
 
-async def _body(receive: Receive) -> bytes:
-    """Read a body, which mostly comes in one message. Raises ClientDisconnect when the client leaves before its end."""
+async def _body(receive: Receive, most: int, announced: bytes | None) -> bytes:
+    """Read a body, which mostly comes in one message, until it is longer than `most` or says that it will be.
+
+    Raises Refusal then, or ClientDisconnect when the client leaves before its end.
+    """
+    if announced is not None and announced.isdigit() and (size := int(announced[:19])) > most:
+        raise Refusal.of(AskedTooMuch("body_bytes", most, size), 413)
     parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise Refusal.of(AskedTooMuch("body_bytes", most), 413)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)

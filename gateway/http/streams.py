@@ -15,6 +15,7 @@ from gateway.http.answering import Answering
 from gateway.http.endpoint import Deferred, Streamed
 from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
 from gateway.http.refusal import Refusal
+from gateway.http.reply import GUARDS
 from gateway.http.request import Request
 
 T = TypeVar("T")
@@ -97,6 +98,7 @@ def _headers(framing: Framing, request_id: str) -> list[tuple[bytes, bytes]]:
         (b"content-type", framing.content_type),
         (b"cache-control", b"no-store, no-transform"),
         (b"vary", b"accept"),
+        *GUARDS,
         (b"x-accel-buffering", b"no"),
         (b"x-request-id", request_id.encode()),
     ]

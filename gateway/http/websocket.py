@@ -8,8 +8,10 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.connection import Connection, Service
+from gateway.http.door import host_of
 from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
 
+FORBIDDEN_HOST = b"The gateway is not asked by this host name."
 FORBIDDEN_ORIGIN = b"Pages of this origin may not connect; GATEWAY_WEBSOCKET_ORIGINS names those that may."
 
 
@@ -17,12 +19,14 @@ FORBIDDEN_ORIGIN = b"Pages of this origin may not connect; GATEWAY_WEBSOCKET_ORI
 class SocketOptions:
     """What an operator decides about connections: how many, from whose pages, and whether in the old subprotocol.
 
-    A page of the gateway's own origin may always connect, and so may what is no browser; `*` lets every page.
+    A page of the gateway's own origin may always connect, and so may what is no browser; `*` lets every page. Without
+    `hosts` the gateway may be asked by any name.
     """
 
     most: int = 10_000
     origins: frozenset[str] = frozenset()
     speaks_legacy: bool = False
+    hosts: frozenset[str] = frozenset()
 
 
 async def admit_everyone(_scope: Scope, _payload: Mapping[str, Any]) -> None:
@@ -40,8 +44,9 @@ class SocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""
         await receive()  # websocket.connect
-        if not self._is_welcome(dict(scope["headers"])):
-            await _forbid(send)
+        refusal = self._refusal(dict(scope["headers"]))
+        if refusal is not None:
+            await _forbid(send, refusal)
             return
         spoken = [TRANSPORT_WS, LEGACY_WS] if self.options.speaks_legacy else [TRANSPORT_WS]
         subprotocol = chosen(scope["subprotocols"], spoken)
@@ -68,6 +73,11 @@ class SocketEndpoint:
         finally:
             self.connections.discard(connection)
 
+    def _refusal(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        if self.options.hosts and host_of(headers.get(b"host", b"")) not in self.options.hosts:
+            return FORBIDDEN_HOST
+        return None if self._is_welcome(headers) else FORBIDDEN_ORIGIN
+
     def _is_welcome(self, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whose page asks: a browser lets any page connect, whose user may reach what its author may not."""
         origin = headers.get(b"origin")
@@ -76,7 +86,7 @@ class SocketEndpoint:
         return origin.partition(b"://")[2] == headers.get(b"host") or origin.decode("latin-1") in self.options.origins
 
 
-async def _forbid(send: Send) -> None:
+async def _forbid(send: Send, reason: bytes) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": FORBIDDEN_ORIGIN})
+    await send({"type": "websocket.http.response.body", "body": reason})

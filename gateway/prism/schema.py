@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from gateway.graph.cost import Calls, Names, costs
 from gateway.graph.ids import check_id, each_id
 from gateway.prism.context import Info
 from gateway.prism.types import Scan
@@ -16,12 +17,17 @@ MAX_SCANS = 100
 class PrismQueries:
     """Prism's fields of `Query`."""
 
-    @strawberry.field(description="One body scan. Lazy: only the documents behind the selected fields are fetched.")
+    @strawberry.field(
+        description="One body scan. Lazy: only the documents behind the selected fields are fetched.",
+        metadata=costs(Names("scanId")),
+    )
     def scan(self, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]) -> Scan | None:
         """No call: the scan's fields make theirs."""
         return Scan.by_id(check_id(scan_id, "scanId"))
 
-    @strawberry.field(description=f"Scans by Prism id, in the order asked. At most {MAX_SCANS}.")
+    @strawberry.field(
+        description=f"Scans by Prism id, in the order asked. At most {MAX_SCANS}.", metadata=costs(Names("scanIds"))
+    )
     def scans_by_id(
         self, scan_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Prism's ids.")]
     ) -> list[Scan | None]:
@@ -34,7 +40,8 @@ class PrismSubscriptions:
     """Prism's fields of `Subscription`."""
 
     @strawberry.subscription(
-        description="The scan now, then after each change, until no stage can change any more; NOT_FOUND for no scan."
+        description="The scan now, then after each change, until no stage can change any more; NOT_FOUND for no scan.",
+        metadata=costs(Calls(2)),
     )
     async def scan_updated(
         self, info: Info, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]

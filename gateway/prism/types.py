@@ -7,6 +7,7 @@ import strawberry
 
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
+from gateway.graph.cost import Reads, costs
 from gateway.graph.document_type import DocumentType, gathered, wire
 from gateway.graph.ids import Node, global_id
 from gateway.graph.scalars import URL
@@ -15,6 +16,7 @@ from gateway.prism.context import Info
 from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
 from gateway.prism.kinds import STAGES, stages_are_final, stages_are_ready
 
+RECORD, URLS = "scan record", "scan urls"
 URL_KEYS = ("previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo")
 MIME_TYPES = {
     ScanAssetType.PREVIEW_IMAGE: "image/png",
@@ -120,7 +122,8 @@ def _recorded(name: str, description: str) -> Any:
             return info.context.prism.recorded(self.scan_id, name)
         return getattr(ScanRecord.of(self.seen.record), name)
 
-    return strawberry.field(resolver=resolve, description=f"{description} Null when the scan's record cannot be read.")
+    description = f"{description} Null when the scan's record cannot be read."
+    return strawberry.field(resolver=resolve, description=description, metadata=costs(Reads(RECORD)))
 
 
 @strawberry.type(description="One body scan, held by Prism. Costs nothing by itself: a field fetches what it needs.")
@@ -145,25 +148,32 @@ class Scan(Node):
         """The scan of an id, without asking Prism."""
         return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id), seen=seen)
 
-    @strawberry.field(description="Which assets are generated, stage by stage. Null until capture begins.")
+    @strawberry.field(
+        description="Which assets are generated, stage by stage. Null until capture begins.",
+        metadata=costs(Reads("scan stages")),
+    )
     def assets(self, info: Info) -> ScanAssets | None:
         """One call, or none where the record is asked for too and embeds them."""
         if self.seen is None:
             return info.context.prism.stages(self.scan_id)
         return None if self.seen.stages is None else ScanAssets.of(self.seen.stages)
 
-    @strawberry.field(description="Signed download URLs of every available file. Null when Prism has none yet.")
+    @strawberry.field(
+        description="Signed download URLs of every available file. Null when Prism has none yet.",
+        metadata=costs(Reads(URLS)),
+    )
     def asset_urls(self, info: Info) -> ScanAssetUrls | None:
         """One call."""
         return info.context.prism.urls(self.scan_id)
 
     @strawberry.field(
-        description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none."
+        description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none.",
+        metadata=costs(Reads("scan url", "type", also=URLS)),
     )
     def asset_url(
         self,
         info: Info,
         type: Annotated[ScanAssetType, strawberry.argument(description="Which file.")],  # noqa: A002 - the graph's word
     ) -> SignedUrl | None:
-        """One call, or none where all URLs are asked for too."""
+        """One call, or none where all URLs are asked for too; two where Prism is too old for the file's own route."""
         return info.context.prism.url(self.scan_id, type)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from gateway.cache.expiry import signed_url_expiry
+from gateway.graph.cost import Links, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.scalars import URL
+from gateway.scenario.client import MAX_BULK
 from gateway.scenario.context import Info
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ class AssetImage(DocumentType):
         "When `url` stops working; null when it does not say.", key="url", convert=signed_url_expiry
     )
 
-    @strawberry.field(description="The image's own asset. Null when it cannot be read, or there is none.")
+    @strawberry.field(
+        description="The image's own asset. Null when it cannot be read, or there is none.",
+        metadata=costs(Links(MAX_BULK)),
+    )
     def asset(self, info: Info) -> Annotated["Asset", strawberry.lazy("gateway.scenario.types")] | None:
         """One call, shared with every other asset that the same step of the request asks for."""
         return info.context.scenario.linked_asset(self.asset_id)

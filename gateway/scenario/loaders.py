@@ -15,10 +15,8 @@ from gateway.graph.paging import Cursors, Page, first_position, read_slice
 from gateway.graph.promise import Promise, promised
 from gateway.scenario.client import MAX_BULK, ListQuery, ScenarioClient
 from gateway.scenario.kinds import index_of
-from gateway.scenario.types import Asset, AssetConnection, DownloadJob
+from gateway.scenario.types import MAX_FIRST, Asset, AssetConnection, DownloadJob
 from gateway.upstream.upstream import encode_query
-
-MAX_FIRST = 1_000
 
 
 class ScenarioLoaders:

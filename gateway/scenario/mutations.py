@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gateway.errors import BadUserInput, GatewayError
+from gateway.graph.cost import Calls, costs
 from gateway.graph.ids import check_id
 from gateway.graph.scalars import read_url, write_datetime
 from gateway.graph.signed_url import SignedUrl
@@ -59,7 +60,9 @@ class UnlockAssetPayload:
 class ScenarioMutations:
     """Scenario's fields of `Mutation`."""
 
-    @strawberry.mutation(description="Get a signed URL of an asset in a format, or of its original file.")
+    @strawberry.mutation(
+        description="Get a signed URL of an asset in a format, or of its original file.", metadata=costs(Calls())
+    )
     async def request_asset_download(
         self,
         info: Info,
@@ -79,7 +82,9 @@ class ScenarioMutations:
             raise client.upstream.broken_contract()
         return RequestAssetDownloadPayload(download=SignedUrl.read(url, answer.get("mimeType")))
 
-    @strawberry.mutation(description="Have assets packed into one archive. Returns before it is ready.")
+    @strawberry.mutation(
+        description="Have assets packed into one archive. Returns before it is ready.", metadata=costs(Calls())
+    )
     async def request_batch_download(
         self,
         info: Info,
@@ -102,7 +107,9 @@ class ScenarioMutations:
         except GatewayError as error:
             return RequestBatchDownloadPayload(user_errors=[user_error(error)])
 
-    @strawberry.mutation(description="Lock a canvas until a moment, so that nobody else changes it.")
+    @strawberry.mutation(
+        description="Lock a canvas until a moment, so that nobody else changes it.", metadata=costs(Calls())
+    )
     async def lock_asset(
         self,
         info: Info,
@@ -118,7 +125,7 @@ class ScenarioMutations:
             return LockAssetPayload(user_errors=[user_error(error, {None: "assetId", 400: "lockExpiresAt"})])
         return LockAssetPayload(asset=scenario.changed(locked.asset), lock_id=locked.lock_id)
 
-    @strawberry.mutation(description="Unlock a canvas with its lock's id, or by force.")
+    @strawberry.mutation(description="Unlock a canvas with its lock's id, or by force.", metadata=costs(Calls()))
     async def unlock_asset(
         self,
         info: Info,

@@ -5,18 +5,24 @@ from typing import Annotated
 
 import strawberry
 
+from gateway.graph.cost import Calls, Names, costs
 from gateway.graph.ids import check_id, each_id
 from gateway.scenario.client import MAX_BULK
 from gateway.scenario.context import Info
 from gateway.scenario.inputs import AssetFilter, AssetSort, given, list_query
-from gateway.scenario.types import After, Asset, AssetConnection, DownloadJob, First
+from gateway.scenario.types import CONNECTION, After, Asset, AssetConnection, DownloadJob, First
+
+ASSET, JOB = "asset", "download job"
 
 
 @strawberry.type
 class ScenarioQueries:
     """Scenario's fields of `Query`."""
 
-    @strawberry.field(description="One Scenario asset by Scenario id; null when there is none.")
+    @strawberry.field(
+        description="One Scenario asset by Scenario id; null when there is none.",
+        metadata=costs(Names("assetId", ASSET, MAX_BULK)),
+    )
     def asset(
         self,
         info: Info,
@@ -25,7 +31,10 @@ class ScenarioQueries:
         """One call, shared with every other asset that the same step of the request asks for."""
         return info.context.scenario.asset(check_id(asset_id, "assetId"))
 
-    @strawberry.field(description=f"Assets by Scenario id, in the order asked, in one bulk call. At most {MAX_BULK}.")
+    @strawberry.field(
+        description=f"Assets by Scenario id, in the order asked, in one bulk call. At most {MAX_BULK}.",
+        metadata=costs(Names("assetIds", ASSET, MAX_BULK)),
+    )
     def assets_by_id(
         self,
         info: Info,
@@ -34,7 +43,10 @@ class ScenarioQueries:
         """One call for all; an asset that fails is null with an error at its place."""
         return each_id(asset_ids, "assetIds", MAX_BULK, info.context.scenario.asset)
 
-    @strawberry.field(description="Assets of the project. `first` may exceed Scenario's page limit of 100.")
+    @strawberry.field(
+        description="Assets of the project. `first` may exceed Scenario's page limit of 100.",
+        metadata=costs(CONNECTION),
+    )
     async def assets(
         self,
         info: Info,
@@ -51,7 +63,9 @@ class ScenarioQueries:
         query = list_query(given(filter), given(sort))
         return await info.context.scenario.connection(query, first, given(after), info.path.as_list())
 
-    @strawberry.field(description="A batch download by job id; null when there is none.")
+    @strawberry.field(
+        description="A batch download by job id; null when there is none.", metadata=costs(Names("jobId", JOB))
+    )
     def download_job(
         self, info: Info, job_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the job.")]
     ) -> DownloadJob | None:
@@ -64,7 +78,8 @@ class ScenarioSubscriptions:
     """Scenario's fields of `Subscription`."""
 
     @strawberry.subscription(
-        description="The job now, then after each change, until it is final; NOT_FOUND for no job."
+        description="The job now, then after each change, until it is final; NOT_FOUND for no job.",
+        metadata=costs(Calls()),
     )
     async def download_job_updated(
         self, info: Info, job_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the job.")]

@@ -8,14 +8,15 @@ import strawberry
 
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
+from gateway.graph.cost import Links, Members, Pages, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
 from gateway.graph.ids import Node, global_id
-from gateway.graph.members import Members
+from gateway.graph.members import Members as PageMembers
 from gateway.graph.paging import Cursors, PageInfo, Slice
 from gateway.graph.scalars import URL
 from gateway.scenario.asset_types import AssetSource
-from gateway.scenario.client import ListQuery
+from gateway.scenario.client import MAX_BULK, ListQuery
 from gateway.scenario.context import Info
 from gateway.scenario.enums import AssetKind, AssetPrivacy, AssetStatus, EditCapability
 from gateway.scenario.images import AssetImage
@@ -23,6 +24,9 @@ from gateway.scenario.kinds import job_is_final
 from gateway.scenario.metadata import AssetMetadata
 from gateway.scenario.properties import AssetProperties
 from gateway.scenario.quality import AssetQualityGate
+
+MAX_FIRST = 1_000
+CONNECTION = Pages(MAX_FIRST)
 
 JSON = strawberry.scalars.JSON
 First = Annotated[int, strawberry.argument(description="How many; Scenario's pages of 100 are joined. At most 1,000.")]
@@ -95,17 +99,26 @@ class Asset(Node, DocumentType):
         """No call."""
         return JSON(self.decoded())
 
-    @strawberry.field(description="The asset that it was made from. Null when there is none, or it cannot be read.")
+    @strawberry.field(
+        description="The asset that it was made from. Null when there is none, or it cannot be read.",
+        metadata=costs(Links(MAX_BULK)),
+    )
     def parent(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
         return info.context.scenario.linked_asset(self.metadata.parent_id)
 
-    @strawberry.field(description="The asset that its line began with. Null when there is none, or it cannot be read.")
+    @strawberry.field(
+        description="The asset that its line began with. Null when there is none, or it cannot be read.",
+        metadata=costs(Links(MAX_BULK)),
+    )
     def root(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
         return info.context.scenario.linked_asset(self.metadata.root_parent_id)
 
-    @strawberry.field(description="The assets that were made from it, newest first. Null when they cannot be read.")
+    @strawberry.field(
+        description="The assets that were made from it, newest first. Null when they cannot be read.",
+        metadata=costs(CONNECTION),
+    )
     async def children(
         self, info: Info, first: First = 20, after: After = strawberry.UNSET
     ) -> "AssetConnection | None":
@@ -128,18 +141,18 @@ class AssetConnection:
     cursors: strawberry.Private[Cursors]
     resumed: strawberry.Private[bool]
 
-    @strawberry.field(description="The assets with their cursors.")
+    @strawberry.field(description="The assets with their cursors.", metadata=costs(Members()))
     def edges(self) -> list[AssetEdge]:
         """No call: the assets are read when the connection is."""
         positions = [position for position, _ in self.read.items]
         members = zip(positions, self.nodes(), strict=True)
         return [AssetEdge(cursor=self.cursors.write(position), node=node) for position, node in members]
 
-    @strawberry.field(description="The assets without their cursors.")
+    @strawberry.field(description="The assets without their cursors.", metadata=costs(Members()))
     def nodes(self) -> list[Asset]:
         """No call either."""
         pages = [(run.page.items[run.places[0]], run.places) for run in self.read.runs if run.places]
-        return cast("list[Asset]", Members(Asset, "asset", "assets", [(page, at) for page, at in pages if page]))
+        return cast("list[Asset]", PageMembers(Asset, "asset", "assets", [(page, at) for page, at in pages if page]))
 
     @strawberry.field(description="Whether there is more, and where to go on.")
     def page_info(self) -> PageInfo:

@@ -85,6 +85,8 @@ async def test_slow_urls_do_not_hold_back_the_rest(accept: str, parameter: str, 
             "cache-control": "no-store, no-transform",
             "vary": "accept",
             "x-accel-buffering": "no",
+            "x-content-type-options": "nosniff",
+            "cross-origin-resource-policy": "same-origin",
             "x-request-id": "test",
         }
         await exchange.task

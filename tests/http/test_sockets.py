@@ -29,6 +29,12 @@ from tests.world import NOON, settings_for
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
 BAD_CONNECTIONS = int(os.environ.get("BAD_CONNECTIONS", "300"))
 TOGETHER = 50
+MUCH = {
+    "gateway_max_document_bytes": 100_000,
+    "gateway_max_tokens": 20_000,
+    "gateway_max_aliases": 3_000,
+    "gateway_max_fields": 4_000,
+}
 
 
 @dataclass
@@ -250,7 +256,7 @@ async def test_who_answers_no_ping_is_let_go_within_a_heartbeat() -> None:
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system cannot break off by itself")
 async def test_who_takes_nothing_over_http_is_let_go_within_a_heartbeat() -> None:
-    async with asyncio.timeout(60), served(gateway_heartbeat=0.4) as gateway:
+    async with asyncio.timeout(60), served(gateway_heartbeat=0.4, **MUCH) as gateway:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             client.setblocking(False)  # noqa: FBT003

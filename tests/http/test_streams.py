@@ -49,6 +49,8 @@ async def test_a_scan_is_followed_by_server_sent_events(method: str) -> None:
                 "content-type": "text/event-stream; charset=utf-8",
                 "cache-control": "no-store, no-transform",
                 "vary": "accept",
+                "x-content-type-options": "nosniff",
+                "cross-origin-resource-policy": "same-origin",
                 "x-accel-buffering": "no",
                 "x-request-id": "test",
             },

@@ -1,0 +1,244 @@
+"""What an operation can cause at most: the costs of its fields, put together once and added up with its variables."""
+
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_abstract_type,
+    is_object_type,
+    print_ast,
+    value_from_ast_untyped,
+)
+from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
+from strawberry.types.field import StrawberryField
+
+from gateway.engine.leaves import BACKREF
+from gateway.engine.selection import Grouped, Selections
+from gateway.graph.cost import ENTRY, Asked, Bill, Cost, Estimate, Given, Several
+
+KEPT = {int, str, bool, type(None)}  # lists are added up anew
+MAX_KNOWN = 16
+
+
+class _Variable(str):
+    """The name of a variable, where a value would stand."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """An argument in the words of the document, which may hold variables, and what it is when left out."""
+
+    written: Any
+    default: Any
+    takes_list: bool
+
+    def value(self, variables: Mapping[str, Any]) -> Any:
+        """What it comes to with these variables."""
+        if isinstance(self.written, _Variable):
+            return variables.get(self.written, self.default)
+        return _with_values(self.written, variables)
+
+    def keys(self, variables: Mapping[str, Any]) -> list[Hashable]:
+        """What tells apart the things that it names."""
+        if isinstance(self.written, _Variable) and self.takes_list:
+            return [(self.written, place) for place in range(len(self.value(variables) or ()))]
+        written = self.written if isinstance(self.written, list) else [self.written]
+        return [(one,) if isinstance(one, _Variable) else str(one) for one in written]
+
+    def matter(self, *, by_value: bool) -> set[str]:
+        """The variables with which it is another thing: by its value, or by what tells things apart alone."""
+        if by_value or (isinstance(self.written, _Variable) and self.takes_list):
+            return set(_variables(self.written))
+        return set()
+
+
+def _with_values(written: Any, variables: Mapping[str, Any]) -> Any:
+    match written:
+        case _Variable():
+            return variables.get(written)
+        case list():
+            return [_with_values(one, variables) for one in written]
+        case dict():
+            return {key: _with_values(one, variables) for key, one in written.items()}
+    return written
+
+
+def _variables(written: Any) -> Iterator[str]:
+    if isinstance(written, _Variable):
+        yield written
+    parts = written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
+    for part in parts:
+        yield from _variables(part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A field with a cost, or with some below it."""
+
+    place: int
+    text: str
+    cost: Cost | None
+    given: Mapping[str, Given]
+    below: "Sequence[_Step]"
+
+    def charge(self, bill: Bill, source: Several, variables: Mapping[str, Any]) -> None:
+        """Put the field and what is below it on a bill."""
+        here = source
+        if self.cost is not None:
+            here = self.cost.charge(bill, source, Asked(self.place, self.text, self.given, variables))
+        if here.count:
+            for step in self.below:
+                step.charge(bill, here, variables)
+
+
+@dataclass(slots=True)
+class Costing:
+    """What an operation can cause; added up once for the same values of the variables that `matter`."""
+
+    steps: Sequence[_Step]
+    joined: bool
+    matter: Sequence[str]
+    known: dict[Hashable, Estimate] = field(default_factory=dict)
+
+    def estimate(self, variables: Mapping[str, Any]) -> Estimate:
+        """Add up, with these variables."""
+        given = tuple(map(variables.get, self.matter))
+        if not all(value.__class__ in KEPT for value in given):
+            return self._add_up(variables)
+        estimate = self.known.get(given)
+        if estimate is None:
+            estimate = self._add_up(variables)
+            if len(self.known) < MAX_KNOWN:
+                self.known[given] = estimate
+        return estimate
+
+    def _add_up(self, variables: Mapping[str, Any]) -> Estimate:
+        bill = Bill(self.joined)
+        for step in self.steps:
+            step.charge(bill, Several(1, ENTRY), variables)
+        return bill.total()
+
+
+class Costs:
+    """Puts the costs of one operation together, for one choice of the variables that steer it."""
+
+    def __init__(self, selections: Selections, *, joined: bool = True) -> None:
+        self._selections = selections
+        self._joined = joined
+        self._places = itertools.count()
+        self._matter: set[str] = set()
+
+    def operation(self, root: GraphQLObjectType) -> Costing:
+        """Look at everything that is selected."""
+        steps = list(self._steps(root, self._root(root)))
+        return Costing(steps, self._joined, sorted(self._matter))
+
+    def _root(self, type_: GraphQLObjectType) -> Grouped:
+        its = self._selections
+        return collect_fields(its.schema, its.fragments, its.variables, type_, its.operation).grouped_field_set
+
+    def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
+        """Give what is selected, at once or deferred: it costs the same."""
+        its = self._selections
+        collected = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
+        return collected.grouped_field_set
+
+    def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[_Step]:
+        for details in grouped.values():
+            node = details[0].node
+            name = node.name.value
+            if name.startswith("__"):
+                continue
+            below = list(self._below(type_, name, details))
+            cost = cost_of(type_.fields[name])
+            if cost is not None or below:
+                given = {} if cost is None else self._given(cost, type_.fields[name].args, node)
+                yield _Step(next(self._places), _text(node), cost, given, below)
+
+    def _below(self, type_: GraphQLObjectType, name: str, details: Any) -> Iterator[_Step]:
+        named = get_named_type(type_.fields[name].type)
+        if named.name not in costly_types(self._selections.schema):
+            return
+        if is_object_type(named):
+            yield from self._steps(named, self._fields(named, details))
+        elif is_abstract_type(named):
+            for each in self._selections.schema.get_possible_types(named):
+                yield from self._steps(each, self._fields(each, details))
+
+    def _given(self, cost: Cost, arguments: Mapping[str, GraphQLArgument], node: FieldNode) -> dict[str, Given]:
+        written = {argument.name.value: argument.value for argument in node.arguments or ()}
+        given: dict[str, Given] = {}
+        for name in cost.arguments:
+            argument = _argument(arguments[name], written.get(name))
+            self._matter |= argument.matter(by_value=cost.by_value)
+            given[name] = argument
+        return given
+
+
+def cost_of(field: GraphQLField) -> Cost | None:
+    """The cost that a field of the schema declares."""
+    definition = field.extensions.get(BACKREF)
+    cost: Cost | None = definition.metadata.get(Cost) if isinstance(definition, StrawberryField) else None
+    return cost
+
+
+@lru_cache(maxsize=8)
+def costly_types(schema: GraphQLSchema) -> frozenset[str]:
+    """The types of which a field costs anything, or leads to one that does."""
+    leads = {
+        name: {get_named_type(field.type).name for field in type_.fields.values()}
+        for name, type_ in schema.type_map.items()
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
+    }
+    for name, type_ in schema.type_map.items():
+        if is_abstract_type(type_):
+            leads.setdefault(name, set()).update(one.name for one in schema.get_possible_types(type_))
+    costly = {
+        name
+        for name, type_ in schema.type_map.items()
+        if isinstance(type_, GraphQLObjectType) and any(map(cost_of, type_.fields.values()))
+    }
+    while more := {name for name, targets in leads.items() if name not in costly and targets & costly}:
+        costly |= more
+    return frozenset(costly)
+
+
+def _argument(argument: GraphQLArgument, written: ValueNode | None) -> _Argument:
+    default = None if argument.default_value is Undefined else argument.default_value
+    type_ = argument.type.of_type if isinstance(argument.type, GraphQLNonNull) else argument.type
+    value = default if written is None else _value(written)
+    return _Argument(value, default, isinstance(type_, GraphQLList))
+
+
+def _value(node: ValueNode) -> Any:
+    if isinstance(node, VariableNode):
+        return _Variable(node.name.value)
+    if isinstance(node, ListValueNode):
+        return [_value(one) for one in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {one.name.value: _value(one.value) for one in node.fields}
+    return value_from_ast_untyped(node)
+
+
+def _text(node: FieldNode) -> str:
+    """Write a field's name and arguments, the same where they are."""
+    return " ".join([node.name.value, *sorted(print_ast(argument) for argument in node.arguments or ())])

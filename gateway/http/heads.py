@@ -1,0 +1,108 @@
+"""uvicorn's HTTP protocol, kept from listening to heads without end, and to requests that never come to theirs."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.errors import AskedTooMuch
+from gateway.http.refusal import Refusal
+from gateway.http.reply import refused
+from gateway.http.request_id import new_request_id
+from gateway.limits import RequestLimits
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Counts a head while it arrives, and looks from time to time whether what has begun has ended."""
+
+    limits: ClassVar[RequestLimits] = RequestLimits()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refusal: Refusal | None = None
+        self._head_bytes = 0  # that came after those with which the head began
+        self._in_head = False
+        self._begun_at: float | None = None
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Begin to look: who connects has something to say."""
+        super().connection_made(transport)
+        self._begun_at = self.loop.time()
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        self._look_no_more()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Look no more: another protocol goes on."""
+        self._look_no_more()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes of a head that has not ended yet."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > self.limits.header_bytes:
+            self._refuse(self._too_long(None))
+
+    def on_message_begin(self) -> None:
+        """Count from here on; what came with its beginning is weighed at its end."""
+        super().on_message_begin()
+        self._begun_at = self.loop.time()
+        self._head_bytes = 0
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Start the application, unless the head is too long; raising ends the parser, which says so."""
+        self._in_head = False
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+        if size > self.limits.header_bytes:
+            self._refusal = self._too_long(size)
+            raise self._refusal
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait for the next, however long it takes."""
+        self._begun_at = None
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, or was refused while it was."""
+        self._in_head = False
+        if self._refusal is None:
+            super().send_400_response(msg)
+        else:
+            self._refuse(self._refusal)
+
+    def _too_long(self, size: int | None) -> Refusal:
+        return Refusal.of(AskedTooMuch("header_bytes", self.limits.header_bytes, size), 431)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._in_head = False
+        id_ = new_request_id()
+        status, body, headers, _ = refused(refusal, None, id_)
+        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        ours = [(b"x-request-id", id_.encode()), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        lines += [b"%s: %s" % header for header in (*headers, *ours)]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+    def _look_later(self) -> None:
+        self._next_look = self.loop.call_later(self.limits.arrival_seconds, self._look)
+
+    def _look_no_more(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
+
+    def _look(self) -> None:
+        """Close a connection on which something has begun long ago that we would have read by now."""
+        most = self.limits.arrival_seconds
+        if self._begun_at is None or self.loop.time() - self._begun_at < most or self.flow.read_paused:
+            self._look_later()
+        elif not self.transport.is_closing():
+            self._refuse(Refusal.of(AskedTooMuch("arrival_seconds", most), 408))
