@@ -67,6 +67,7 @@ class _FrugalProtocol(HttpToolsProtocol):
         if isinstance(self.transport, _Corked):
             self.transport = self.transport.transport
         super().handle_websocket_upgrade()
+        del self.parser  # it and this hold each other, until all garbage is collected
 
 
 class _RepeatingProtocol(_FrugalProtocol):
