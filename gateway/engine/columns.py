@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -62,7 +62,7 @@ class Column:
     @property
     def is_plain(self) -> bool:
         """Whether the value is the answer's as it is decoded."""
-        return self.finish is None and self.columns is None and self.part is None
+        return self.finish is None and self.columns is None and (self.part is None or self.part.finish is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,14 @@ class Shape:
     """A selection compiled: the struct that a document decodes to, and what makes the answer's value of one.
 
     `slots` are the struct's names for the document's keys; those in `shared` are decoded at once, others are kept raw.
+    `merged` are objects that serve conversions as well, with what stands for one that is missing.
     """
 
     struct: Any
     columns: Sequence[Column]
     slots: Mapping[str, str]
     shared: AbstractSet[str]
+    merged: Mapping[str, Any]
     finish: Finish | None = None
 
 
@@ -87,6 +89,29 @@ def in_common(several: Sequence[Want]) -> Want | None:
     exact = [want for want in several if want.annotation is not Any] or several
     is_one = all(want == exact[0] for want in exact)
     return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
+
+
+def merged(several: Sequence[Want]) -> Want | None:
+    """One object for a selection on it and for conversions that read other keys of it; None where they share any."""
+    selected = [want for want in several if want.default is not None]
+    reads = [read for want in several if want.default is None and (read := _struct_in(want.annotation)) is not None]
+    if len(selected) != 1 or len(reads) + 1 != len(several) or _struct_in(selected[0].annotation) is None:
+        return None
+    base = selected[0].annotation
+    fields = {one.encode_name: one for read in reads for one in msgspec.structs.fields(read)}
+    if not fields.keys().isdisjoint(base.__struct_encode_fields__) or any(one.required for one in fields.values()):
+        return None
+    own = [(one.name, one.type, one.default) for one in fields.values()]
+    rename = {one.name: name for name, one in fields.items()}
+    struct = msgspec.defstruct(base.__name__, own, bases=(base,), rename=rename, kw_only=True, gc=False)
+    missing = struct()
+    return Want(selected[0].key, struct, lambda: missing)
+
+
+def _struct_in(annotation: Any) -> Any:
+    """The struct of an annotation that is one, or one or None."""
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], type(msgspec.Struct)) else None
 
 
 def struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
@@ -121,7 +146,7 @@ class _Writer:
         if column.columns is not None:
             return self.object(shape, column.columns, source)
         values = [self._value(shape, want, source) for want in column.wants]
-        if column.part is not None:
+        if column.part is not None and (column.part.finish is not None or column.wants[0].key in shape.merged):
             each = self._name()
             return (
                 f"(None if ({each} := {values[0]}) is None else {self.object(column.part, column.part.columns, each)})"
@@ -139,6 +164,8 @@ class _Writer:
 
     def _value(self, shape: Shape, want: Want, source: str) -> str:
         value = f"{source}.{shape.slots[want.key]}"
+        if want.key in shape.merged and want.default is None:  # a conversion takes None for what is missing
+            return f"(None if {value} is {self._named(shape.merged[want.key])} else {value})"
         return value if want.key in shape.shared else f"{self._named(_decode_apart(want))}({value})"
 
     def _named(self, value: Any) -> str:

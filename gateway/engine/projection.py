@@ -20,7 +20,17 @@ from graphql import (
 )
 
 from gateway.cache.document import Document
-from gateway.engine.columns import Column, Remembering, Shape, Timestamp, Want, generate, in_common, struct_field
+from gateway.engine.columns import (
+    Column,
+    Remembering,
+    Shape,
+    Timestamp,
+    Want,
+    generate,
+    in_common,
+    merged,
+    struct_field,
+)
 from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
@@ -121,7 +131,8 @@ class Projector:
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        common = {key: in_common(several) for key, several in wants.items()}
+        both = {key: one for key, several in wants.items() if len(several) > 1 and (one := merged(several))}
+        common = {key: both.get(key) or in_common(several) for key, several in wants.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
         struct = msgspec.defstruct(
             type_.name,
@@ -131,8 +142,9 @@ class Projector:
             gc=False,
         )
         shared = frozenset(key for key, want in common.items() if want is not None)
-        shape = Shape(struct, columns, slots, shared)
-        direct = all(column.is_plain and column.wants[0].key in shared for column in columns)
+        missing = {key: want.default() for key, want in both.items() if want.default}
+        shape = Shape(struct, columns, slots, shared, missing)
+        direct = not both and all(column.is_plain and column.wants[0].key in shared for column in columns)
         if not as_tree and direct and [column.response_key for column in columns] == list(wants):
             return shape
         return replace(shape, finish=generate(shape))
@@ -178,7 +190,7 @@ class Projector:
         if isinstance(inner, GraphQLObjectType):
             part = self.shape(inner, self.selections.below(inner, details))
             want = Want(key, part.struct | None) if may_be_null else Want(key, part.struct, part.struct)
-            return Column(response_key, [want], part=part if part.finish else None)
+            return Column(response_key, [want], part=part)
         read, finish, empty = self._typed(inner, reading.convert, details)
         if may_be_null:
             return Column(response_key, [Want(key, read | None)], finish)
