@@ -69,6 +69,7 @@ class _FrugalProtocol(GuardedProtocol):
         if isinstance(self.transport, _Corked):
             self.transport = self.transport.transport
         super().handle_websocket_upgrade()
+        del self.parser  # it and this hold each other, until all garbage is collected
 
 
 class _RepeatingProtocol(_FrugalProtocol):
