@@ -7,27 +7,25 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 
 import httpx
 from graphql import GraphQLSchema
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
+from gateway.engine.admission import Admission
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
-from gateway.engine.operations import Admission, Operations
+from gateway.engine.operations import Operations
 from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.answering import Answering
+from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
@@ -53,47 +51,10 @@ from gateway.upstream.network import open_network
 from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
-PATH = "/graphql"
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
-
-
-class App(Starlette):
-    """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
-
-    Its streams end when it is told to `drain`; `heartbeat` and `message_bytes` are what it wants of its server.
-    """
-
-    def __init__(
-        self,
-        endpoint: ASGIApp,
-        sockets: SocketEndpoint,
-        routes: list[BaseRoute],
-        lifespan: Lifespan["App"],
-        settings: Settings,
-    ) -> None:
-        super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
-        self._endpoint = endpoint
-        self._sockets = sockets
-        self.heartbeat = settings.gateway_heartbeat
-        self.message_bytes = settings.gateway_websocket_message_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] == "http" and scope["path"] == PATH:
-            await self._endpoint(scope, receive, send)
-        elif scope["type"] == "websocket" and scope["path"] == PATH:
-            await self._sockets(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
-
-    async def drain(self) -> None:
-        """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
-        self.state.ready = False
-        await self.state.gateway.watchers.close()
-        await self._sockets.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +193,6 @@ def create_app(
     app.state.limits = limits
     app.state.ready = True
     return app
-
-
-async def healthz(_request: Request) -> JSONResponse:
-    """Say that the process runs."""
-    return JSONResponse({"status": "ok"})
-
-
-async def readyz(request: Request) -> JSONResponse:
-    """Say whether requests may be sent here: not once it shuts down."""
-    ready: Any = request.app.state.ready
-    return JSONResponse({"status": "ready" if ready else "draining"}, 200 if ready else 503)
 
 
 def _channel(

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
-from gateway.app import App, Gateway, create_app
+from gateway.app import Gateway, create_app
 from gateway.engine.subscriptions import AnswerStream
+from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 

@@ -10,11 +10,12 @@ import click
 import msgspec
 from starlette.types import Message
 
-from gateway.app import App, create_app
+from gateway.app import create_app
 from gateway.bench.modes import MODES, URL, bench_settings
 from gateway.bench.queries import Query
 from gateway.bench.rounds import median_ratio, split
 from gateway.bench.upstream import Recorded
+from gateway.http.application import App
 from gateway.sandbox import Sandbox
 
 WARM_UP = 5

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from gateway.app import App
 from gateway.bench.cpu import ask, bench_app
 from gateway.bench.modes import URL
 from gateway.bench.servers import FORK
 from gateway.bench.upstream import record
+from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.serving import settle
 

@@ -9,7 +9,7 @@ import click
 import httpx
 import msgspec
 
-from gateway.app import App, create_app
+from gateway.app import create_app
 from gateway.bench.cpu import Upstreams, bench_app
 from gateway.bench.load import Load, Round, connected
 from gateway.bench.modes import MODES, bench_settings
@@ -17,6 +17,7 @@ from gateway.bench.queries import Query
 from gateway.bench.rounds import median_ratio, split
 from gateway.bench.servers import Serve, Server, bare, serving, started
 from gateway.bench.upstream import Remote
+from gateway.http.application import App
 from gateway.sandbox import Sandbox
 
 BARE = "bare uvicorn"

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.app import App
+from gateway.http.application import App
 from gateway.serving import configured, settle
 
 Serve = Callable[[socket.socket], None]

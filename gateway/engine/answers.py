@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.cache.document import Tenure
 from gateway.cache.store import DocumentStore
-from gateway.engine.operations import Operation
+from gateway.engine.operation import Operation
 from gateway.graph.journal import Journal
 
 DOCUMENT_PLACE = 8  # bytes that an answer spends on remembering a document

@@ -1,91 +1,44 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
-import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationType
 from graphql.execution import experimental_execute_incrementally
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.engine.admission import MAX_SUGGESTIONS
+from gateway.engine.answer import (
+    Answer,
+    Asked,
+    HasJournal,
+    ReadsOnly,
+    Result,
+    StreamsOnly,
+    answered,
+    encode,
+    refused,
+    respond,
+    without_calls,
+)
 from gateway.engine.answers import Answers
-from gateway.engine.errors import present
 from gateway.engine.incremental import Form
-from gateway.engine.operations import MAX_SUGGESTIONS, NoOperation, Operation, Operations
+from gateway.engine.operation import NoOperation, Operation
+from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
-from gateway.errors import AskedTooMuch, BadRequest
-from gateway.graph.journal import Journal
+from gateway.errors import AskedTooMuch
 from gateway.limits import CostLimits
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
-encode = msgspec.json.Encoder().encode
-
-
-class HasJournal(Protocol):
-    """What the engine needs of a request's context."""
-
-    @property
-    def journal(self) -> Journal:
-        """What the request notes."""
-
-
-class ReadsOnly(Exception):
-    """A mutation was asked for where only queries are taken."""
-
-
-class StreamsOnly(Exception):
-    """A subscription was asked for where one whole answer is given."""
-
-
-class Asked(NamedTuple):
-    """An operation as it was asked for. `takes_kept` says whether it may be answered by what was answered before.
-
-    Nothing is taken then that is older than `max_age` seconds.
-    """
-
-    text: str
-    variables: Mapping[str, Any] | None = None
-    operation_name: str | None = None
-    reads_only: bool = False
-    takes_kept: bool = True
-    max_age: float = math.inf
-
-
-class Answer(NamedTuple):
-    """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
-
-    What is not executed was refused before, and has no data. A query's answer without any error may be kept: until
-    `fresh_until`, in Unix seconds. One that was kept here says by `is_true` whether it would be found again.
-    """
-
-    body: bytes
-    executed: bool
-    cacheable: bool
-    fresh_until: float
-    is_true: Callable[[], bool] | None = None
-
-
-class Result(NamedTuple):
-    """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
-
-    data: Any
-    errors: Sequence[GraphQLError] = ()
-    executed: bool = True
-
-    @property
-    def was_refused(self) -> bool:
-        """Whether nothing was executed: such an error, of a document or of variables, stands at no path."""
-        return self.data is None and all(error.path is None for error in self.errors)
 
 
 @dataclass(slots=True)
@@ -111,15 +64,15 @@ class Engine:
         """
         prepared = self.operations.find(asked.text)
         if prepared.errors:
-            return _answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+            return answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
         operation = prepared.find(asked.operation_name)
         if operation.kind is not OperationType.QUERY:
             _check_kind(operation, reads_only=asked.reads_only)
             context = make_context()
-            return _answered(await self.execute(operation, asked.variables, context), context.journal, is_query=False)
+            return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=False)
         if self.answers is None or not asked.takes_kept:
             context = make_context()
-            return _answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
+            return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
         return await self._kept_or_executed(self.answers, operation, asked, make_context)
 
     async def _kept_or_executed(
@@ -132,9 +85,9 @@ class Engine:
             return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
         context, changes = make_context(), answers.store.changes
         result = await self.execute(operation, asked.variables, context)
-        answer = _answered(result, context.journal, is_query=True)
+        answer = answered(result, context.journal, is_query=True)
         if answer.cacheable:
-            answers.keep(key, _without_calls(answer, result, context.journal), context.journal, changes)
+            answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 
     async def answer_in_parts(self, asked: Asked, make_context: Callable[[], HasJournal], form: Form) -> Parts | Answer:
@@ -150,7 +103,7 @@ class Engine:
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
             return answers
-        return _answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        return answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""
@@ -288,39 +241,8 @@ class Engine:
         return Result(result.data, result.errors or ())
 
 
-def refused(message: str) -> Result:
-    """Refuse an operation for the way in which it was sent."""
-    return Result(None, [GraphQLError(message, original_error=BadRequest(message))], executed=False)
-
-
-def _answered(result: Result, journal: Journal, *, is_query: bool) -> Answer:
-    response = respond(result, journal)
-    is_good = is_query and "errors" not in response
-    return Answer(encode(response), "data" in response, is_good, journal.fresh_until)
-
-
-def _without_calls(answer: Answer, result: Result, journal: Journal) -> bytes:
-    """What an answer would have been without upstream calls to tell of."""
-    extensions = journal.extensions_without_calls()
-    return encode({"data": result.data, "extensions": extensions}) if extensions else answer.body
-
-
 def _check_kind(operation: Operation, *, reads_only: bool) -> None:
     if operation.kind is OperationType.SUBSCRIPTION:
         raise StreamsOnly
     if reads_only:
         raise ReadsOnly
-
-
-def respond(result: Result, journal: Journal) -> dict[str, Any]:
-    """Put an answer together: data where it was executed, errors in their order, and what the request noted."""
-    response: dict[str, Any] = {} if result.was_refused else {"data": result.data}
-    errors = [*result.errors, *journal.errors]
-    if errors:
-        response["errors"] = [
-            present(error, executed=result.executed, request_id=journal.request_id) for error in errors
-        ]
-    extensions = journal.extensions()
-    if extensions:
-        response["extensions"] = extensions
-    return response

@@ -19,7 +19,7 @@ from graphql.execution import (
 
 from gateway.engine.errors import present
 from gateway.engine.incremental import EXECUTORS, Form, PartsExecutor
-from gateway.engine.operations import Operation
+from gateway.engine.operation import Operation
 from gateway.engine.plan import is_awaitable
 from gateway.engine.tracing import TRACING
 from gateway.graph.journal import Journal

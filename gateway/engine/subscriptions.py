@@ -7,7 +7,7 @@ from typing import Any, Self
 from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.engine.operations import Operation
+from gateway.engine.operation import Operation
 from gateway.engine.plan import is_awaitable
 from gateway.errors import ShuttingDown
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.engine.engine import Asked, Engine
-from gateway.engine.operations import NoOperation
+from gateway.engine.answer import Asked
+from gateway.engine.engine import Engine
+from gateway.engine.operation import NoOperation
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import NO_OPERATION
 from gateway.http.endpoint import MakeContext

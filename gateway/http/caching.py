@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from gateway.engine.engine import Answer
+from gateway.engine.answer import Answer
 from gateway.http.reply import Header
 
 NO_STORE = (b"cache-control", b"no-store")

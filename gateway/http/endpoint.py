@@ -10,9 +10,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import Context
-from gateway.engine.engine import Answer, Asked, Engine, ReadsOnly, StreamsOnly
+from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
+from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
-from gateway.engine.operations import NoOperation
+from gateway.engine.operation import NoOperation
 from gateway.errors import NO_OPERATION
 from gateway.http import caching, compression, graphiql
 from gateway.http.door import Door

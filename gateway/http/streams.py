@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
-from gateway.engine.engine import Answer
+from gateway.engine.answer import Answer
 from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import ShuttingDown

@@ -18,10 +18,12 @@ from strawberry.types.field import StrawberryField
 
 from gateway.app import create_gateway
 from gateway.bench.queries import make_sandbox, queries
+from gateway.engine.answer import Asked
 from gateway.engine.cost import cost_of
-from gateway.engine.engine import Asked, Engine
+from gateway.engine.engine import Engine
 from gateway.engine.leaves import BACKREF
-from gateway.engine.operations import Operation, Operations
+from gateway.engine.operation import Operation
+from gateway.engine.operations import Operations
 from gateway.errors import AskedTooMuch
 from gateway.federation import subgraph
 from gateway.graph.cost import Estimate

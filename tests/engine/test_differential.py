@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.app import create_gateway
+from gateway.engine.answer import Asked
 from gateway.engine.answers import Answers
-from gateway.engine.engine import Asked, Engine
+from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
 from gateway.federation import subgraph
 from gateway.sandbox import Sandbox

@@ -9,8 +9,9 @@ from graphql import get_introspection_query
 
 from gateway.bench.upstream import Recorded
 from gateway.cache.document import FRAGMENT_OVERHEAD, Document
-from gateway.engine.engine import Asked
-from gateway.engine.operations import MAX_VARIANTS, Operations
+from gateway.engine.answer import Asked
+from gateway.engine.operation import MAX_VARIANTS
+from gateway.engine.operations import Operations
 from gateway.graph.ids import global_id
 from gateway.sandbox import Fault
 from gateway.schema import schema

@@ -12,7 +12,8 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from gateway.cache.flight import Waiting
-from gateway.engine.engine import Answer, Asked, Engine
+from gateway.engine.answer import Answer, Asked
+from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from gateway.app import create_gateway
-from gateway.engine.engine import Answer, Asked, Engine
+from gateway.engine.answer import Answer, Asked
+from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
 from gateway.federation import subgraph

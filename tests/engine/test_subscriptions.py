@@ -11,7 +11,8 @@ import pytest
 import strawberry
 from graphql import OperationType
 
-from gateway.engine.engine import Asked, Engine, StreamsOnly
+from gateway.engine.answer import Asked, StreamsOnly
+from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import BadUserInput, GatewayError, LimitExceeded, ShuttingDown, UpstreamNotFound

@@ -10,7 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.app import App, create_app
+from gateway.app import create_app
+from gateway.http.application import App
 from gateway.http.repeats import ENTRY_OVERHEAD, Repeat, Repeats
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving

@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
-from gateway.app import App, create_app
+from gateway.app import create_app
+from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serving
 from gateway.socket_protocol import SocketProtocol

@@ -1,0 +1,157 @@
+"""From a text to the operations of its document: which are taken, parsed, limited and validated."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    REMOVE,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    NamedTypeNode,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    Visitor,
+    VisitorAction,
+    specified_rules,
+    validate,
+    visit,
+)
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.language import DirectiveNode, DocumentNode
+from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.engine.operation import Operation, Prepared
+from gateway.errors import AskedTooMuch
+from gateway.limits import DocumentLimits
+
+STEERING = {"skip", "include"}
+DEFERRING = {"defer", "stream"}
+MAX_ERRORS = 10
+MAX_SUGGESTIONS = 3  # errors of a document, for each of which it takes up to five milliseconds to find what is like it
+RULES: tuple[type[ASTValidationRule], ...] = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+PLAIN = {"ID": str, "String": str, "Boolean": bool}
+
+
+def _plain_variables(definition: OperationDefinitionNode) -> dict[str, tuple[type, bool]] | None:
+    """The variables of an operation by name, with the class of their values and whether one must be given.
+
+    None where one has a default, or a type that takes more than one class or needs coercion.
+    """
+    plain: dict[str, tuple[type, bool]] = {}
+    for variable in definition.variable_definitions or ():
+        required = isinstance(variable.type, NonNullTypeNode)
+        named = variable.type.type if isinstance(variable.type, NonNullTypeNode) else variable.type
+        class_ = PLAIN.get(named.name.value) if isinstance(named, NamedTypeNode) else None
+        if class_ is None or variable.default_value is not None:
+            return None
+        plain[variable.variable.name.value] = (class_, required)
+    return plain
+
+
+class _Steering(Visitor):
+    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variables: list[str] = []
+        self.is_known = True
+        self.nests_variables = False
+        self._depth = 0
+
+    def enter_list_value(self, *_: Any) -> None:
+        self._depth += 1
+
+    def leave_list_value(self, *_: Any) -> None:
+        self._depth -= 1
+
+    enter_object_value = enter_list_value
+    leave_object_value = leave_list_value
+
+    def enter_variable(self, *_: Any) -> None:
+        # Inside a list or an object, graphql-core wants to know where a variable's value came from.
+        self.nests_variables = self.nests_variables or self._depth > 0
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.is_known = self.is_known and node.name.value in STEERING
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode) and argument.value.name.value not in self.variables:
+                self.variables.append(argument.value.name.value)
+
+
+class _Whole(Visitor):
+    """Takes out what defers parts of an answer, so that nothing does."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> VisitorAction:
+        return REMOVE if node.name.value in DEFERRING else None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which documents are taken: how large they may be, whether they may ask for the schema, and be told what exists.
+
+    `suggests` says whether a name that does not exist is answered with those that are like it.
+    """
+
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
+    introspects: bool = True
+    suggests: bool = True
+
+    def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        """Parse and validate a document; whatever goes wrong is among its errors."""
+        try:
+            document = self.limits.parse(text)
+            definitions = document.definitions
+            if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
+                return Prepared()
+            errors = self._validate(schema, document)
+            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
+        except AskedTooMuch as error:
+            return refused_document(error)
+        except GraphQLError as error:
+            return Prepared(errors=(error,))
+        except RecursionError:
+            return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
+        except ValueError as error:
+            return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _validate(self, schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+        rules = RULES if self.introspects else (*RULES, NoSchemaIntrospectionCustomRule)
+        errors = validate(schema, document, rules, MAX_ERRORS, hide_suggestions=True)
+        if self.suggests and 0 < len(errors) <= MAX_SUGGESTIONS:
+            return validate(schema, document, rules, MAX_SUGGESTIONS)
+        return errors
+
+
+def refused_document(error: AskedTooMuch) -> Prepared:
+    """A document that is too much for a limit."""
+    return Prepared(errors=(GraphQLError(error.message, original_error=error),))
+
+
+def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
+    document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
+    steering = _Steering()
+    visit(document, steering)
+    fragments = {
+        definition.name.value: FragmentDetails(definition, None)
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    return tuple(
+        Operation(
+            schema,
+            document,
+            definition,
+            fragments,
+            tuple(steering.variables),
+            steering.is_known and definition.operation is not OperationType.MUTATION,
+            None if steering.nests_variables else _plain_variables(definition),
+            given if document is not given and definition.operation is OperationType.QUERY else None,
+        )
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    )

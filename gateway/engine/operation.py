@@ -1,0 +1,137 @@
+"""One operation of a document: what its variables are, what it may cost, and its plans."""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+)
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
+from graphql.language import DocumentNode
+
+from gateway.engine.compiler import Compiler
+from gateway.engine.cost import Costing, Costs
+from gateway.engine.leaves import NotPlannable
+from gateway.engine.plan import ObjectPlan
+from gateway.engine.selection import Selections
+from gateway.graph.cost import Estimate
+from gateway.limits import CostLimits
+
+MAX_VARIANTS = 16
+_serials = itertools.count()
+
+
+class NoOperation(Exception):
+    """A document that does not hold the operation that is meant."""
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on.
+
+    `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
+    """
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    steering: tuple[str, ...]
+    plannable: bool
+    plain_variables: dict[str, tuple[type, bool]] | None
+    deferring: DocumentNode | None = None
+    plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
+    costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
+    is_affordable: bool = False  # whatever its variables are
+    serial: int = field(default_factory=_serials.__next__)
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name; None when it has none."""
+        return self.definition.name.value if self.definition.name else None
+
+    @property
+    def kind(self) -> OperationType:
+        """Whether it is a query, a mutation or a subscription."""
+        return self.definition.operation
+
+    def coerce(self, given: dict[str, Any]) -> VariableValues | None:
+        """Take variables as they are where each is plainly of its type; None where graphql-core must look closer."""
+        if self.plain_variables is None:
+            return None
+        coerced: dict[str, Any] = {}
+        for name, (type_, required) in self.plain_variables.items():
+            if name in given:
+                value = given[name]
+                if value.__class__ is not type_:
+                    return None
+                coerced[name] = value
+            elif required:
+                return None
+        return VariableValues({}, coerced)
+
+    def plan(self, variables: VariableValues) -> ObjectPlan | None:
+        """The plan for these variables; None when graphql-core must answer."""
+        if not self.plannable:
+            return None
+        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        if choice not in self.plans:
+            if len(self.plans) >= MAX_VARIANTS:
+                return None
+            self.plans[choice] = self._compile(variables)
+        return self.plans[choice]
+
+    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> None:
+        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
+        if not self.is_affordable:
+            most.check(*self.estimate(variables, joined=joined))
+            self.is_affordable = not self.steering and not self.costings[()].matter
+
+    def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
+        """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
+        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        costing = self.costings.get(choice)
+        if costing is None:
+            costing = self._costing(variables, joined=joined)
+            if len(self.costings) < MAX_VARIANTS:
+                self.costings[choice] = costing
+        return costing.estimate(variables.coerced)
+
+    def _costing(self, variables: VariableValues, *, joined: bool) -> Costing:
+        selections = Selections(self.schema, self.definition, self.fragments, variables)
+        root = self.schema.get_root_type(self.kind)
+        return Costing((), joined, ()) if root is None else Costs(selections, joined=joined).operation(root)
+
+    def _compile(self, variables: VariableValues) -> ObjectPlan | None:
+        selections = Selections(self.schema, self.definition, self.fragments, variables)
+        root = self.schema.get_root_type(self.kind)
+        try:
+            return None if root is None else Compiler(selections).operation(root)
+        except (NotPlannable, GraphQLError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document as it was found: its operations, or the errors that keep it from being executed."""
+
+    operations: tuple[Operation, ...] = ()
+    errors: tuple[GraphQLError, ...] = ()
+
+    def find(self, name: str | None) -> Operation:
+        """The operation of a name; without one the only operation there is. Raises NoOperation."""
+        if not self.operations:
+            raise NoOperation("Can't get GraphQL operation type")
+        if name is None:
+            if len(self.operations) > 1:
+                raise NoOperation("The document holds several operations: `operationName` must name one.")
+            return self.operations[0]
+        for operation in self.operations:
+            if operation.name == name:
+                return operation
+        raise NoOperation(f'Unknown operation named "{name}".')
