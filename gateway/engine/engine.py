@@ -99,6 +99,9 @@ class Engine:
             return await self.answer(asked, make_context)
         context = make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
+        refusal = self._admitted(operation, dict(asked.variables or {}))
+        if isinstance(refusal, list):
+            return answered(Result(None, refusal), context.journal, is_query=True)
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
