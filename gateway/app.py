@@ -44,7 +44,7 @@ from gateway.scenario import client as scenario
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
-from gateway.schema import schema
+from gateway.schema import build_schema, schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
@@ -212,7 +212,8 @@ def create_app(
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, clock=clock)
+    in_parts = streams.in_parts if settings.gateway_incremental else None
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
         _sockets(settings, answering, documents),
@@ -261,7 +262,11 @@ def _documents(settings: Settings) -> Documents:
 
 def _schema(settings: Settings) -> GraphQLSchema:
     """Choose the graph that is served: for clients, or with what a router asks of a subgraph as well."""
-    served = subgraph() if settings.gateway_federation else schema
+    is_incremental = settings.gateway_incremental
+    if settings.gateway_federation:
+        served = subgraph(is_incremental=is_incremental)
+    else:
+        served = build_schema(is_incremental=True) if is_incremental else schema
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 

@@ -14,7 +14,7 @@ from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
 from gateway.http import graphiql
-from gateway.schema import schema
+from gateway.schema import build_schema, schema
 from gateway.serving import listen, serve_until_stopped, url_of
 from gateway.settings import BadSettingsError, read_settings
 
@@ -86,9 +86,13 @@ def bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
 @main.command("schema", help="Print the schema, or write it to a file.")
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="The file to write.")
 @click.option("--federation", is_flag=True, help="Print it as a subgraph of Apollo Federation 2.")
-def print_schema(output: TextIO, *, federation: bool) -> None:
-    """Print what `schema.graphql` holds, or what a subgraph's `_service` answers."""
-    output.write(f"{sdl() if federation else schema.as_str()}\n")
+@click.option("--incremental", is_flag=True, help="Print it with @defer and @stream, as GATEWAY_INCREMENTAL serves it.")
+def print_schema(output: TextIO, *, federation: bool, incremental: bool) -> None:
+    """Print what `schema.graphql` holds, or what a subgraph's `_service` answers, or what clients compile against."""
+    if federation and incremental:
+        raise click.UsageError("--federation and --incremental exclude each other: a router defers by itself.")
+    graph = build_schema(is_incremental=True) if incremental else schema
+    output.write(f"{sdl() if federation else graph.as_str()}\n")
 
 
 def configure_logging(level: str) -> None:

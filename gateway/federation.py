@@ -136,7 +136,7 @@ class SubgraphQuery(Query):
 
 
 @cache
-def subgraph() -> strawberry.Schema:
+def subgraph(*, is_incremental: bool = False) -> strawberry.Schema:
     """The schema that is served to a router."""
     any_ = strawberry.scalar(name="_Any", description="A representation: `__typename` and the fields of a key.")
-    return build_schema(SubgraphQuery, {Representation: any_})
+    return build_schema(SubgraphQuery, {Representation: any_}, is_incremental=is_incremental)

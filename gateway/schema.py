@@ -101,15 +101,26 @@ class Subscription(PrismSubscriptions, ScenarioSubscriptions):
     """Every document that is watched."""
 
 
-def build_schema(query: type[Query], more_scalars: Mapping[object, ScalarDefinition]) -> strawberry.Schema:
-    """Build the schema over a `query` that may have further fields, and scalars for them."""
+def build_schema(
+    query: type[Query] = Query,
+    more_scalars: Mapping[object, ScalarDefinition] | None = None,
+    *,
+    is_incremental: bool = False,
+) -> strawberry.Schema:
+    """Build the schema over a `query` that may have further fields, and scalars for them.
+
+    One that `is_incremental` has the directives by which clients take answers in parts.
+    """
     return strawberry.Schema(
         query=query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Scan, Asset, DownloadJob],
-        config=StrawberryConfig(scalar_map={**SCALARS, **more_scalars}),
+        config=StrawberryConfig(
+            scalar_map={**SCALARS, **(more_scalars or {})},
+            enable_experimental_incremental_execution=is_incremental,
+        ),
     )
 
 
-schema = build_schema(Query, {})
+schema = build_schema()

@@ -73,6 +73,9 @@ class Settings(BaseModel):
     gateway_federation: bool = Field(
         default=False, description="Be a subgraph of Apollo Federation 2: answer `_service` and `_entities` too."
     )
+    gateway_incremental: bool = Field(
+        default=False, description="Answer `@defer` and `@stream` in parts, for clients that take them."
+    )
     gateway_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged: debug, info, warning or error."
     )

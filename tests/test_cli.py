@@ -11,6 +11,7 @@ import gateway
 from gateway.cli import main
 from gateway.federation import sdl
 from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
 from gateway.serving import listen
 from gateway.settings import Settings
 from tests.processes import run, running
@@ -66,6 +67,20 @@ def test_schema_prints_the_subgraph_that_a_router_is_answered(folder: Path) -> N
     printed = run("schema", "--federation", folder=folder)
     assert (printed.returncode, printed.stderr) == (0, "")
     assert printed.stdout == f"{sdl()}\n"
+
+
+def test_schema_prints_the_directives_that_answers_in_parts_take(folder: Path) -> None:
+    printed = run("schema", "--incremental", folder=folder).stdout
+    assert printed == f"{build_schema(is_incremental=True).as_str()}\n"
+    graph = SCHEMA.read_text(encoding="utf-8")
+    assert printed.endswith(graph)
+    added = printed.removesuffix(graph).splitlines()
+    assert [line for line in added if line.startswith("directive")] == ["directive @defer(", "directive @stream("]
+    both = invoke("schema", "--incremental", "--federation")
+    assert (both.exit_code, both.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --federation and --incremental exclude each other: a router defers by itself.",
+    )
 
 
 def test_schema_says_which_file_it_cannot_write() -> None:

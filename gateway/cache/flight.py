@@ -1,9 +1,10 @@
 """One upstream call per document, however many requests wait for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from gateway.cache.document import Document
 from gateway.errors import UpstreamError
@@ -17,6 +18,23 @@ class Waiting(asyncio.Future[Outcome]):
     """One who waits for a document. It begins before anything is called, and ends with what is `behind` it."""
 
     behind: Callable[[], object] | None = None
+    _awaited = 0
+
+    def __await__(self) -> Generator[Any, None, Outcome]:
+        """Wait beside others of the request: who is cancelled takes none of them along, and the last gives up."""
+        if not self.done():
+            news = self.get_loop().create_future()
+            self.add_done_callback(partial(_tell, news))
+            self._awaited += 1
+            try:
+                yield from news
+            finally:
+                self._awaited -= 1
+                if not self._awaited:
+                    self.cancel()  # which does nothing to one that is done
+        return self.result()
+
+    __iter__ = __await__
 
     def cancel(self, msg: object = None) -> bool:
         """Give up waiting; who is the last to wait ends the call."""
@@ -24,6 +42,11 @@ class Waiting(asyncio.Future[Outcome]):
         if gives_up and self.behind is not None:
             self.behind()
         return gives_up
+
+
+def _tell(news: asyncio.Future[None], _: object) -> None:
+    if not news.done():
+        news.set_result(None)
 
 
 def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:

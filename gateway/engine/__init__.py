@@ -6,6 +6,7 @@
     plan ── plan.py ──▶ resolvers are called (calling.py), beside each other; they return documents, or promises
     document ── projection.py ──▶ the selected fields (columns.py), decoded in C, encoded once and kept with it
     subscription ── subscriptions.py ──▶ each event of its source is the root of one execution, for all who ask the same
+    @defer, @stream ── incremental.py ──▶ parts, executed by graphql-core, and written in parts.py as clients read them
     answer ── engine.py ──▶ bytes
 
 What a plan does not handle leaves it, and graphql-core answers with the same context, so nothing is fetched twice.

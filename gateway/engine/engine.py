@@ -9,13 +9,16 @@ from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
-from graphql import GraphQLError, GraphQLSchema, OperationType, execute
+from graphql import GraphQLError, GraphQLSchema, OperationType
+from graphql.execution import experimental_execute_incrementally
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.engine.answers import Answers
 from gateway.engine.errors import present
+from gateway.engine.incremental import Form
 from gateway.engine.operations import MAX_SUGGESTIONS, NoOperation, Operation, Operations
+from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
@@ -134,6 +137,29 @@ class Engine:
             answers.keep(key, _without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 
+    async def answer_in_parts(self, asked: Asked, make_context: Callable[[], HasJournal], form: Form) -> Parts | Answer:
+        """Answer a query with @defer or @stream in parts of a form; all else, or where nothing is deferred, as a whole.
+
+        No part is taken from kept answers, nor kept. Raises and calls what `answer` does.
+        """
+        if not self.is_deferring(asked.text, asked.operation_name):
+            return await self.answer(asked, make_context)
+        context = make_context()
+        operation = self.operations.find(asked.text).find(asked.operation_name)
+        refusal = self._admitted(operation, dict(asked.variables or {}))
+        if isinstance(refusal, list):
+            return _answered(Result(None, refusal), context.journal, is_query=True)
+        answers = await execute_in_parts(operation, asked.variables or {}, context, form)
+        if isinstance(answers, Parts):
+            self.counts["in parts"] += 1
+            return answers
+        return _answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+
+    def is_deferring(self, text: str, operation_name: str | None) -> bool:
+        """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        return not prepared.errors and prepared.find(operation_name).deferring is not None
+
     def is_subscription(self, text: str, operation_name: str | None) -> bool:
         """Whether a subscription is asked for; not where the document is refused. Raises NoOperation."""
         prepared = self.operations.find(text)
@@ -248,7 +274,8 @@ class Engine:
     async def _by_graphql_core(
         self, operation: Operation, variables: dict[str, Any], context: Any, root: Any
     ) -> Result:
-        result: Any = execute(
+        # `execute` refuses a schema that has @defer, though a document without it is answered as a whole.
+        result: Any = experimental_execute_incrementally(
             self.schema,
             operation.document,
             root,

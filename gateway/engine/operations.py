@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    REMOVE,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
@@ -18,6 +19,7 @@ from graphql import (
     OperationType,
     VariableNode,
     Visitor,
+    VisitorAction,
     specified_rules,
     validate,
     visit,
@@ -44,6 +46,7 @@ STEERING = {"skip", "include"}
 MAX_ERRORS = 10
 MAX_SUGGESTIONS = 3  # errors of a document, for each of which it takes up to five milliseconds to find what is like it
 RULES: tuple[type[ASTValidationRule], ...] = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+DEFERRING = {"defer", "stream"}
 _serials = itertools.count()
 
 
@@ -53,7 +56,10 @@ class NoOperation(Exception):
 
 @dataclass(slots=True)
 class Operation:
-    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on."""
+    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on.
+
+    `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
+    """
 
     schema: GraphQLSchema
     document: DocumentNode
@@ -62,6 +68,7 @@ class Operation:
     steering: tuple[str, ...]
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
+    deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
     is_affordable: bool = False  # whatever its variables are
@@ -203,6 +210,13 @@ class _Steering(Visitor):
                 self.variables.append(argument.value.name.value)
 
 
+class _Whole(Visitor):
+    """Takes out what defers parts of an answer, so that nothing does."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> VisitorAction:
+        return REMOVE if node.name.value in DEFERRING else None
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Which documents are taken: how large they may be, whether they may ask for the schema, and be told what exists.
@@ -244,7 +258,8 @@ def _refused(error: AskedTooMuch) -> Prepared:
     return Prepared(errors=(GraphQLError(error.message, original_error=error),))
 
 
-def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operation, ...]:
+def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
+    document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
     steering = _Steering()
     visit(document, steering)
     fragments = {
@@ -261,6 +276,7 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> tuple[Operatio
             tuple(steering.variables),
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
+            given if document is not given and definition.operation is OperationType.QUERY else None,
         )
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)

@@ -10,12 +10,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import Context
-from gateway.engine.engine import Asked, Engine, ReadsOnly, StreamsOnly
+from gateway.engine.engine import Answer, Asked, Engine, ReadsOnly, StreamsOnly
+from gateway.engine.incremental import Form
 from gateway.engine.operations import NoOperation
 from gateway.errors import NO_OPERATION
 from gateway.http import caching, compression, graphiql
 from gateway.http.door import Door
-from gateway.http.negotiation import Accepted, StreamType, WholeType, accepted
+from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
@@ -61,12 +62,25 @@ class Streamed:
     type: StreamType
 
 
-# What answers in several parts. It raises Refusal, NoOperation or ReadsOnly before it has sent anything.
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """What is asked by a client that takes an answer in parts of this form, and maybe as a whole, too."""
+
+    request: Request
+    asked: Asked
+    make_context: Callable[[], Context]
+    form: Form
+    takes_whole: bool
+
+
+# What answers with a stream. It raises Refusal, NoOperation or ReadsOnly before it has sent anything.
 Stream = Callable[[Streamed, Receive, Send], Awaitable[None]]
+# What answers in parts, or gives the whole answer that is to be sent. It raises what the engine does.
+InParts = Callable[[Deferred, Receive, Send], Awaitable[Answer | None]]
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP; without `stream` as a whole only."""
+    """Answers GraphQL over HTTP; without `stream` and `in_parts` as a whole only."""
 
     def __init__(
         self,
@@ -76,6 +90,7 @@ class Endpoint:
         options: Options,
         stream: Stream | None = None,
         *,
+        in_parts: InParts | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -85,6 +100,7 @@ class Endpoint:
         self._options = options
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
+        self._in_parts = in_parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under its id; a malformed one as a GraphQL error too."""
@@ -117,9 +133,15 @@ class Endpoint:
             if self._stream is not None and self._is_streamed(operation, takes):
                 await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
                 return None
-            if takes.whole is None:
+            asked, make_context = self._asked(request, operation)
+            if self._in_parts is not None and (form := self._form(asked, takes)) is not None:
+                deferred = Deferred(request, asked, make_context, form, takes.whole is not None)
+                answer = await self._in_parts(deferred, receive, send)
+            elif takes.whole is None:
                 raise Refusal(406, NOT_ACCEPTABLE)
-            return await self._whole(request, operation, takes.whole)
+            else:
+                answer = await self._engine.answer(asked, make_context)
+            return None if answer is None else await self._whole(request, answer, takes.whole or LEGACY_JSON)
         except NoOperation as error:
             raise Refusal(None, str(error), code=NO_OPERATION) from error
         except ReadsOnly as error:
@@ -133,9 +155,15 @@ class Endpoint:
             return False
         return takes.whole is None or self._engine.is_subscription(operation.query or "", operation.operation_name)
 
-    async def _whole(self, request: Request, operation: Operation, type_: WholeType) -> Reply:
-        asked, make_context = self._asked(request, operation)
-        answer = await self._engine.answer(asked, make_context)
+    def _form(self, asked: Asked, takes: Accepted) -> Form | None:
+        """In which form parts answer: the client takes one, and something is deferred, or it takes nothing else."""
+        if takes.form is None:
+            return None
+        if takes.whole is None or self._engine.is_deferring(asked.text, asked.operation_name):
+            return takes.form
+        return None
+
+    async def _whole(self, request: Request, answer: Answer, type_: WholeType) -> Reply:
         status, body = 200 if answer.executed else type_.refused, answer.body
         headers = [(b"content-type", type_.content_type), *GUARDS]
         is_cached = caching.is_wanted(request.method, request.headers)

@@ -1,10 +1,12 @@
-"""How answers stand one after another in an HTTP response: as server-sent events, or as parts."""
+"""How answers, or the parts of one, stand one after another in an HTTP response: as events, or as its parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+
+from gateway.engine.incremental import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,10 @@ PARTS = Framing(
 )
 
 FRAMINGS = {"text/event-stream": EVENTS, "multipart/mixed": PARTS}
+
+# The parts of one answer: each says itself whether more follow.
+_ANSWER_PARTS = replace(PARTS, answer=_part, heartbeat=_part(b'{"hasNext":true}'))
+ANSWER_PARTS = {
+    Form.BY_PATH: replace(_ANSWER_PARTS, content_type=b'multipart/mixed;boundary="graphql";deferSpec=20220824'),
+    Form.BY_ID: replace(_ANSWER_PARTS, content_type=b'multipart/mixed;boundary="graphql";incrementalSpec=v0.2'),
+}

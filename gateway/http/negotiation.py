@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.engine.incremental import Form
 from gateway.http.refusal import Refusal
 
 GRAPHQL_TYPE, JSON_TYPE = "application/graphql-response+json", "application/json"
 STREAM_TYPES = ("text/event-stream", "multipart/mixed")
+FORMS = (("deferspec", Form.BY_PATH), ("incrementalspec", Form.BY_ID))  # Apollo's names for them
+FORM_PARAMETERS = {name for name, _ in FORMS}
 WORDINGS = 256
 MAX_HEADER_BYTES = 2_000  # far more than any client says, and little enough to be read in a millisecond
 
@@ -40,11 +43,13 @@ LEGACY_JSON = WholeType(b"application/json; charset=utf-8", 200)
 class Accepted(NamedTuple):
     """What a client takes: a whole answer as `whole`, unless that is None, and streams, the preferred one first.
 
-    A stream is taken only where it is named: no wildcard makes one. `is_named` says that one of them all is.
+    A stream is taken only where it is named: no wildcard makes one. Nor is one answer taken in parts, but in a `form`
+    that the client names. `is_named` says that one of them all is.
     """
 
     whole: WholeType | None
     streams: tuple[StreamType, ...] = ()
+    form: Form | None = None
     is_named: bool = False
 
 
@@ -62,12 +67,12 @@ def accepted(header: bytes | None) -> Accepted:
     ranges = list(_ranges(_bounded("Accept", header)))
     graphql, named = _weight(GRAPHQL_TYPE, ranges)
     json, is_json_named = _weight(JSON_TYPE, ranges)
-    streams = [one for one in ranges if one.name in STREAM_TYPES and one.weight and not _is_deferred(one)]
-    streams.sort(key=lambda one: -one.weight)
+    taken = sorted((one for one in ranges if one.name in STREAM_TYPES and one.weight), key=lambda one: -one.weight)
     return Accepted(
         _whole(graphql, json, prefers_graphql=named),
-        tuple(StreamType(one.name, one.parameters) for one in streams),
-        is_named=named or is_json_named or bool(streams),
+        tuple(StreamType(one.name, one.parameters) for one in taken if not _is_deferred(one)),
+        next((form for one in taken if (form := _form(one)) is not None), None),
+        is_named=named or is_json_named or bool(taken),
     )
 
 
@@ -132,8 +137,13 @@ def _unquoted(value: str) -> str:
 
 
 def _is_deferred(one: _Range) -> bool:
-    """Whether its parts would be those of one answer, by `@defer`, rather than of many: none are given so."""
-    return "deferspec" in one.parameters and "subscriptionspec" not in one.parameters
+    """Whether its parts would be those of one answer, by `@defer`, rather than of many."""
+    return not FORM_PARAMETERS.isdisjoint(one.parameters) and "subscriptionspec" not in one.parameters
+
+
+def _form(one: _Range) -> Form | None:
+    """Read the form of such parts, by the rules that are named; None for rules that nobody here knows."""
+    return next((form for name, form in FORMS if one.parameters.get(name) == form.value), None)
 
 
 def _is_utf8(parameters: Mapping[str, str]) -> bool:

@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
+from gateway.engine.engine import Answer
+from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import ShuttingDown
 from gateway.http.answering import Answering
-from gateway.http.endpoint import Streamed
-from gateway.http.framing import FRAMINGS, Framing
+from gateway.http.endpoint import Deferred, Streamed
+from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
 from gateway.http.refusal import Refusal
 from gateway.http.reply import GUARDS
+from gateway.http.request import Request
+
+T = TypeVar("T")
+Answers = AnswerStream | Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +33,41 @@ class Streams:
         """Answer until there is no more to say, or nobody to say it to. Raises Refusal or ReadsOnly before that."""
         await _while_there(self._answer(streamed, send), receive)
 
+    async def in_parts(self, deferred: Deferred, receive: Receive, send: Send) -> Answer | None:
+        """Answer in parts to who is there, or give the whole answer, which is not sent, where nothing was deferred.
+
+        Raises NoOperation, ReadsOnly or StreamsOnly before it has sent anything.
+        """
+        return await _while_there(self._answer_in_parts(deferred, send), receive)
+
     async def _answer(self, streamed: Streamed, send: Send) -> None:
         request, framing = streamed.request, FRAMINGS[streamed.type.name]
         try:
             answers = await self.answering.open(streamed.operation, request.id, reads_only=request.is_safe)
         except ShuttingDown as error:
             raise Refusal(503, error.message, code=error.code) from error
+        await self._send(answers, framing, request, send)
+
+    async def _answer_in_parts(self, deferred: Deferred, send: Send) -> Answer | None:
+        answer = await self.answering.engine.answer_in_parts(deferred.asked, deferred.make_context, deferred.form)
+        if isinstance(answer, Answer) and deferred.takes_whole:
+            return answer
+        answers = answer.body if isinstance(answer, Answer) else answer
+        await self._send(answers, ANSWER_PARTS[deferred.form], deferred.request, send)
+        return None
+
+    async def _send(self, answers: Answers | bytes, framing: Framing, request: Request, send: Send) -> None:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _headers(framing, request.id)})
             if request.method != "HEAD":
                 async for part in self._parts(framing, answers, request.id):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         finally:
-            if isinstance(answers, AnswerStream):
+            if not isinstance(answers, bytes):
                 await answers.aclose()
         await send({"type": "http.response.body", "body": b""})
 
-    async def _parts(self, framing: Framing, answers: AnswerStream | bytes, request_id: str) -> AsyncIterator[bytes]:
+    async def _parts(self, framing: Framing, answers: Answers | bytes, request_id: str) -> AsyncIterator[bytes]:
         yield framing.opening
         if isinstance(answers, bytes):
             yield framing.answer(answers) + framing.completion
@@ -60,7 +84,7 @@ class Streams:
                 return
             yield part
 
-    async def _next_part(self, framing: Framing, answers: AnswerStream) -> bytes:
+    async def _next_part(self, framing: Framing, answers: Answers) -> bytes:
         try:
             async with asyncio.timeout(self.quiet):
                 return framing.answer(await anext(answers))
@@ -80,8 +104,8 @@ def _headers(framing: Framing, request_id: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do something until it is done, raising what it does, or until the client leaves."""
+async def _while_there(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
+    """Do something until it is done, giving or raising what it does, or until the client leaves."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
     try:
         await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -89,9 +113,9 @@ async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> Non
         working.cancel()
         leaving.cancel()
         await asyncio.wait([working, leaving])
-    for task in (working, leaving):
-        if not task.cancelled():
-            task.result()
+    if not leaving.cancelled():
+        leaving.result()
+    return None if working.cancelled() else working.result()
 
 
 async def _left(receive: Receive) -> None:

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     get_named_type,
+    get_nullable_type,
     is_leaf_type,
 )
 
@@ -42,6 +43,7 @@ class Maker:
     ids: Mapping[str, list[str]]
     variables: dict[str, str] = field(default_factory=dict)
     fragments: list[str] = field(default_factory=list)
+    labels: int = 0
 
     def operation(self) -> Operation:
         """A query with one to three root fields."""
@@ -62,12 +64,12 @@ class Maker:
         """A field, or a fragment of fields."""
         chance = self.random.random()
         if chance < 0.05:
-            return f"... on {type_.name}{self.directive()} {self.selection(type_, depth, 3)}"
+            return f"... on {type_.name}{self.fragment_directive()} {self.selection(type_, depth, 3)}"
         if chance < 0.1:
             name = f"F{len(self.fragments)}"
             self.fragments.append("")
             self.fragments[int(name[1:])] = f"fragment {name} on {type_.name} {self.selection(type_, depth, 3)}"
-            return f"...{name}{self.directive()}"
+            return f"...{name}{self.fragment_directive()}"
         if chance < 0.15:
             return "__typename" if self.random.random() < 0.5 else f"{self.alias()}__typename"
         if isinstance(type_, GraphQLUnionType) or (isinstance(type_, GraphQLInterfaceType) and chance < 0.6):
@@ -83,7 +85,7 @@ class Maker:
         name = self.random.choice(names)
         its = type_.fields[name]
         has_arguments = bool(its.args)
-        text = f"{self.alias(always=has_arguments)}{name}{self.arguments(its)}{self.directive()}"
+        text = f"{self.alias(always=has_arguments)}{name}{self.arguments(its)}{self.field_directive(its)}"
         named = get_named_type(its.type)
         if isinstance(named, Composite):
             return f"{text} {self.selection(named, depth - 1, 5)}"
@@ -100,6 +102,14 @@ class Maker:
         name = self.random.choice(["skip", "include"])
         value = self.random.choice(["true", "false", self.variable("Boolean!"), self.variable("Boolean! = true")])
         return f" @{name}(if: {value})"
+
+    def fragment_directive(self) -> str:
+        """What may stand at a fragment."""
+        return self.directive()
+
+    def field_directive(self, _its: GraphQLField) -> str:
+        """What may stand at a field."""
+        return self.directive()
 
     def variable(self, type_: str) -> str:
         """A variable of a type, declared with the operation."""
@@ -148,6 +158,49 @@ class Maker:
             case "_Any":
                 return self.random.choice(self.ids[name])
         return f'"{self.random.choice(self.ids.get(name, ["x"]))}"'
+
+
+class DeferringMaker(Maker):
+    """Makes operations in which fragments are deferred and lists are streamed."""
+
+    def one(self, type_: Composite, depth: int) -> str:
+        """A field or a fragment, the latter more often."""
+        if self.random.random() < 0.2:
+            return f"...{self.fragment_directive()} {self.selection(type_, depth, 3)}"
+        return super().one(type_, depth)
+
+    def fragment_directive(self) -> str:
+        """Mostly `@defer`."""
+        return f" @defer{self.options()}" if self.random.random() < 0.7 else self.directive()
+
+    def field_directive(self, its: GraphQLField) -> str:
+        """At a list maybe `@stream`."""
+        if not isinstance(get_nullable_type(its.type), GraphQLList) or self.random.random() < 0.4:
+            return self.directive()
+        return f" @stream{self.options(f'initialCount: {self.random.randint(0, 3)}')}"
+
+    def directive(self) -> str:
+        """`@skip` or `@include` now and then."""
+        return (
+            f" @{self.random.choice(['skip', 'include'])}(if: {self.condition()})"
+            if self.random.random() < 0.05
+            else ""
+        )
+
+    def condition(self) -> str:
+        """A value, or a variable, which is used then."""
+        value = self.random.choice(["true", "false", "Boolean!", "Boolean! = true"])
+        return self.variable(value) if value.startswith("Boolean") else value
+
+    def options(self, *others: str) -> str:
+        """Arguments, among which may be a label of its own, and a condition."""
+        given = list(others)
+        if self.random.random() < 0.5:
+            self.labels += 1
+            given.append(f'label: "L{self.labels}"')
+        if self.random.random() < 0.2:
+            given.append(f"if: {self.condition()}")
+        return f"({', '.join(given)})" if given else ""
 
 
 def variable_values(operation: Operation, random: Random, ids: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import strawberry
 from starlette.types import Receive, Send
 
 from gateway.engine.engine import Engine
+from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
 from gateway.http.endpoint import Endpoint, Options, Streamed
 from gateway.http.negotiation import GRAPHQL_RESPONSE, LEGACY_JSON, WholeType, accepted
@@ -98,6 +99,26 @@ def test_the_media_type_of_a_whole_answer_is_the_one_of_most_weight(
 )
 def test_a_stream_is_taken_only_where_it_is_named(header: str, streams: list[tuple[str, dict[str, str]]]) -> None:
     assert [(one.name, one.parameters) for one in accepted(header.encode()).streams] == streams
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        (JSON, None),
+        ("multipart/mixed", None),
+        ("multipart/*;deferSpec=20220824, */*", None),
+        (APOLLO_STREAM, None),
+        ("multipart/mixed;deferSpec=20991231", None),
+        ("multipart/mixed;deferSpec=20220824;q=0", None),
+        (f"multipart/mixed;deferSpec=20220824,{APOLLO}", Form.BY_PATH),
+        (f'Multipart/Mixed; boundary="-"; DeferSpec="20220824",{JSON}', Form.BY_PATH),
+        (f"multipart/mixed;incrementalSpec=v0.2,{APOLLO}", Form.BY_ID),
+        ("multipart/mixed;deferSpec=20220824;q=0.5, multipart/mixed;incrementalSpec=v0.2", Form.BY_ID),
+        ("multipart/mixed;deferSpec=20220824;subscriptionSpec=1.0", Form.BY_PATH),
+    ],
+)
+def test_parts_of_one_answer_are_taken_only_in_a_form_that_is_named(header: str, form: Form | None) -> None:
+    assert accepted(header.encode()).form is form
 
 
 @pytest.mark.parametrize(
