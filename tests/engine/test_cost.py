@@ -182,6 +182,15 @@ async def test_a_subscription_is_refused_when_it_begins() -> None:
         assert gateway.calls == []
 
 
+async def test_what_is_deferred_counts_like_the_rest() -> None:
+    async with world({"gateway_max_upstream_calls": 2, "gateway_incremental": True}) as gateway:
+        query = PAGE.replace("nodes", "... @defer { nodes").replace("pageInfo", "} pageInfo")
+        headers = {"accept": "multipart/mixed;deferSpec=20220824, application/json"}
+        answer = await gateway.client.post("/graphql", json={"query": query}, headers=headers)
+        assert answer.json()["errors"][0]["extensions"]["limit"] == "GATEWAY_MAX_UPSTREAM_CALLS"
+        assert gateway.calls == []
+
+
 async def test_each_public_asset_is_a_call() -> None:
     async with world({"gateway_max_upstream_calls": 3, "scenario_public": True}) as gateway:
         query = "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { id } }"
