@@ -13,6 +13,7 @@ from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
+from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -32,7 +33,7 @@ from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
-from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
@@ -70,12 +71,14 @@ class Gateway:
     scan_updates: ScanUpdates
     job_updates: JobUpdates
 
-    def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
-        """Make what lives as long as one request, or one event of a subscription.
+    def context(
+        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+    ) -> Context:
+        """Make what lives as long as one request of a caller, or one event of a subscription.
 
         Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
         """
-        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls, caller)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         return Context(
@@ -171,13 +174,14 @@ def create_app(
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    gate: Gate = OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents),
+        _sockets(settings, answering, documents, gate),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -220,7 +224,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -229,7 +233,7 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents) -> 
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_everyone, requests), options)
+    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
 
 
 def _admission(settings: Settings) -> Admission:

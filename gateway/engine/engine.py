@@ -1,7 +1,7 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -45,7 +45,8 @@ NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like 
 class Engine:
     """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
 
-    Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
+    Who subscribes to the same with the same rights is given the same bytes, where an event is all that the answer is
+    made of: `shared`.
     """
 
     schema: GraphQLSchema
@@ -55,7 +56,7 @@ class Engine:
     counts: Counter[str] = field(default_factory=Counter)
     most: CostLimits = field(default_factory=CostLimits)
     joins_calls: bool = True
-    _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
+    _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
@@ -78,7 +79,7 @@ class Engine:
     async def _kept_or_executed(
         self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
     ) -> Answer:
-        key = answers.key(operation, asked.variables)
+        key = answers.key(operation, asked.variables, asked.caller)
         kept = answers.find(key, asked.max_age)
         if kept is not None:
             self.counts["kept"] += 1
@@ -158,7 +159,8 @@ class Engine:
             return encode(respond(Result(None, source), context.journal))
 
         is_traced = context.journal.trace is not None
-        shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
+        alike = operation.serial, encode(given), context.journal.caller.rights
+        shared = Shared() if is_traced else self._shared.setdefault(alike, Shared())
 
         async def answer(event: Any) -> bytes:
             known = shared.find(event)

@@ -9,12 +9,13 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
 from gateway.context import Context
 from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import NO_OPERATION
+from gateway.errors import NO_OPERATION, Unauthenticated
 from gateway.http import caching, compression, graphiql
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
@@ -32,9 +33,11 @@ ASKING = {"query", "documentId", "extensions"}
 
 
 class MakeContext(Protocol):
-    """Makes what lives as long as one request."""
+    """Makes what lives as long as one request of a caller."""
 
-    def __call__(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+    def __call__(
+        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+    ) -> Context:
         """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
 
 
@@ -92,6 +95,7 @@ class Endpoint:
         stream: Stream | None = None,
         *,
         in_parts: InParts | None = None,
+        gate: Gate | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -99,6 +103,7 @@ class Endpoint:
         self._make_context = make_context
         self._documents = documents
         self._options = options
+        self._gate = gate or OpenGate()
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts
@@ -118,7 +123,8 @@ class Endpoint:
             return  # nobody waits for an answer
         if reply is not None:
             if reply.is_true is not None and (offer := scope.get("extensions", {}).get(OFFER)) is not None:
-                offer["keep"](repeat_of(reply, reply.is_true, request.given_id))
+                is_true = _both(reply.is_true, partial(self._gate.admits, request.caller))
+                offer["keep"](repeat_of(reply, is_true, request.given_id))
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 
     async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
@@ -127,6 +133,7 @@ class Endpoint:
             return Reply(204, b"", [(b"allow", METHODS)])
         if self._page is not None and _is_for_browser(request):
             return self._page
+        request.caller = self._gate.known(request.headers) or await self._identified(request)
         operation = with_document(await request.operation(receive, self._options.limits), self._documents)
         if request.is_safe:
             self._options.door.check_reading(request.headers, takes)
@@ -149,6 +156,12 @@ class Endpoint:
             raise Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"}) from error
         except StreamsOnly as error:
             raise Refusal(406, STREAM_NEEDED) from error
+
+    async def _identified(self, request: Request) -> Caller:
+        try:
+            return await self._gate.identify(request.headers)
+        except Unauthenticated as error:
+            raise Refusal.of_unknown(error) from error
 
     def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
         """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""
@@ -179,13 +192,20 @@ class Endpoint:
 
     def _asked(self, request: Request, operation: Operation) -> tuple[Asked, Callable[[], Context]]:
         text, variables, name = operation.query or "", operation.variables, operation.operation_name
+        caller = request.caller
         if operation.extensions is None and b"cache-control" not in request.headers:
-            return Asked(text, variables, name, request.is_safe), partial(self._make_context, request.id)
+            asked = Asked(text, variables, name, request.is_safe, caller=caller)
+            return asked, partial(self._make_context, request.id, caller)
         is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
         header = request.headers.get(b"cache-control") if self._options.refreshes else None
         max_age = math.inf if header is None else caching.max_age(header)
-        make_context = partial(self._make_context, request.id, max_age=max_age, is_traced=is_traced)
-        return Asked(text, variables, name, request.is_safe, not is_traced, max_age), make_context
+        make_context = partial(self._make_context, request.id, caller, max_age=max_age, is_traced=is_traced)
+        return Asked(text, variables, name, request.is_safe, not is_traced, max_age, caller), make_context
+
+
+def _both(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], bool]:
+    """Ask two."""
+    return lambda: one() and other()
 
 
 def _is_for_browser(request: Request) -> bool:

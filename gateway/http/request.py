@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from gateway.auth.caller import Caller
 from gateway.errors import AskedTooMuch
 from gateway.http.negotiation import check_body_type
 from gateway.http.operation import Operation, parameters_of, read_body, read_parameters, within
@@ -16,9 +17,13 @@ METHODS = b"GET, HEAD, POST, OPTIONS"
 
 
 class Request:
-    """A request without its body: method, headers by their names in lower case, query string, and its id."""
+    """A request without its body: method, headers by their names in lower case, query string, id, and who asks.
 
-    __slots__ = ("headers", "id", "is_safe", "method", "query_string")
+    The `caller` is there once the gate has let them in.
+    """
+
+    __slots__ = ("caller", "headers", "id", "is_safe", "method", "query_string")
+    caller: Caller
 
     def __init__(self, scope: Scope) -> None:
         raw = scope["headers"]
