@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -23,7 +24,6 @@ from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 OWN_WORDS = "own_words"
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
-LOOPBACK = ("127.", "::1", "localhost")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits, CostLimits)
 
@@ -247,12 +247,27 @@ class Settings(BaseModel):
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
 
+    gateway_auth: Literal["open", "api-key"] = Field(
+        "open", description="Who is let in: open (everyone, on loopback only) or api-key."
+    )
+    gateway_api_keys: FilePath | None = Field(
+        None, description="The file of API keys, which `gateway key new` writes; read again when it changes."
+    )
+
     @property
     def shows_graphiql(self) -> bool:
         """Whether GraphiQL is served: where it is asked for, or nobody but this machine can see it."""
         if self.gateway_graphiql is None:
-            return self.gateway_host.startswith(LOOPBACK)
+            return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ip_address(self.gateway_host).is_loopback
+        except ValueError:
+            return self.gateway_host == "localhost"
 
     def limits(self, kind: type[Limits]) -> Limits:
         """The limits of one kind, each from the setting of its name."""
