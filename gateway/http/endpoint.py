@@ -15,13 +15,13 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import NO_OPERATION, Forbidden, Unauthenticated
+from gateway.errors import NO_OPERATION
 from gateway.http import caching, compression, graphiql
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
-from gateway.http.refusal import Refusal
+from gateway.http.refusal import NOT_LET_IN, Refusal
 from gateway.http.repeats import OFFER
 from gateway.http.reply import GUARDS, Reply, refused, repeat_of, send_reply
 from gateway.http.request import METHODS, Request
@@ -160,10 +160,8 @@ class Endpoint:
     async def _identified(self, request: Request) -> Caller:
         try:
             return await self._gate.identify(request.headers)
-        except Unauthenticated as error:
-            raise Refusal.of_unknown(error) from error
-        except Forbidden as error:
-            raise Refusal.of(error, 403) from error
+        except NOT_LET_IN as error:
+            raise Refusal.of_caller(error) from error
 
     def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
         """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""
