@@ -187,12 +187,12 @@ def create_app(
     )
     gate = make_gate(settings, clock, is_simulated=_is_simulated(settings))
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate),
+        _sockets(settings, answering, documents, gate, clock),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -237,7 +237,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -246,7 +248,8 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    return SocketEndpoint(service, options)
 
 
 def _admission(settings: Settings) -> Admission:

@@ -8,6 +8,9 @@ from typing import Protocol
 EVERYTHING = "*"  # a scope that holds every other
 
 
+ENDED = "What let this caller in has expired or was revoked: come again with something new."
+
+
 class Warrant:
     """What callers were let in by, a key or who signed their tokens, for as long as it `holds`."""
 
