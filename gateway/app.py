@@ -13,7 +13,8 @@ from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
-from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
+from gateway.auth.caller import ANYONE, Caller, Gate
+from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -40,6 +41,7 @@ from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
 from gateway.prism.updates import ScanUpdates
+from gateway.sandbox import Sandbox
 from gateway.scenario import client as scenario
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
@@ -155,7 +157,7 @@ def create_app(
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for trusted documents that cannot be read.
+    Raises BadSettingsError for trusted documents that cannot be read, and where nobody, or anybody, would be let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -165,6 +167,7 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
+        await gate.close()
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
@@ -182,14 +185,14 @@ def create_app(
         limits,
         door,
     )
-    gate: Gate = OpenGate()
+    gate = make_gate(settings, clock, is_simulated=_is_simulated(settings))
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate),
+        _sockets(settings, answering, documents, gate, clock),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -201,6 +204,7 @@ def create_app(
         direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
+    app.state.gate = gate
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
@@ -233,7 +237,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -242,11 +248,20 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    return SocketEndpoint(service, options)
 
 
 def _admission(settings: Settings) -> Admission:
     return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
+
+
+def _is_simulated(settings: Settings) -> bool:
+    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's."""
+    given = (settings.prism_api_key, settings.scenario_api_key, settings.scenario_api_secret, settings.scenario_jwt)
+    words = {one.get_secret_value() for one in given if one is not None}
+    made_up = {Sandbox.prism_api_key, Sandbox.scenario_api_key, Sandbox.scenario_api_secret, Sandbox.scenario_jwt}
+    return bool(words) and words <= made_up
 
 
 def _words(text: str | None) -> frozenset[str]:

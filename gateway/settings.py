@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -23,7 +24,6 @@ from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 OWN_WORDS = "own_words"
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
-LOOPBACK = ("127.", "::1", "localhost")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits, CostLimits)
 
@@ -40,7 +40,24 @@ def _plain_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
+def _safe_for_keys(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password or url.fragment:
+        raise PydanticCustomError("address", "It must have neither user, password nor fragment")
+    if url.scheme == "https" or is_loopback(url.host or ""):
+        return url
+    raise PydanticCustomError("address", "It must be https, or anybody on the way could sign tokens")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached by a host, as far as its name tells."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
+KeysAddress = Annotated[HttpUrl, AfterValidator(_safe_for_keys)]
 Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -247,12 +264,48 @@ class Settings(BaseModel):
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
 
+    gateway_auth: Literal["open", "api-key", "jwt"] = Field(
+        "open", description="Who is let in: open (everyone, on loopback only), api-key or jwt."
+    )
+    gateway_api_keys: FilePath | None = Field(
+        None, description="The file of API keys, which `gateway key new` writes; read again when it changes."
+    )
+    gateway_jwt_jwks_url: KeysAddress | None = Field(
+        None, description="Tokens: where the issuer's JWK Set is, by https or on loopback."
+    )
+    gateway_jwt_key_file: FilePath | None = Field(
+        None, description="Tokens: a public key in PEM, or a JWK Set, instead of the URL."
+    )
+    gateway_jwt_issuer: str | None = Field(None, description="Tokens: their `iss`.")
+    gateway_jwt_audience: str | None = Field(
+        None, description="Tokens: what is taken as their `aud`, between spaces; one of them must be there."
+    )
+    gateway_jwt_leeway: Seconds = Field(30, description="Tokens: how far the issuer's clock may be from this one.")
+    gateway_jwt_bytes: int = Field(8_192, description="Tokens: the longest.", ge=1)
+    gateway_jwt_subject: str = Field("sub", description="Tokens: the claim that says who asks.", min_length=1)
+    gateway_jwt_scopes: str = Field(
+        "scope", description="Tokens: the claim with the scopes, in a text between spaces or in a list.", min_length=1
+    )
+    gateway_jwt_tenant: str | None = Field(None, description="Tokens: the claim that says for which tenant.")
+    gateway_jwt_owner: str | None = Field(
+        None, description="Tokens: the claim that is the `userToken` of the caller's own scans."
+    )
+    gateway_jwks_fresh: Seconds = Field(300, description="The JWK Set: fetched again when older.")
+    gateway_jwks_cooldown: Seconds = Field(
+        10, description="The JWK Set: the shortest time between two fetches, whatever keys tokens name.", gt=0
+    )
+
     @property
     def shows_graphiql(self) -> bool:
         """Whether GraphiQL is served: where it is asked for, or nobody but this machine can see it."""
         if self.gateway_graphiql is None:
-            return self.gateway_host.startswith(LOOPBACK)
+            return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return is_loopback(self.gateway_host)
 
     def limits(self, kind: type[Limits]) -> Limits:
         """The limits of one kind, each from the setting of its name."""
