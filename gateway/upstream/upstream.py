@@ -168,6 +168,10 @@ class Upstream:
             prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
         return prefix + id_
 
+    def has_key(self, key: str) -> bool:
+        """Whether a cache key is one of its documents'."""
+        return key.startswith(f"{self.name}:{self.scope}:")
+
     def peek(self, kind: Kind, id_: str) -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
         return self.store.peek(self.key(kind, id_))
