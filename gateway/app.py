@@ -11,7 +11,8 @@ from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
-from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
+from gateway.auth.caller import ANYONE, Caller, Gate
+from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -35,13 +36,14 @@ from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
+from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
 from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
-from gateway.tenants import Tenants
+from gateway.tenants import Tenants, guarded
 from gateway.upstream.network import Network, Transports
 from gateway.watch import Pace, Sleep, Watchers
 
@@ -124,7 +126,8 @@ def create_app(
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for trusted documents or tenants that cannot be read.
+    Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
+    let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -134,6 +137,7 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
+        await gate.close()
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
@@ -142,7 +146,7 @@ def create_app(
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
-    gate: Gate = OpenGate()
+    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
@@ -160,6 +164,7 @@ def create_app(
         settings,
     )
     app.state.gateway = gateway
+    app.state.gate = gate
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
@@ -198,6 +203,14 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
 
 def _admission(settings: Settings) -> Admission:
     return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
+
+
+def _is_simulated(settings: Settings) -> bool:
+    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's."""
+    given = (settings.prism_api_key, settings.scenario_api_key, settings.scenario_api_secret, settings.scenario_jwt)
+    words = {one.get_secret_value() for one in given if one is not None}
+    made_up = {Sandbox.prism_api_key, Sandbox.scenario_api_key, Sandbox.scenario_api_secret, Sandbox.scenario_jwt}
+    return bool(words) and words <= made_up
 
 
 def _words(text: str | None) -> frozenset[str]:

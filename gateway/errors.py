@@ -4,6 +4,7 @@ GatewayError
   · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
   · Unauthenticated           UNAUTHENTICATED           nobody is let in by what the request brought
+  · Forbidden                 FORBIDDEN                 it is known who asks, and they may not
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
@@ -60,6 +61,16 @@ class Unauthenticated(GatewayError):
     """Nobody is let in by what a request brought; the message says what is taken, and shows nothing of it."""
 
     code = "UNAUTHENTICATED"
+
+    def __init__(self, message: str, *, was_given: bool = True) -> None:
+        super().__init__(message)
+        self.was_given = was_given  # whether the request brought anything at all to be let in by
+
+
+class Forbidden(GatewayError):
+    """It is known who asks, and they may not: another credential may, the same one never will."""
+
+    code = FORBIDDEN
 
 
 class BadRequest(GatewayError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, FilePath, ValidationError
@@ -11,7 +12,6 @@ from gateway.access import AccessSettings, line_of
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
-LOOPBACK = ("127.", "::1", "localhost")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits)
 
@@ -21,6 +21,13 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class _Whose(BaseModel):
     """Whose credentials open the upstreams: fields that stand before those of one tenant, which depend on them."""
 
+    gateway_auth: Literal["open", "api-key", "pass-through"] = Field(
+        "open",
+        description=(
+            "Who is let in: open (everyone, on loopback only), api-key, or pass-through (whoever brings credentials of"
+            " their own for the upstreams)."
+        ),
+    )
     gateway_tenants_file: FilePath | None = Field(
         None, description="A TOML file of tenants, each with credentials of its own, instead of those below."
     )
@@ -215,17 +222,29 @@ class Settings(AccessSettings, _Whose):
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
 
+    gateway_api_keys: FilePath | None = Field(
+        None, description="The file of API keys, which `gateway key new` writes; read again when it changes."
+    )
+
     @property
     def shows_graphiql(self) -> bool:
         """Whether GraphiQL is served: where it is asked for, or nobody but this machine can see it."""
         if self.gateway_graphiql is None:
-            return self.gateway_host.startswith(LOOPBACK)
+            return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ip_address(self.gateway_host).is_loopback
+        except ValueError:
+            return self.gateway_host == "localhost"
 
     @classmethod
     def needs_credentials(cls, given: Mapping[str, Any]) -> bool:
-        """Whether the environment must have them: not where a file of tenants, even one that cannot be used, does."""
-        return given.get("gateway_tenants_file", given) is None
+        """Whether the environment must have them: not where clients do, or a file, even one that cannot be read."""
+        return given.get("gateway_auth") != "pass-through" and given.get("gateway_tenants_file", given) is None
 
     def cost_limits(self, *, joined: bool) -> CostLimits:
         """How much an operation may cause at most, where nothing else is set for a tenant."""

@@ -24,6 +24,8 @@ from gateway.settings import BadSettingsError, Settings
 
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
+NONE_NAMED = f"{SETTING} cannot be used with GATEWAY_AUTH=pass-through, where each client brings what it would hold."
+NO_DEFAULT = f"{SETTING} must name the tenant {DEFAULT_TENANT!r}, to whom everyone belongs by GATEWAY_AUTH=open."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
@@ -46,6 +48,10 @@ class TenantSettings(AccessSettings):
 
 def read_tenants(settings: Settings, environment: Mapping[str, str] = os.environ) -> Mapping[str, TenantSettings]:
     """Give the tenants by their names. Raises BadSettingsError with a line for each mistake in the file."""
+    if settings.gateway_auth == "pass-through":
+        if settings.gateway_tenants_file is not None:
+            raise BadSettingsError([NONE_NAMED])
+        return {}
     if settings.gateway_tenants_file is None:
         names = AccessSettings.model_fields
         own = {**_defaults(settings), **{name: getattr(settings, name) for name in names}}
@@ -59,6 +65,8 @@ def read_tenants(settings: Settings, environment: Mapping[str, str] = os.environ
             tenants[name] = _tenant(name, table, _defaults(settings), _Words(environment, folder))
         except BadSettingsError as error:
             lines += [f"{settings.gateway_tenants_file.name}: {name[:64]!r}: {line}" for line in error.lines]
+    if settings.gateway_auth == "open" and DEFAULT_TENANT not in tables:
+        lines.append(NO_DEFAULT)
     if lines:
         raise BadSettingsError(lines)
     return tenants

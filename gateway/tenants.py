@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth.caller import ANYONE, Caller, Gate
-from gateway.errors import Unauthenticated
+from gateway.errors import Forbidden
 from gateway.limits import CostLimits
 from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
@@ -17,7 +17,7 @@ from gateway.watch import Watchers
 log = logging.getLogger("gateway.tenants")
 
 OWN = "pass-through"
-GONE = "This tenant is not served here any more."
+GONE = "Your tenant is not served here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,18 @@ class Tenants:
         self._take(read_tenants(settings))
 
     def of(self, caller: Caller = ANYONE) -> Tenant:
-        """Give the tenant of one who was let in. Raises Unauthenticated for one that never was."""
+        """Give the tenant of one who was let in. Raises Forbidden for one that never was."""
         return self._named.get(caller.tenant) or self._own_tenant(caller)
 
     def admit(self, caller: Caller) -> bool:
         """Whether a caller's tenant is served."""
         return caller.own is not None or caller.tenant in self._read
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether one whom the gate lets in may still have no tenant, now or later."""
+        names_none = self._settings.gateway_auth in ("open", "pass-through")
+        return self._settings.gateway_tenants_file is not None or not names_none
 
     def reload(self) -> None:
         """Read the file again; one that cannot be used changes nothing, and is told in the log."""
@@ -74,7 +80,7 @@ class Tenants:
             self._named[name] = self._tenant(name, read[name])
         self._read = read
         for name in removed:
-            self._watchers.end(self._named[name].sources.has_key, Unauthenticated(GONE))
+            self._watchers.end(self._named[name].sources.has_key, Forbidden(GONE))
         log.info("tenants: %d served, %d new or changed, %d removed", len(read), len(changed), len(removed))
 
     def _tenant(self, name: str, settings: TenantSettings) -> Tenant:
@@ -88,7 +94,7 @@ class Tenants:
             self._own.move_to_end(caller.tenant)
             return tenant
         if caller.own is None:
-            raise Unauthenticated(GONE)
+            raise Forbidden(GONE)
         # Each time another owner: what one had dropped from the cache must not come back when it is made again.
         self._made += 1
         access = own_access(caller.own, str(self._settings.prism_url), str(self._settings.scenario_url))
@@ -98,6 +104,11 @@ class Tenants:
         while len(self._own) > self._settings.gateway_own_credentials:
             self._own.popitem(last=False)
         return tenant
+
+
+def guarded(gate: Gate, tenants: Tenants) -> Gate:
+    """Let a gate open for those alone whose tenant is served, where that may be another question."""
+    return TenantGate(gate, tenants.admit) if tenants.may_refuse else gate
 
 
 class TenantGate:
@@ -113,12 +124,20 @@ class TenantGate:
         return caller if caller is not None and self._admit(caller) else None
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Give the caller. Raises what the gate does, and Unauthenticated for a tenant that nobody serves."""
+        """Give the caller. Raises what the gate does, and Forbidden for one whose tenant nobody serves."""
         caller = await self._gate.identify(headers)
         if not self._admit(caller):
-            raise Unauthenticated(GONE)
+            raise Forbidden(GONE)
         return caller
 
     def admits(self, caller: Caller) -> bool:
         """Whether the gate still does, and the tenant is still served."""
         return self._admit(caller) and self._gate.admits(caller)
+
+    def reload(self) -> None:
+        """Let the gate read again what decides."""
+        self._gate.reload()
+
+    async def close(self) -> None:
+        """Let the gate end what is under way."""
+        await self._gate.close()

@@ -18,6 +18,15 @@ class OwnAccess:
     project_id: str | None = None
 
 
+class Warrant:
+    """What callers were let in by, a key or who signed their tokens, for as long as it `holds`."""
+
+    __slots__ = ("holds",)
+
+    def __init__(self) -> None:
+        self.holds = True
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """One who was let in, until `expires_at` in Unix seconds.
@@ -34,6 +43,7 @@ class Caller:
     expires_at: float = math.inf
     own: OwnAccess | None = field(default=None, compare=False, repr=False)
     rights: str = field(init=False)
+    warrant: Warrant = field(default_factory=Warrant, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.tenant, " ".join(sorted(self.scopes)), repr(self.owner))
@@ -50,10 +60,16 @@ class Gate(Protocol):
         """Give a caller who was let in by the same before, and still is; at once, on the path of every request."""
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Give the caller. Raises Unauthenticated."""
+        """Give the caller. Raises Unauthenticated, Forbidden where that is no use, or CannotIdentify."""
 
     def admits(self, caller: Caller) -> bool:
         """Whether one who was let in still is: not expired, nor revoked."""
+
+    def reload(self) -> None:
+        """Read again what decides who is let in; what cannot be read leaves everything as it was."""
+
+    async def close(self) -> None:
+        """End what is under way."""
 
 
 class OpenGate:
@@ -70,3 +86,9 @@ class OpenGate:
     def admits(self, _caller: Caller) -> bool:
         """Everyone is, always."""
         return True
+
+    def reload(self) -> None:
+        """Nothing decides."""
+
+    async def close(self) -> None:
+        """Nothing is under way."""

@@ -15,7 +15,7 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import NO_OPERATION, Unauthenticated
+from gateway.errors import NO_OPERATION, Forbidden, Unauthenticated
 from gateway.http import caching, compression, graphiql
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
@@ -162,6 +162,8 @@ class Endpoint:
             return await self._gate.identify(request.headers)
         except Unauthenticated as error:
             raise Refusal.of_unknown(error) from error
+        except Forbidden as error:
+            raise Refusal.of(error, 403) from error
 
     def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
         """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""

@@ -7,6 +7,10 @@ import msgspec
 
 from gateway.errors import BAD_REQUEST, GatewayError, Unauthenticated
 
+# RFC 6750: where nothing was given, no error is named.
+CHALLENGE = b'Bearer realm="scan-gateway"'
+INVALID_TOKEN = CHALLENGE + b', error="invalid_token"'
+
 
 class Refusal(Exception):
     """Why a request is refused, and what the client may do instead.
@@ -38,7 +42,8 @@ class Refusal(Exception):
     @classmethod
     def of_unknown(cls, error: Unauthenticated) -> Self:
         """Refuse a request whose caller nobody knows."""
-        return cls(401, error.message, code=error.code, headers={b"www-authenticate": b"Bearer"})
+        challenge = INVALID_TOKEN if error.was_given else CHALLENGE
+        return cls(401, error.message, code=error.code, headers={b"www-authenticate": challenge})
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import Caller, Gate
-from gateway.errors import Unauthenticated
+from gateway.errors import Forbidden, Unauthenticated
 from gateway.http.connection import Admit, Connection, Service
 from gateway.http.door import host_of
 from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
@@ -39,7 +39,7 @@ def admit_by(gate: Gate) -> Admit:
         headers = {**dict(scope["headers"]), **said}
         try:
             return gate.known(headers) or await gate.identify(headers)
-        except Unauthenticated as error:
+        except (Forbidden, Unauthenticated) as error:
             raise Closing(CloseCode.FORBIDDEN, error.message) from error
 
     return admit
