@@ -24,9 +24,9 @@ from gateway.settings import BadSettingsError, Settings
 
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
-NONE_NAMED = f"{SETTING} cannot be used with GATEWAY_AUTH=pass-through, where each client brings what it would hold."
+NONE_NAMED = f"{SETTING} cannot be used with GATEWAY_AUTH=pass-through: clients bring what it would hold."
 NO_DEFAULT = f"{SETTING} must name the tenant {DEFAULT_TENANT!r}, to whom everyone belongs by GATEWAY_AUTH=open."
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 
@@ -126,7 +126,7 @@ class _Words:
 
 def _tenant(name: str, table: Any, defaults: Mapping[str, Any], words: _Words) -> TenantSettings:
     if not _NAME.fullmatch(name):
-        raise BadSettingsError(["a tenant's name is of letters, digits, `_`, `.` and `-`, at most 63."])
+        raise BadSettingsError(["a tenant's name is of letters, digits, `_` and `-`, at most 63."])
     if not isinstance(table, dict):
         raise BadSettingsError(["a tenant is a table, as [acme]."])
     given, told = dict(defaults), {}

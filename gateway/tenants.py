@@ -72,16 +72,19 @@ class Tenants:
         except BadSettingsError as error:
             for line in error.lines:
                 log.error("tenants stay as they were: %s", line)  # noqa: TRY400 - what is wrong is the operator's
+        else:
+            log.info("tenants read again: %d are served", len(self._read))
 
     def _take(self, read: Mapping[str, TenantSettings]) -> None:
         removed = self._read.keys() - read.keys()
         changed = [name for name, settings in read.items() if settings != self._read.get(name)]
         for name in changed:
             self._named[name] = self._tenant(name, read[name])
+        if changed:
+            self._maker.store.changes += 1  # answers are kept by a tenant's name, and may be of what was
         self._read = read
         for name in removed:
             self._watchers.end(self._named[name].sources.has_key, Forbidden(GONE))
-        log.info("tenants: %d served, %d new or changed, %d removed", len(read), len(changed), len(removed))
 
     def _tenant(self, name: str, settings: TenantSettings) -> Tenant:
         before = self._named.get(name)

@@ -45,7 +45,7 @@ class PassThroughGate:
         if not brought[0] and not brought[1]:
             raise Unauthenticated(NOTHING, was_given=False)
         for name in (PRISM, SCENARIO):
-            _check(name, headers.get(name), _AUTHORIZATION, "a scheme, a space and a credential, in ASCII")
+            _check(name, headers.get(name), _AUTHORIZATION, "a scheme and a credential in ASCII")
         _check(PROJECT, headers.get(PROJECT), _PROJECT, "a project's id")
         caller = self._known[brought] = _caller(*(value.decode("ascii") if value else "" for value in brought))
         while len(self._known) > self._most:
@@ -65,7 +65,7 @@ class PassThroughGate:
 
 def _check(name: bytes, value: bytes | None, pattern: re.Pattern[bytes], what: str) -> None:
     if value and (len(value) > MAX_BYTES or not pattern.fullmatch(value)):
-        raise Unauthenticated(f"{name.decode().title()} must be {what}, of at most {MAX_BYTES:,} bytes, once.")
+        raise Unauthenticated(f"{name.decode().title()} must be {what}, at most {MAX_BYTES:,} bytes, once.")
 
 
 def _caller(prism: str, scenario: str, project_id: str) -> Caller:
