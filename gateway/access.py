@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
@@ -23,7 +24,24 @@ def _plain_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
+def _safe_for_keys(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password or url.fragment:
+        raise PydanticCustomError("address", "It must have neither user, password nor fragment")
+    if url.scheme == "https" or is_loopback(url.host or ""):
+        return url
+    raise PydanticCustomError("address", "It must be https, or anybody on the way could sign tokens")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached by a host, as far as its name tells."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
+KeysAddress = Annotated[HttpUrl, AfterValidator(_safe_for_keys)]
 Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
 
 

@@ -27,6 +27,7 @@ from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
@@ -145,15 +146,22 @@ def create_app(
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    options = Options(
+        page,
+        settings.gateway_compress_from,
+        settings.gateway_client_refresh,
+        settings.gateway_answers,
+        limits,
+        door,
+    )
     gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate),
+        _sockets(settings, answering, documents, gate, clock),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -162,6 +170,7 @@ def create_app(
         ],
         lifespan,
         settings,
+        direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
     app.state.gate = gate
@@ -189,7 +198,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -198,7 +209,8 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    return SocketEndpoint(service, options)
 
 
 def _admission(settings: Settings) -> Admission:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, FilePath, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.access import AccessSettings, line_of
+from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
@@ -21,11 +20,11 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class _Whose(BaseModel):
     """Whose credentials open the upstreams: fields that stand before those of one tenant, which depend on them."""
 
-    gateway_auth: Literal["open", "api-key", "pass-through"] = Field(
+    gateway_auth: Literal["open", "api-key", "jwt", "pass-through"] = Field(
         "open",
         description=(
-            "Who is let in: open (everyone, on loopback only), api-key, or pass-through (whoever brings credentials of"
-            " their own for the upstreams)."
+            "Who is let in: open (everyone, on loopback only), api-key, jwt, or pass-through (whoever brings"
+            " credentials of their own for the upstreams)."
         ),
     )
     gateway_tenants_file: FilePath | None = Field(
@@ -225,6 +224,30 @@ class Settings(AccessSettings, _Whose):
     gateway_api_keys: FilePath | None = Field(
         None, description="The file of API keys, which `gateway key new` writes; read again when it changes."
     )
+    gateway_jwt_jwks_url: KeysAddress | None = Field(
+        None, description="Tokens: where the issuer's JWK Set is, by https or on loopback."
+    )
+    gateway_jwt_key_file: FilePath | None = Field(
+        None, description="Tokens: a public key in PEM, or a JWK Set, instead of the URL."
+    )
+    gateway_jwt_issuer: str | None = Field(None, description="Tokens: their `iss`.")
+    gateway_jwt_audience: str | None = Field(
+        None, description="Tokens: what is taken as their `aud`, between spaces; one of them must be there."
+    )
+    gateway_jwt_leeway: Seconds = Field(30, description="Tokens: how far the issuer's clock may be from this one.")
+    gateway_jwt_bytes: int = Field(8_192, description="Tokens: the longest.", ge=1)
+    gateway_jwt_subject: str = Field("sub", description="Tokens: the claim that says who asks.", min_length=1)
+    gateway_jwt_scopes: str = Field(
+        "scope", description="Tokens: the claim with the scopes, in a text between spaces or in a list.", min_length=1
+    )
+    gateway_jwt_tenant: str | None = Field(None, description="Tokens: the claim that says for which tenant.")
+    gateway_jwt_owner: str | None = Field(
+        None, description="Tokens: the claim that is the `userToken` of the caller's own scans."
+    )
+    gateway_jwks_fresh: Seconds = Field(300, description="The JWK Set: fetched again when older.")
+    gateway_jwks_cooldown: Seconds = Field(
+        10, description="The JWK Set: the shortest time between two fetches, whatever keys tokens name.", gt=0
+    )
 
     @property
     def shows_graphiql(self) -> bool:
@@ -236,10 +259,7 @@ class Settings(AccessSettings, _Whose):
     @property
     def is_on_loopback(self) -> bool:
         """Whether only this machine reaches it."""
-        try:
-            return ip_address(self.gateway_host).is_loopback
-        except ValueError:
-            return self.gateway_host == "localhost"
+        return is_loopback(self.gateway_host)
 
     @classmethod
     def needs_credentials(cls, given: Mapping[str, Any]) -> bool:

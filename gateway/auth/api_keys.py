@@ -10,7 +10,6 @@ import math
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 
 from gateway.auth.caller import Caller
 from gateway.auth.scopes import SCOPES
+from gateway.auth.watched_file import BadKeysError, WatchedFile
 from gateway.errors import Unauthenticated
 
 log = logging.getLogger("gateway.auth")
@@ -77,22 +77,9 @@ def keep_key(path: Path, key: StoredKey) -> None:
         file.write(lead + msgspec.json.encode(key) + b"\n")
 
 
-class BadKeysError(Exception):
-    """A file of keys that cannot be used: says which, and the line."""
-
-
 class _Entry(NamedTuple):
     stored: StoredKey
     caller: Caller
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """What a file is known by without reading it."""
-
-    inode: int
-    changed_at: int
-    size: int
 
 
 class ApiKeys:
@@ -104,9 +91,8 @@ class ApiKeys:
     kind = "an API key of this gateway"
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._path = path
+        self._file = WatchedFile(path)
         self._clock = clock
-        self._stamp: _Stamp | None = None
         self._entries: dict[str, _Entry] = {}
         self._take(self._read())
 
@@ -122,13 +108,8 @@ class ApiKeys:
         return entry.caller
 
     def look_again(self) -> None:
-        """Read the file where it is another than before."""
-        try:
-            stamp = _stamp_of(self._path)
-        except OSError as error:
-            self._keep_on(f"{self._path} cannot be read: {error.strerror}.")
-            return
-        if stamp != self._stamp:
+        """Read the file where it has changed."""
+        if self._file.has_changed():
             self.reload()
 
     def reload(self) -> None:
@@ -136,26 +117,18 @@ class ApiKeys:
         try:
             self._take(self._read())
         except BadKeysError as error:
-            self._keep_on(str(error))
+            log.warning("the API keys stay as they were: %s", error)
 
     async def close(self) -> None:
         """Nothing is under way."""
 
-    def _keep_on(self, why: str) -> None:
-        log.error("the API keys stay as they were: %s", why)
-
     def _read(self) -> dict[str, StoredKey]:
-        try:
-            self._stamp = _stamp_of(self._path)
-            lines = self._path.read_bytes().splitlines()
-        except OSError as error:
-            raise BadKeysError(f"{self._path} cannot be read: {error.strerror}.") from None
         keys: dict[str, StoredKey] = {}
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(self._file.read().splitlines(), 1):
             if line.strip():
                 key = self._read_line(line, number)
                 if key.id in keys:
-                    raise BadKeysError(f"{self._path}, line {number}: this id was there before.")
+                    raise BadKeysError(f"{self._file.path}, line {number}: this id was there before.")
                 keys[key.id] = key
         return keys
 
@@ -163,10 +136,12 @@ class ApiKeys:
         try:
             key = msgspec.json.decode(line, type=StoredKey)
         except (msgspec.DecodeError, UnicodeError):
-            raise BadKeysError(f"{self._path}, line {number}: this is no key as `gateway key new` writes it.") from None
+            raise BadKeysError(
+                f"{self._file.path}, line {number}: this is no key as `gateway key new` writes it."
+            ) from None
         unknown = [scope for scope in key.scopes if scope not in SCOPES]
         if unknown:
-            raise BadKeysError(f"{self._path}, line {number}: there is no scope `{unknown[0]}`.")
+            raise BadKeysError(f"{self._file.path}, line {number}: there is no scope `{unknown[0]}`.")
         return key
 
     def _take(self, keys: dict[str, StoredKey]) -> None:
@@ -176,11 +151,6 @@ class ApiKeys:
             self._entries[id_] = known if known and known.stored == stored else _Entry(stored, stored.caller())
         for id_, entry in before.items():
             entry.caller.warrant.holds = self._entries.get(id_) is entry
-
-
-def _stamp_of(path: Path) -> _Stamp:
-    found = path.stat()
-    return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _hash(secret: str, salt: str) -> str:

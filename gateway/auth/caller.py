@@ -18,6 +18,9 @@ class OwnAccess:
     project_id: str | None = None
 
 
+ENDED = "What let this caller in has expired or was revoked: come again with something new."
+
+
 class Warrant:
     """What callers were let in by, a key or who signed their tokens, for as long as it `holds`."""
 
@@ -41,9 +44,9 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     owner: str | None = None
     expires_at: float = math.inf
-    own: OwnAccess | None = field(default=None, compare=False, repr=False)
     rights: str = field(init=False)
     warrant: Warrant = field(default_factory=Warrant, compare=False, repr=False)
+    own: OwnAccess | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.tenant, " ".join(sorted(self.scopes)), repr(self.owner))

@@ -13,7 +13,7 @@ from gateway.engine.answer import Answer
 from gateway.http.reply import Header
 
 NO_STORE = (b"cache-control", b"no-store")
-VARY = (b"vary", b"accept")
+VARY = (b"vary", b"accept, authorization")
 _MAX_AGE = re.compile(rb"max-age=(\d{1,9})")
 
 

@@ -147,7 +147,7 @@ async def test_a_websocket_that_brings_none_is_closed() -> None:
     async with passing() as (gateway, _):
         socket = await connect(gateway.app, admitted=False)
         await socket.say({"type": "connection_init"})
-        assert socket.sent[-1] == {"type": "websocket.close", "code": 4403, "reason": NOTHING[:123]}
+        assert socket.sent[-1] == {"type": "websocket.close", "code": 4401, "reason": NOTHING[:123]}
 
 
 async def test_nothing_that_was_brought_is_shown(caplog: pytest.LogCaptureFixture) -> None:
