@@ -13,7 +13,7 @@ from hashlib import blake2b
 from gateway.auth.caller import EVERYTHING, Caller, OwnAccess
 from gateway.errors import Unauthenticated
 
-PRISM, SCENARIO, PROJECT = b"x-prism-authorization", b"x-scenario-authorization", b"x-scenario-project"
+OWN_HEADERS = PRISM, SCENARIO, PROJECT = b"x-prism-authorization", b"x-scenario-authorization", b"x-scenario-project"
 MAX_BYTES = 8_192
 _AUTHORIZATION = re.compile(rb"[!-~]+(?: [!-~]+)?")
 _PROJECT = re.compile(rb"[\w.-]+", re.ASCII)

@@ -82,6 +82,19 @@ def test_secrets_may_stand_in_the_environment_or_in_files(tmp_path: Path) -> Non
     assert (access.prism, access.scenario) == (bearer("from-outside"), bearer("from-a-file"))
 
 
+def test_the_readmes_example_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "secrets").mkdir()
+    for name in ("acme", "bolt"):
+        (tmp_path / "secrets" / name).write_text(f"{name}-secret\n")
+    tenants = read(tmp_path, example.replace("…", "x"), ACME_PRISM_KEY="acme-key", BOLT_TOKEN="bolt-token")
+    assert [access_by(tenant).prism for tenant in tenants.values()] == [bearer("acme-key"), bearer("bolt-secret")]
+    assert [access_by(tenant).scenario for tenant in tenants.values()] == [
+        basic("api_x", "acme-secret"), bearer("bolt-token"),
+    ]  # fmt: skip
+
+
 def test_no_tenant_has_the_credentials_of_the_environment(tmp_path: Path) -> None:
     lines = ["tenants.toml: 'acme': prism_api_key is missing: The Bearer key that Prism issued."]
     with pytest.raises(BadSettingsError) as caught:

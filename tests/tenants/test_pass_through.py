@@ -85,6 +85,13 @@ async def test_a_client_who_is_forgotten_is_known_again_but_nothing_of_theirs_is
         assert len(gateway.gateway.tenants._own) == 2  # noqa: SLF001 - what is kept at hand, which nothing shows
 
 
+async def test_a_browsers_cache_tells_apart_what_was_brought() -> None:
+    async with passing() as (gateway, _):
+        answer = await gateway.client.get("/graphql", params={"query": PAGE}, headers={SCENARIO: "Bearer acme-1"})
+        assert answer.headers["cache-control"].startswith("private, max-age=")
+        assert answer.headers["vary"] == f"accept, {PRISM}, {SCENARIO}, {PROJECT}"
+
+
 async def test_the_public_credential_is_taken_as_such() -> None:
     async with world({"gateway_auth": "pass-through", "gateway_max_upstream_calls": 3}) as gateway:
         gateway.headers = {SCENARIO: "public-auth-token"}
