@@ -47,11 +47,11 @@ class BearerGate:
         caller = self._known.get(header)
         if caller is None:
             return None
-        if not self.admits(caller):
-            del self._known[header]
-            return None
-        self._known.move_to_end(header)
-        return caller
+        if self.admits(caller):
+            self._known.move_to_end(header)
+            return caller
+        del self._known[header]
+        return None
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Give the caller, and know them from now on."""
@@ -61,7 +61,7 @@ class BearerGate:
         found = _BEARER.fullmatch(header)
         if found is None:
             raise Unauthenticated(f"The Authorization header must be `Bearer` and {self._verifier.kind}, once.")
-        self._look_now_and_then()
+        self._look_now_and_then(self._clock())
         caller = await self._verifier.verify(found[1].decode())
         self._known[header] = caller
         if len(self._known) > MAX_KNOWN:
@@ -70,8 +70,10 @@ class BearerGate:
 
     def admits(self, caller: Caller) -> bool:
         """Whether neither the time is over nor the warrant."""
-        self._look_now_and_then()
-        return caller.warrant.holds and self._clock() < caller.expires_at
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_now_and_then(now)
+        return now < caller.expires_at and caller.warrant.holds
 
     def reload(self) -> None:
         """Let the verifier read again what decides."""
@@ -81,8 +83,7 @@ class BearerGate:
         """Let the verifier end what is under way."""
         await self._verifier.close()
 
-    def _look_now_and_then(self) -> None:
-        now = self._clock()
+    def _look_now_and_then(self, now: float) -> None:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY
             self._verifier.look_again()
