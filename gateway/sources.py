@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from pydantic import SecretStr
+from pydantic import HttpUrl, SecretStr
 
 from gateway.access import AccessSettings
 from gateway.auth.caller import OwnAccess
@@ -19,7 +19,7 @@ from gateway.scenario.updates import JobUpdates
 from gateway.upstream.channel import BASE_HEADERS
 from gateway.upstream.credentials import Credential, basic, bearer, brought, public
 from gateway.upstream.network import Network
-from gateway.upstream.upstream import Upstream
+from gateway.upstream.upstream import Upstream, scope_of
 from gateway.watch import Watchers
 
 
@@ -49,17 +49,23 @@ class Access:
 def access_by(settings: AccessSettings) -> Access:
     """Give the access that an operator set."""
     return Access(
-        str(settings.prism_url).rstrip("/"),
+        address(settings.prism_url),
         bearer(_secret(settings.prism_api_key)),
-        str(settings.scenario_url).rstrip("/"),
+        address(settings.scenario_url),
         _scenario_credential(settings),
         settings.scenario_project_id,
     )
 
 
-def own_access(own: OwnAccess, prism_url: str, scenario_url: str) -> Access:
-    """Give the access that a client brought, to upstreams that are the operator's choice all the same."""
+def own_access(own: OwnAccess, settings: AccessSettings) -> Access:
+    """Give the access that a client brought, to upstreams whose addresses are the operator's choice all the same."""
+    prism_url, scenario_url = address(settings.prism_url), address(settings.scenario_url)
     return Access(prism_url, brought(own.prism), scenario_url, brought(own.scenario), own.project_id)
+
+
+def address(url: HttpUrl) -> str:
+    """Write the address that paths follow."""
+    return str(url).rstrip("/")
 
 
 def _scenario_credential(settings: AccessSettings) -> Credential:
@@ -75,16 +81,18 @@ def _secret(value: SecretStr | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Lives as long as a tenant's access is the same."""
+    """Lives as long as a tenant's access is the same; `scopes` are those of its cache keys, now and before."""
 
+    access: Access
+    scopes: frozenset[str]
     prism: prism.PrismClient
     scenario: scenario.ScenarioClient
     scan_updates: ScanUpdates
     job_updates: JobUpdates
 
-    def has_key(self, key: str) -> bool:
-        """Whether a cache key is of one of their documents."""
-        return self.prism.upstream.has_key(key) or self.scenario.upstream.has_key(key)
+    def owns(self, key: str) -> bool:
+        """Whether a cache key is of a document that was their tenant's at any time."""
+        return scope_of(key) in self.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +118,14 @@ class SourceMaker:
         to_scenario = self._upstream(SCENARIO, access.scenario_url, access.scenario, owned)
         prism_client = prism.PrismClient(to_prism, self.prism_kinds)
         scenario_client = scenario.ScenarioClient(to_scenario, self.scenario_kinds, access.project_id)
+        scopes = frozenset((to_prism.scope, to_scenario.scope))
         if before is None:
             scans, jobs = ScanUpdates(prism_client, self.watchers), JobUpdates(scenario_client, self.watchers)
         else:
+            scopes |= before.scopes
             scans, jobs = before.scan_updates, before.job_updates
             scans.client, jobs.client = prism_client, scenario_client
-        return Sources(prism_client, scenario_client, scans, jobs)
+        return Sources(access, scopes, prism_client, scenario_client, scans, jobs)
 
     def _upstream(self, api: Api, url: str, credential: Credential, owner: str) -> Upstream:
         authorization = {"authorization": credential.header} if credential.header else {}

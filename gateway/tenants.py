@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.errors import Forbidden
@@ -34,7 +34,7 @@ class Tenant:
 
 
 class Tenants:
-    """The tenants by the names that callers have of them, at most `most_own` beside those that settings name.
+    """The tenants by the names that callers have of them: those of the settings, and some who bring their own access.
 
     Whoever was let in before their tenant was removed is still answered; nobody is let in any more then, and what they
     watch ends.
@@ -84,11 +84,13 @@ class Tenants:
             self._maker.store.changes += 1  # answers are kept by a tenant's name, and may be of what was
         self._read = read
         for name in removed:
-            self._watchers.end(self._named[name].sources.has_key, Forbidden(GONE))
+            self._watchers.end(self._named[name].sources.owns, Forbidden(GONE))
 
     def _tenant(self, name: str, settings: TenantSettings) -> Tenant:
-        before = self._named.get(name)
-        sources = self._maker.make(name, access_by(settings), None if before is None else before.sources)
+        before, access = self._named.get(name), access_by(settings)
+        if before is not None and before.sources.access == access:
+            return replace(before, most=settings.most)
+        sources = self._maker.make(name, access, None if before is None else before.sources)
         return Tenant(name, sources, settings.most)
 
     def _own_tenant(self, caller: Caller) -> Tenant:
@@ -100,8 +102,7 @@ class Tenants:
             raise Forbidden(GONE)
         # Each time another owner: what one had dropped from the cache must not come back when it is made again.
         self._made += 1
-        access = own_access(caller.own, str(self._settings.prism_url), str(self._settings.scenario_url))
-        sources = self._maker.make(f"{caller.tenant} {self._made}", access)
+        sources = self._maker.make(f"{caller.tenant} {self._made}", own_access(caller.own, self._settings))
         limits = self._settings.cost_limits(joined=caller.own.scenario != PUBLIC)
         tenant = self._own[caller.tenant] = Tenant(OWN, sources, limits)
         while len(self._own) > self._settings.gateway_own_credentials:

@@ -78,6 +78,11 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
+def scope_of(key: str) -> str:
+    """Give the scope that a cache key is of."""
+    return key.split(":", 2)[1]
+
+
 @dataclass(slots=True)
 class Upstream:
     """Calls one API with one credential. Knows no paths.
@@ -167,10 +172,6 @@ class Upstream:
             generation = self._generations[kind.name]
             prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
         return prefix + id_
-
-    def has_key(self, key: str) -> bool:
-        """Whether a cache key is one of its documents'."""
-        return key.startswith(f"{self.name}:{self.scope}:")
 
     def peek(self, kind: Kind, id_: str) -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""

@@ -137,6 +137,14 @@ async def test_another_credential_is_used_at_once_and_answers_nothing_from_befor
     assert two.credentials == {"Bearer acme-other"}  # what bolt asked for is still kept
 
 
+async def test_what_is_kept_stays_where_only_limits_change(two: Many) -> None:
+    await two.ask("acme")
+    two.rewrite(table("acme", max_objects=99), table("bolt"))
+    two.twin.seen.clear()
+    assert (await two.ask("acme"))[0] == 200
+    assert two.credentials == set()
+
+
 async def test_another_project_is_another_place_in_the_cache(two: Many) -> None:
     query = "{ assets(first: 1) { nodes { id } } }"
     await two.ask("acme", query)
@@ -209,6 +217,15 @@ async def test_what_is_watched_goes_on_by_the_new_credential_and_ends_with_the_t
     await two.clock.run(60)
     assert [message["type"] for message in acme.heard()][-1] == "complete"
     assert two.credentials == {"Bearer acme-other"}
+
+
+async def test_what_was_watched_by_a_former_credential_ends_with_the_tenant_too(two: Many) -> None:
+    acme = await follow(two, "acme", list(two.twin.sandbox.prism.scans)[20])
+    two.rewrite(table("acme", "other"), table("bolt"))
+    two.rewrite(table("bolt"))
+    await settle()
+    assert acme.sent[-1] == {"type": "websocket.close", "code": 4403, "reason": ENDED}
+    assert len(two.gateway.watchers) == 0
 
 
 async def test_nobody_is_the_tenant_of_a_caller_who_was_never_let_in(two: Many) -> None:
