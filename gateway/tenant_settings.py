@@ -1,11 +1,13 @@
 """Tenants as an operator sets them: one from the environment, or many from a TOML file, read again when told to.
 
-[acme]
-prism_api_key = "${ACME_PRISM_KEY}"                     # from the environment
-scenario_api_key = "api_…"
-scenario_api_secret = { file = "secrets/acme" }         # from a file beside this one
-scenario_project_id = "proj_…"
-max_upstream_calls = 100
+    [acme]
+    prism_api_key = "${ACME_PRISM_KEY}"                # from the environment
+    scenario_api_key = "api_…"
+    scenario_api_secret = { file = "secrets/acme" }    # from a file, by its path from this one
+    scenario_project_id = "proj_…"
+    max_upstream_calls = 100
+
+What a tenant leaves out is as in the environment's settings, but for credentials.
 """
 
 import os

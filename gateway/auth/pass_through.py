@@ -1,8 +1,10 @@
 """Callers who bring what lets them into the upstreams: the gateway has no credentials, and uses theirs for them alone.
 
-X-Prism-Authorization: Bearer …
-X-Scenario-Authorization: Basic …
-X-Scenario-Project: proj_…          where it is not the key's own
+    X-Prism-Authorization: Bearer …
+    X-Scenario-Authorization: Basic …
+    X-Scenario-Project: proj_…          where it is not the key's own
+
+Over WebSocket the same names stand in the payload of `connection_init`.
 """
 
 import re
