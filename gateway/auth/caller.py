@@ -6,6 +6,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 EVERYTHING = "*"  # a scope that holds every other
+DEFAULT_TENANT = "default"  # the only one, where settings name no other
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccess:
+    """What a client brings to be let into the upstreams by: `Authorization` headers, and Scenario's project."""
+
+    prism: str = field(default="", repr=False)
+    scenario: str = field(default="", repr=False)
+    project_id: str | None = None
 
 
 ENDED = "What let this caller in has expired or was revoked: come again with something new."
@@ -25,16 +35,18 @@ class Caller:
     """One who was let in, until `expires_at` in Unix seconds.
 
     `id` tells callers apart and shows no secret. `owner` is what the `userToken` of a scan must be where the caller
-    may see only their own. Callers with the same `rights` are given the same answers.
+    may see only their own. Callers with the same `rights` are given the same answers. One who brings their `own` access
+    to the upstreams is a tenant by themselves.
     """
 
     id: str
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
     scopes: frozenset[str] = frozenset()
     owner: str | None = None
     expires_at: float = math.inf
     rights: str = field(init=False)
     warrant: Warrant = field(default_factory=Warrant, compare=False, repr=False)
+    own: OwnAccess | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.tenant, " ".join(sorted(self.scopes)), repr(self.owner))

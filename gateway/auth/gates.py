@@ -6,14 +6,16 @@ from pathlib import Path
 
 from pydantic import HttpUrl
 
+from gateway.access import is_loopback
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.bearer import BearerGate
 from gateway.auth.caller import Gate, OpenGate
 from gateway.auth.jwks import JwksUrl
 from gateway.auth.key_sources import FetchedKeys, KeyFile, KeySource
+from gateway.auth.pass_through import PassThroughGate
 from gateway.auth.tokens import ClaimNames, Expected, Tokens
 from gateway.auth.watched_file import BadKeysError
-from gateway.settings import BadSettingsError, Settings, is_loopback
+from gateway.settings import BadSettingsError, Settings
 
 log = logging.getLogger("gateway.auth")
 
@@ -32,6 +34,8 @@ def make_gate(settings: Settings, clock: Callable[[], float], *, is_simulated: b
 
     Raises BadSettingsError for what is missing, cannot be used, or would leave the door open to others.
     """
+    if settings.gateway_auth == "pass-through":
+        return PassThroughGate(settings.gateway_own_credentials)
     if settings.gateway_auth == "open":
         return _open_gate(settings, is_simulated=is_simulated)
     if settings.gateway_auth == "api-key":

@@ -49,7 +49,8 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
 
     def reload(self) -> None:
-        """Read again who may be let in."""
+        """Read again who may be let in, and for whom."""
+        self.state.gateway.tenants.reload()
         self.state.gate.reload()
 
     async def drain(self) -> None:
