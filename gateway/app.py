@@ -151,10 +151,11 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    gate: Gate | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for trusted documents that cannot be read.
+    Without a `gate` everyone is let in. Raises BadSettingsError for trusted documents that cannot be read.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -174,7 +175,7 @@ def create_app(
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
-    gate: Gate = OpenGate()
+    gate = gate or OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None

@@ -4,6 +4,7 @@ GatewayError
   · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
   · Unauthenticated           UNAUTHENTICATED           nobody is let in by what the request brought
+  · Forbidden                 FORBIDDEN                 who was let in has no scope for it
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
@@ -60,6 +61,12 @@ class Unauthenticated(GatewayError):
     """Nobody is let in by what a request brought; the message says what is taken, and shows nothing of it."""
 
     code = "UNAUTHENTICATED"
+
+
+class Forbidden(GatewayError):
+    """What a caller may not see or do; the message names the scopes that it takes."""
+
+    code = FORBIDDEN
 
 
 class BadRequest(GatewayError):

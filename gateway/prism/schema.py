@@ -47,7 +47,7 @@ class PrismSubscriptions:
         self, info: Info, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]
     ) -> AsyncIterator[Scan]:
         """One call a look, or two where the record does not embed the stages, however many subscribe."""
-        return await info.context.scan_updates.of(check_id(scan_id, "scanId"))
+        return await info.context.scan_updates.of(check_id(scan_id, "scanId"), info.context.journal.caller)
 
 
 def scan_node(info: Info, scan_id: str) -> Scan | None:
