@@ -28,6 +28,7 @@ from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
@@ -174,7 +175,14 @@ def create_app(
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    options = Options(
+        page,
+        settings.gateway_compress_from,
+        settings.gateway_client_refresh,
+        settings.gateway_answers,
+        limits,
+        door,
+    )
     gate = gate or OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
@@ -191,6 +199,7 @@ def create_app(
         ],
         lifespan,
         settings,
+        direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
     app.state.engine = engine

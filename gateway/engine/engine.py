@@ -76,20 +76,35 @@ class Engine:
         if self.answers is None or not asked.takes_kept:
             context = make_context()
             return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
-        return await self._kept_or_executed(self.answers, operation, asked, make_context)
+        return self.kept(operation, asked) or await self._executed(self.answers, operation, asked, make_context)
 
-    async def _kept_or_executed(
+    def query(self, text: str, operation_name: str | None) -> Operation | None:
+        """The query that is asked for; None for all else, and where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return None
+        operation = prepared.find(operation_name)
+        return operation if operation.kind is OperationType.QUERY else None
+
+    def kept(self, query: Operation, asked: Asked) -> Answer | None:
+        """The answer to a query that was given before, where one is kept that is true."""
+        answers = self.answers
+        if answers is None or not asked.takes_kept:
+            return None
+        kept = answers.find(answers.key(query, asked.variables, asked.caller), asked.max_age)
+        if kept is None:
+            return None
+        self.counts["kept"] += 1
+        return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
+
+    async def _executed(
         self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
     ) -> Answer:
-        key = answers.key(operation, asked.variables, asked.caller)
-        kept = answers.find(key, asked.max_age)
-        if kept is not None:
-            self.counts["kept"] += 1
-            return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
         context, changes = make_context(), answers.store.changes
         result = await self.execute(operation, asked.variables, context)
         answer = answered(result, context.journal, is_query=True)
         if answer.cacheable:
+            key = answers.key(operation, asked.variables, asked.caller)
             answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 
