@@ -41,19 +41,18 @@ NOTHING: Forbidden = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What an operation's fields need, by their coordinates; `matter` are all scopes that make a difference to it."""
+    """What an operation's fields need, by their coordinates."""
 
     needs: Mapping[str, Need]
-    matter: frozenset[str]
     _known: dict[frozenset[str], Forbidden] = field(default_factory=dict)
 
     def forbidden(self, scopes: frozenset[str]) -> Forbidden:
         """The fields that take more than these scopes."""
-        having = self.matter & scopes
-        known = self._known.get(having)
+        known = self._known.get(scopes)
         if known is None:
-            lacking = (place for place, need in self.needs.items() if not need.is_met_by(having))
-            known = self._known[having] = frozenset(lacking)
+            known = frozenset(place for place, need in self.needs.items() if not need.is_met_by(scopes))
+            if len(self._known) < MAX_KNOWN:
+                self._known[scopes] = known
         return known
 
 
@@ -69,8 +68,7 @@ def rights_of(
         seen |= more
         for name in more:
             visit(fragments[name].definition, TypeInfoVisitor(types, finder))
-    every = (scope for need in finder.needs.values() for scopes in need.alternatives for scope in scopes)
-    return Rights(finder.needs, frozenset(every))
+    return Rights(finder.needs)
 
 
 class _Finder(Visitor):
