@@ -32,6 +32,12 @@ class GateByName:
         """Go by the id."""
         return caller.id in self.callers
 
+    def reload(self) -> None:
+        """Nothing was read."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 def gate(*callers: Caller) -> GateByName:
     """A gate for these."""

@@ -14,6 +14,7 @@ from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
+from gateway.sources import Sources
 from tests.callers import NAME
 
 URL = "http://sandbox.test"
@@ -80,6 +81,11 @@ class World:
     def gateway(self) -> Gateway:
         gateway: Gateway = self.app.state.gateway
         return gateway
+
+    @property
+    def sources(self) -> Sources:
+        """Those of the only tenant."""
+        return self.gateway.tenants.of().sources
 
     @property
     def calls(self) -> list[tuple[str, str]]:
@@ -158,7 +164,7 @@ async def world(
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
-        gate=gate,
+        own_gate=gate,
     )
     async with (
         app.router.lifespan_context(app),

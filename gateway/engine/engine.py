@@ -12,7 +12,6 @@ from graphql.execution import experimental_execute_incrementally
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.auth.caller import Caller
 from gateway.auth.scopes import is_confined
 from gateway.engine.admission import MAX_SUGGESTIONS
 from gateway.engine.answer import (
@@ -37,7 +36,7 @@ from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.errors import AskedTooMuch
-from gateway.limits import CostLimits
+from gateway.graph.journal import Journal
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
@@ -56,8 +55,6 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    most: CostLimits = field(default_factory=CostLimits)
-    joins_calls: bool = True
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -117,7 +114,7 @@ class Engine:
             return await self.answer(asked, make_context)
         context = make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}), asked.caller)
+        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal)
         if isinstance(refusal, list):
             return answered(Result(None, refusal), context.journal, is_query=True)
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
@@ -194,7 +191,7 @@ class Engine:
         self, operation: Operation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
         """Open a subscription's events, or say why it is refused."""
-        values = self._admitted(operation, given, context.journal.caller)
+        values = self._admitted(operation, given, context.journal)
         if isinstance(values, list):
             return Result(None, values)
         if operation.is_refused(context.journal.caller):
@@ -207,7 +204,7 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        values = self._admitted(operation, given, context.journal.caller)
+        values = self._admitted(operation, given, context.journal)
         if isinstance(values, list):
             return Result(None, values)
         if not self.uses_plans or context.journal.trace is not None:
@@ -226,14 +223,14 @@ class Engine:
         return result
 
     def _admitted(
-        self, operation: Operation, given: dict[str, Any], caller: Caller
+        self, operation: Operation, given: dict[str, Any], journal: Journal
     ) -> VariableValues | list[GraphQLError]:
         """Give the variables their types; or say why they have others, or what the operation could cause with them."""
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, self.most, joined=self.joins_calls, confined=is_confined(caller))
+            operation.afford(values, journal.most, confined=is_confined(journal.caller))
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         return values
