@@ -40,12 +40,14 @@ from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
 from gateway.prism.updates import ScanUpdates
+from gateway.rates.rates import NAMES as RATE_NAMES
+from gateway.rates.rates import RateLimits, Rates, Sharing
 from gateway.scenario import client as scenario
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
-from gateway.settings import Settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.telemetry import watch_calls
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
@@ -71,6 +73,7 @@ class Gateway:
     watchers: Watchers
     scan_updates: ScanUpdates
     job_updates: JobUpdates
+    rates: Rates
 
     def context(
         self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
@@ -88,11 +91,13 @@ class Gateway:
             journal,
             self.scan_updates,
             self.job_updates,
+            self.rates,
         )
 
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
+        await self.rates.close()
         await self.store.close()
         await self.prism.upstream.channel.close()
         await self.scenario.upstream.channel.close()
@@ -142,6 +147,7 @@ def create_gateway(
         watchers,
         ScanUpdates(prism_client, watchers),
         JobUpdates(scenario_client, watchers),
+        _rates(settings, clock),
     )
 
 
@@ -152,8 +158,11 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    gate: Gate | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
+
+    A `gate` stands in for that of the settings.
 
     Raises BadSettingsError for trusted documents that cannot be read.
     """
@@ -170,8 +179,15 @@ def create_app(
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
     joins_calls = not gateway.scenario.upstream.credential.is_public
-    most = settings.limits(CostLimits)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
+    engine = Engine(
+        graphql_schema,
+        operations,
+        settings.gateway_plans,
+        answers,
+        most=settings.limits(CostLimits),
+        joins_calls=joins_calls,
+        rates=gateway.rates,
+    )
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(
@@ -182,14 +198,24 @@ def create_app(
         limits,
         door,
     )
-    gate: Gate = OpenGate()
+    gate = gate or OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
+    endpoint = Endpoint(
+        engine,
+        gateway.context,
+        documents,
+        options,
+        streams,
+        in_parts=in_parts,
+        gate=gate,
+        rates=gateway.rates,
+        clock=clock,
+    )
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate),
+        _sockets(settings, answering, documents, gate, gateway.rates),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -233,7 +259,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, rates: Rates
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -242,7 +270,24 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests, rates), options)
+
+
+def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
+    """Limit callers who are told apart by what is set, or else by default; and anyone by what is set alone."""
+    given = {name: getattr(settings, f"gateway_rate_{name}") for name in RATE_NAMES}
+    limits = RateLimits(**{name: value for name, value in given.items() if value is not None})
+    anyone = RateLimits(**{name: value or 0 for name, value in given.items()})
+    url = settings.gateway_redis_url
+    return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+
+
+def _shared_meters(url: str, clock: Callable[[], float]) -> Sharing:
+    try:
+        from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
+    except ImportError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    return shared_meters(url, clock)
 
 
 def _admission(settings: Settings) -> Admission:

@@ -42,6 +42,7 @@ def _plain_address(url: HttpUrl) -> HttpUrl:
 
 Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
 Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
+Rate = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -234,6 +235,22 @@ class Settings(BaseModel):
         COST.objects,
         description="Operations: how many objects each could answer at most.",
         ge=1,
+    )
+
+    gateway_rate_requests: Rate | None = Field(
+        None, description="Rates: a caller's requests a minute; left out 1,200, and any number for who is not known."
+    )
+    gateway_rate_upstream_calls: Rate | None = Field(
+        None, description="Rates: upstream calls that a caller may cause a minute; left out 600, likewise."
+    )
+    gateway_rate_objects: Rate | None = Field(
+        None, description="Rates: objects that a caller may be answered a minute; left out 100,000, likewise."
+    )
+    gateway_rate_tenant_requests: Rate = Field(
+        0, description="Rates: requests a minute of all callers of a tenant together; 0 is any number."
+    )
+    gateway_redis_url: SecretStr | None = Field(
+        None, description="The Redis or Valkey that several processes share, as `redis://…` or `rediss://…`."
     )
 
     gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")

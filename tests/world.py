@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from gateway.app import Gateway, create_app
+from gateway.auth.caller import Gate
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
@@ -139,8 +140,10 @@ def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) -> AsyncIterator[World]:
-    """Run a gateway with some settings over a sandbox with some options."""
+async def world(
+    settings: dict[str, Any] | None = None, *, gate: Gate | None = None, **sandbox_options: Any
+) -> AsyncIterator[World]:
+    """Run a gateway with some settings, and a gate other than theirs, over a sandbox with some options."""
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL, **sandbox_options)
     transport = httpx.ASGITransport(app=sandbox.app)
@@ -149,6 +152,7 @@ async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) 
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
+        gate=gate,
     )
     async with (
         app.router.lifespan_context(app),

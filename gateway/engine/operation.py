@@ -47,7 +47,7 @@ class Operation:
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
-    is_affordable: bool = False  # whatever its variables are
+    always: Estimate | None = None  # what it could cause, where that fits and is the same whatever its variables are
     serial: int = field(default_factory=_serials.__next__)
 
     @property
@@ -86,11 +86,15 @@ class Operation:
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
 
-    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> None:
-        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
-        if not self.is_affordable:
-            most.check(*self.estimate(variables, joined=joined))
-            self.is_affordable = not self.steering and not self.costings[()].matter
+    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> Estimate:
+        """Give what it could cause with these variables. Raises AskedTooMuch where that is too much."""
+        if self.always is not None:
+            return self.always
+        estimate = self.estimate(variables, joined=joined)
+        most.check(*estimate)
+        if not self.steering and not self.costings[()].matter:
+            self.always = estimate
+        return estimate
 
     def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
         """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""

@@ -11,7 +11,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import Caller
-from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
+from gateway.errors import INTERNAL, LimitExceeded, RateLimited, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation, within
 from gateway.http.persisted import Documents, with_document
@@ -28,6 +28,7 @@ from gateway.http.subprotocols import (
     write,
 )
 from gateway.limits import RequestLimits
+from gateway.rates.rates import Rates
 
 log = logging.getLogger("gateway.http")
 
@@ -52,6 +53,7 @@ class Service:
     limits: ConnectionLimits
     admit: Admit
     requests: RequestLimits = field(default_factory=RequestLimits)
+    rates: Rates = field(default_factory=Rates)
 
 
 class _Gone(Exception):
@@ -166,10 +168,13 @@ class Connection:
 
     async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         try:
+            self._service.rates.check(caller)
             asked = within(self._service.requests, operation)
             await self._send_answers(id_, with_document(asked, self._service.documents), own_id, caller)
         except (ShuttingDown, _Gone):
             raise
+        except RateLimited as error:
+            await self._refuse(id_, Refusal.of_rate(error), own_id)
         except Refusal as refusal:
             await self._refuse(id_, refusal, own_id)
         except Exception:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST, GatewayError, Unauthenticated
+from gateway.errors import BAD_REQUEST, GatewayError, RateLimited, Unauthenticated
 
 
 class Refusal(Exception):
@@ -39,6 +39,12 @@ class Refusal(Exception):
     def of_unknown(cls, error: Unauthenticated) -> Self:
         """Refuse a request whose caller nobody knows."""
         return cls(401, error.message, code=error.code, headers={b"www-authenticate": b"Bearer"})
+
+    @classmethod
+    def of_rate(cls, error: RateLimited) -> Self:
+        """Refuse a request that comes too early."""
+        headers = {b"retry-after": b"%d" % error.retry_after}
+        return cls(429, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

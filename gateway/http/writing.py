@@ -9,6 +9,7 @@ from gateway.http import caching, compression
 from gateway.http.negotiation import WholeType
 from gateway.http.reply import GUARDS, Reply
 from gateway.http.request import Request
+from gateway.rates.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,14 @@ class Writing:
     """Writes whole answers.
 
     `compress_from` is the size in bytes of the smallest that is compressed, 0 compresses none; `repeats` says whether a
-    reply tells how long it may be given again, which it may as long as the `gate` admits who asked. `clock` gives Unix
-    seconds.
+    reply tells how long it may be given again, which it may as long as the `gate` admits who asked; their `rates` count
+    each time. `clock` gives Unix seconds.
     """
 
     compress_from: int
     repeats: bool
     gate: Gate
+    rates: Rates
     clock: Callable[[], float]
 
     def is_compressed(self, answer: Answer) -> bool:
@@ -52,5 +54,5 @@ class Writing:
         is_true = answer.is_true
         if is_true is None or not self.repeats:
             return None
-        admits, caller = self.gate.admits, request.caller
-        return lambda: is_true() and admits(caller)
+        admits, takes, caller = self.gate.admits, self.rates.takes, request.caller
+        return lambda: is_true() and admits(caller) and takes(caller)

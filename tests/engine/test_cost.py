@@ -133,15 +133,15 @@ def test_the_same_is_added_up_once(
 def test_an_operation_that_costs_the_same_whatever_it_is_given_is_weighed_once() -> None:
     most = CostLimits(upstream_calls=1)
     operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
-    operation.afford(VariableValues({}, {"id": "a"}), most, joined=True)
-    assert operation.is_affordable
+    estimate = operation.afford(VariableValues({}, {"id": "a"}), most, joined=True)
+    assert (estimate, operation.always) == (Estimate(1, 1), estimate)
     dear = operation_of('{ scan(scanId: "a") { status assetUrls { model } } }')
     varying = operation_of("query ($first: Int!) { assets(first: $first) { nodes { id } } }")
     varying.afford(VariableValues({}, {"first": 9}), most, joined=True)
     for operation, variables in ((dear, {}), (varying, {"first": 101})):
         with pytest.raises(AskedTooMuch):
             operation.afford(VariableValues({}, variables), most, joined=True)
-        assert not operation.is_affordable
+        assert operation.always is None
 
 
 def test_every_field_that_can_call_says_what_it_costs() -> None:
