@@ -52,6 +52,7 @@ from gateway.telemetry import watch_calls
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from gateway.upstream.network import open_network
+from gateway.upstream.quota import Quota
 from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
@@ -126,6 +127,7 @@ def create_gateway(
             clock=clock,
             timeout=settings.gateway_upstream_timeout,
             not_found_for=settings.gateway_fresh_not_found,
+            quota=Quota(name, title, getattr(settings, f"{name}_rate"), clock),
             scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
         )
 

@@ -65,6 +65,15 @@ class Settings(BaseModel):
         None, description="Scenario's project; the key's own one when left out.", min_length=1
     )
 
+    prism_rate: int = Field(
+        0, description="Calls a minute that Prism is thought to allow, until it says; 0 is any number.", ge=0
+    )
+    scenario_rate: int = Field(
+        100,
+        description="Calls a minute that Scenario is thought to allow, until it says: polls leave a quarter to people.",
+        ge=0,
+    )
+
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
     gateway_graphiql: bool | None = Field(

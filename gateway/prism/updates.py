@@ -32,13 +32,15 @@ class ScanUpdates:
 
 @dataclass(slots=True)
 class _ScanLook:
-    """Looks at one scan: one call where the record embeds the stages, else two."""
+    """Looks at one scan: one call where the record embeds the stages, else two; none while people need the quota."""
 
     client: PrismClient
     scan_id: str
     version: tuple[bytes, bytes] | None = field(default=None, init=False)
 
     async def __call__(self, *, anew: bool) -> Seen[Scan]:
+        if anew:
+            self.client.upstream.quota.give_way()
         record = _found(await self.client.scan(self.scan_id, anew=anew))
         if record.missing:
             raise self.client.upstream.not_found("such scan")
