@@ -199,6 +199,7 @@ def create_app(
         settings.gateway_answers,
         limits,
         door,
+        settings.gateway_rate_headers,
     )
     gate = gate or OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)

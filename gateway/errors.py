@@ -112,6 +112,7 @@ class RateLimited(GatewayError):
     retryable = True
 
     def __init__(self, limit: str, most: int, asked: int, remaining: int, retry_after: int) -> None:
+        self.name = limit
         self.limit = f"GATEWAY_RATE_{limit.upper()}"
         self.most = most
         self.remaining = remaining

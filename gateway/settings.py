@@ -258,6 +258,9 @@ class Settings(BaseModel):
     gateway_rate_tenant_requests: Rate = Field(
         0, description="Rates: requests a minute of all callers of a tenant together; 0 is any number."
     )
+    gateway_rate_headers: bool = Field(
+        default=False, description="Rates: tell in each answer's `RateLimit` header how many requests are left."
+    )
     gateway_redis_url: SecretStr | None = Field(
         None, description="The Redis or Valkey that several processes share, as `redis://…` or `rediss://…`."
     )

@@ -53,7 +53,7 @@ class Options:
     `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
     compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache,
     and `repeats` whether an answer says how long it may be repeated to the same bytes; `limits` bound a request, and
-    `door` says who may make one.
+    `door` says who may make one; `tells_rates` says whether each answer tells what is left of its caller's requests.
     """
 
     page: str | None = None
@@ -62,6 +62,7 @@ class Options:
     repeats: bool = False
     limits: RequestLimits = field(default_factory=RequestLimits)
     door: Door = field(default_factory=Door)
+    tells_rates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,9 @@ class Endpoint:
         self._door, self._limits = options.door, options.limits
         self._gate = gate or OpenGate()
         self._rates = rates or Rates()
-        self._writing = Writing(options.compress_from, options.repeats, self._gate, self._rates, clock)
+        self._writing = Writing(
+            options.compress_from, options.repeats, self._gate, self._rates, clock, options.tells_rates
+        )
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts

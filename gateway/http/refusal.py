@@ -8,6 +8,12 @@ import msgspec
 from gateway.errors import BAD_REQUEST, GatewayError, RateLimited, Unauthenticated
 
 
+def rate_headers(name: str, most: int, remaining: int, seconds: int) -> list[tuple[bytes, bytes]]:
+    """Write what is left of a limit a minute, and for how long, as the IETF's draft of RateLimit headers has it."""
+    policy = b'"%s";q=%d;w=60' % (name.encode(), most)
+    return [(b"ratelimit-policy", policy), (b"ratelimit", b'"%s";r=%d;t=%d' % (name.encode(), remaining, seconds))]
+
+
 class Refusal(Exception):
     """Why a request is refused, and what the client may do instead.
 
@@ -43,7 +49,8 @@ class Refusal(Exception):
     @classmethod
     def of_rate(cls, error: RateLimited) -> Self:
         """Refuse a request that comes too early."""
-        headers = {b"retry-after": b"%d" % error.retry_after}
+        told = rate_headers(error.name, error.most, error.remaining, error.retry_after)
+        headers = {b"retry-after": b"%d" % error.retry_after, **dict(told)}
         return cls(429, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:

@@ -40,10 +40,11 @@ class Sharing(Protocol):
 
 
 class Left(NamedTuple):
-    """How many of `most` are left, now."""
+    """How many of `most` are left now, in a count that goes on for so many `seconds`."""
 
     most: int
     remaining: int
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +144,7 @@ class Rates:
     def left(self, caller: Caller) -> dict[str, Left | None]:
         """Say what is left of each limit, by the name of its field; None where nothing limits it."""
         account, now = self._account(caller), self.clock()
-        meters = {name: getattr(account, name) for name in NAMES}
-        return {
-            name: None if meter is None or math.isinf(meter.most) else Left(int(meter.most), int(meter.left(now)))
-            for name, meter in meters.items()
-        }
+        return {name: _left(getattr(account, name), now) for name in NAMES}
 
     def _account(self, caller: Caller) -> _Account:
         return self._accounts.get((caller.tenant, caller.id)) or self._open(caller)
@@ -182,6 +179,12 @@ class Rates:
             now = self.clock()
             self._accounts = {whose: account for whose, account in self._accounts.items() if not account.is_idle(now)}
             self._sweep_at = max(FEW, 2 * len(self._accounts))
+
+
+def _left(meter: Meter | None, now: float) -> Left | None:
+    if meter is None or math.isinf(meter.most):
+        return None
+    return Left(int(meter.most), int(meter.left(now)), math.ceil(meter.ends_at - now))
 
 
 def _refusal(limit: str, meter: Meter, now: float, asked: int = 1) -> RateLimited:

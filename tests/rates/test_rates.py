@@ -56,6 +56,56 @@ async def test_a_request_too_many_is_refused_and_says_when_it_is_welcome() -> No
         await gateway.data(URLS, id=scan_id)
 
 
+async def test_answers_tell_what_is_left_where_a_setting_says_so_and_refusals_always() -> None:
+    for tells in (True, False):
+        settings = {"gateway_rate_requests": 2, "gateway_rate_headers": tells}
+        async with world(settings, gate=NameGate()) as gateway:
+            heads = []
+            for _ in range(3):
+                answer = await gateway.client.post(
+                    "/graphql", json={"query": "{ __typename }"}, headers={"x-name": "ann"}
+                )
+                heads.append((answer.headers.get("ratelimit"), answer.headers.get("ratelimit-policy")))
+                gateway.clock.advance(1)
+            policy = '"requests";q=2;w=60'
+            told = [('"requests";r=1;t=60', policy), ('"requests";r=0;t=59', policy)]
+            assert heads == [*(told if tells else [(None, None)] * 2), ('"requests";r=0;t=88', policy)]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0, application/json"])
+async def test_a_stream_that_costs_too_much_is_refused_like_any_answer(accept: str) -> None:
+    async with world({"gateway_rate_upstream_calls": 1}, gate=NameGate()) as gateway:
+        ids = gateway.sandbox.prism.scan_ids("READY")[:2]
+        answers = [
+            await gateway.client.post(
+                "/graphql",
+                json={"query": URLS, "variables": {"id": id_}},
+                headers={"x-name": "ann", "accept": accept},
+            )
+            for id_ in ids
+        ]
+        assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == [
+            (200, None),
+            (429, "120"),
+        ]
+        assert len(gateway.calls) == 1
+
+
+async def test_what_would_be_answered_in_parts_is_refused_like_any_answer() -> None:
+    settings = {"gateway_rate_upstream_calls": 1, "gateway_incremental": True}
+    async with world(settings, gate=NameGate()) as gateway:
+        query = "query ($id: ID!) { scan(scanId: $id) { scanId ... @defer { assetUrls { model } } } }"
+        ids = gateway.sandbox.prism.scan_ids("READY")[:2]
+        headers = {"x-name": "ann", "accept": "multipart/mixed;deferSpec=20220824"}
+        statuses = [
+            (
+                await gateway.client.post("/graphql", json={"query": query, "variables": {"id": id_}}, headers=headers)
+            ).status_code
+            for id_ in ids
+        ]
+        assert (statuses, len(gateway.calls)) == ([200, 429], 1)
+
+
 async def test_callers_are_counted_apart_and_those_of_a_tenant_together() -> None:
     limits = {"gateway_rate_requests": 2, "gateway_rate_tenant_requests": 3}
     async with world(limits, gate=NameGate()) as gateway:
