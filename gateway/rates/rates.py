@@ -110,6 +110,8 @@ class Rates:
     def leave(self, caller: Caller) -> None:
         """Take back a request that is counted again elsewhere."""
         account = self._account(caller)
+        if account.is_free:
+            return
         account.requests.add(-1)
         if account.tenant_requests is not None:
             account.tenant_requests.add(-1)
@@ -178,6 +180,8 @@ class Rates:
         if len(self._accounts) >= self._sweep_at:
             now = self.clock()
             self._accounts = {whose: account for whose, account in self._accounts.items() if not account.is_idle(now)}
+            heard_of = {tenant for tenant, _ in self._accounts}
+            self._tenants = {tenant: meter for tenant, meter in self._tenants.items() if tenant in heard_of}
             self._sweep_at = max(FEW, 2 * len(self._accounts))
 
 

@@ -16,8 +16,12 @@ LONGEST = 60.0  # seconds for which an upstream is left alone on its word; then 
 SAME_WINDOW = 2.0  # seconds by which two answers may differ on when a budget is filled up again
 MOMENTS = 1e9  # above are Unix seconds, below seconds from now; above a hundred times as much, milliseconds
 
-_FAMILIES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
+_FAMILIES = tuple(
+    (f"{family}-remaining", f"{family}-limit", f"{family}-reset")
+    for family in ("ratelimit", "x-ratelimit", "x-rate-limit")
+)
 _PARAMETER = re.compile(r"\b(r|t|remaining|reset|limit)=(\d{1,12})")
+_WHOLE = re.compile(r"\s*(\d{1,15})")
 _NAMES = {"r": "remaining", "t": "reset"}
 TOO_MANY_REQUESTS = 429
 
@@ -124,10 +128,9 @@ class Quota:
 
 def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
-    for family in _FAMILIES:
-        if (remaining := _whole(headers.get(family + "remaining"))) is not None:
-            reset = _whole(headers.get(family + "reset"))
-            return Told(remaining, _whole(headers.get(family + "limit")), _moment(reset, now))
+    for remaining, limit, reset in _FAMILIES:
+        if (left := _whole(headers.get(remaining))) is not None:
+            return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
     combined = headers.get("ratelimit")
     if combined is None:
         return None
@@ -149,5 +152,7 @@ def _moment(reset: int | None, now: float) -> float | None:
 
 
 def _whole(text: str | None) -> int | None:
-    found = re.match(r"\s*(\d{1,15})", text or "")
+    if text is None:
+        return None
+    found = _WHOLE.match(text)
     return int(found[1]) if found else None

@@ -252,9 +252,9 @@ async def test_none_is_what_zero_means(number: int) -> None:
 
 def test_accounts_that_say_nothing_any_more_are_closed() -> None:
     clock = Clock()
-    rates = Rates(RateLimits(), clock=clock)
+    rates = Rates(RateLimits(tenant_requests=9), clock=clock)
     for number in range(5 * FEW):
-        rates.takes(Caller(str(number)))
+        rates.takes(Caller(str(number), tenant=str(number)))
         clock.advance(1)
     assert rates.accounts <= FEW
     for number in range(3 * FEW):
