@@ -163,7 +163,7 @@ async def test_what_is_watched_is_not_looked_at_while_people_need_what_is_left()
     async with world({"prism_rate": 40, "gateway_watch_jitter": 0}) as gateway:
         scan_id = moving(gateway)
         stream = await gateway.subscribe(FOLLOW, id=scan_id)
-        quota = gateway.gateway.prism.upstream.quota
+        quota = gateway.gateway.tenants.of().sources.prism.upstream.quota
         while quota.left >= 10:
             quota.admit()
         gateway.calls.clear()

@@ -36,7 +36,6 @@ from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch
 from gateway.graph.journal import Journal
-from gateway.limits import CostLimits
 from gateway.rates.rates import Rates
 
 MAX_VARIABLE_ERRORS = 10
@@ -56,8 +55,6 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    most: CostLimits = field(default_factory=CostLimits)
-    joins_calls: bool = True
     rates: Rates = field(default_factory=Rates)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
@@ -239,7 +236,7 @@ class Engine:
         if isinstance(values, list):
             return values
         try:
-            estimate = operation.afford(values, self.most, joined=self.joins_calls)
+            estimate = operation.afford(values, journal.most)
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)

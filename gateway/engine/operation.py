@@ -1,6 +1,7 @@
 """One operation of a document: what its variables are, what it may cost, and its plans."""
 
 import itertools
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,8 +47,8 @@ class Operation:
     plain_variables: dict[str, tuple[type, bool]] | None
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
-    costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
-    always: Estimate | None = None  # what it could cause, where that fits and is the same whatever its variables are
+    costings: dict[Hashable, Costing] = field(default_factory=dict)
+    affordable: dict[CostLimits, Estimate] = field(default_factory=dict)  # within which it stays, whatever it is given
     serial: int = field(default_factory=_serials.__next__)
 
     @property
@@ -86,19 +87,20 @@ class Operation:
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
 
-    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> Estimate:
+    def afford(self, variables: VariableValues, most: CostLimits) -> Estimate:
         """Give what it could cause with these variables. Raises AskedTooMuch where that is too much."""
-        if self.always is not None:
-            return self.always
-        estimate = self.estimate(variables, joined=joined)
+        known = self.affordable.get(most)
+        if known is not None:
+            return known
+        estimate = self.estimate(variables, joined=most.joined)
         most.check(*estimate)
-        if not self.steering and not self.costings[()].matter:
-            self.always = estimate
+        if not self.steering and not self.costings[most.joined, ()].matter:
+            self.affordable[most] = estimate
         return estimate
 
     def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
         """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
-        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        choice = joined, tuple(variables.coerced.get(name) for name in self.steering)
         costing = self.costings.get(choice)
         if costing is None:
             costing = self._costing(variables, joined=joined)

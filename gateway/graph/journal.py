@@ -15,6 +15,9 @@ from gateway.auth.caller import ANYONE, Caller
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
 from gateway.errors import GatewayError
+from gateway.limits import CostLimits
+
+MOST = CostLimits()
 
 now_at: ContextVar[Path | None] = ContextVar("now_at", default=None)
 
@@ -56,9 +59,9 @@ def _timestamp(moment: float) -> str | None:
 
 @dataclass(slots=True)
 class Journal:
-    """Belongs to one request of a `caller`, and ends with its answer. With a `trace` it notes every document.
+    """Belongs to one request of a `caller`, who may cause so much at `most`, and ends with its answer.
 
-    So many `expected_calls` are on the caller's account.
+    With a `trace` it notes every document. So many `expected_calls` are on the caller's account.
     """
 
     request_id: str
@@ -66,6 +69,7 @@ class Journal:
     clock: Callable[[], float]
     reports_calls: bool = False
     caller: Caller = ANYONE
+    most: CostLimits = MOST
     expected_calls: int = 0
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     errors: list[GraphQLError] = field(default_factory=list)
