@@ -44,7 +44,7 @@ class Meter:
             self._tell()
 
     def count(self, now: float, amount: int = 1) -> None:
-        """Count what is taken at a Unix second anyway."""
+        """Count what is taken at a Unix second anyway, or given back."""
         if now >= self.ends_at:
             self._turn(now)
         self.add(amount)
@@ -53,7 +53,8 @@ class Meter:
         """Give what may be taken at once; infinite where nothing limits it."""
         if now >= self.ends_at:
             self._turn(now)
-        return max(0.0, self.most - self.taken - self.before * (self.ends_at - now) / MINUTE)
+        used = self.taken + self.before * (self.ends_at - now) / MINUTE
+        return min(self.most, max(0.0, self.most - used))
 
     def wait(self, now: float, amount: float = 1) -> float:
         """Give the seconds until so much is left, while nothing else is taken."""

@@ -140,8 +140,9 @@ class Rates:
         """Put what was let in before on its caller's account, whatever is left; what is negative is given back."""
         account = self._account(caller)
         if not account.costs_nothing:
-            account.upstream_calls.add(upstream_calls)
-            account.objects.add(objects)
+            now = self.clock()
+            account.upstream_calls.count(now, upstream_calls)
+            account.objects.count(now, objects)
 
     def left(self, caller: Caller) -> dict[str, Left | None]:
         """Say what is left of each limit, by the name of its field; None where nothing limits it."""

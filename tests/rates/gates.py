@@ -6,7 +6,7 @@ from gateway.auth.caller import DEFAULT_TENANT, Caller, OwnAccess
 
 
 class NameGate:
-    """Knows callers by `x-name`, as `name` or `name@tenant`; such a tenant has access of its own, which opens nothing."""
+    """Knows callers by `x-name`, as `name` or `name@tenant`; the access of such a tenant opens nothing."""
 
     def known(self, headers: Mapping[bytes, bytes]) -> Caller:
         name, _, tenant = headers[b"x-name"].decode().partition("@")

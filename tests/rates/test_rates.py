@@ -242,6 +242,18 @@ async def test_anyone_is_limited_where_a_setting_says_so_and_only_there() -> Non
         assert await gateway.execute("{ __typename }") == refusal("GATEWAY_RATE_REQUESTS", 1, 0, 1, 120)
 
 
+def test_what_is_charged_after_a_long_silence_counts_from_then_on() -> None:
+    rates = Rates(RateLimits(upstream_calls=10), clock=(clock := Clock()))
+    ann = Caller("ann")
+    rates.spend(ann, 1, 1)
+    clock.advance(600)
+    rates.charge(ann, 4, 1)
+    assert rates.left(ann)["upstream_calls"] == (10, 6, 60)
+    clock.advance(600)
+    rates.charge(ann, -4, 0)
+    assert rates.left(ann)["upstream_calls"] == (10, 10, 60)
+
+
 @pytest.mark.parametrize("number", [0, 5])
 async def test_none_is_what_zero_means(number: int) -> None:
     async with world({"gateway_rate_requests": number}, gate=NameGate()) as gateway:
