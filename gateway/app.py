@@ -17,6 +17,7 @@ from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
+from gateway.deadline import Deadline, hand_down
 from gateway.engine.admission import Admission
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
@@ -45,9 +46,13 @@ from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
+from gateway.upstream.caller import Caller
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
+from gateway.upstream.failures import Failures
+from gateway.upstream.health import Health
 from gateway.upstream.network import open_network
+from gateway.upstream.policy import Bounds, Policy
 from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
@@ -70,14 +75,18 @@ class Gateway:
     scan_updates: ScanUpdates
     job_updates: JobUpdates
 
-    def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+    def context(
+        self, request_id: str, *, max_age: float = math.inf, wait: float = math.inf, is_traced: bool = False
+    ) -> Context:
         """Make what lives as long as one request, or one event of a subscription.
 
-        Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
+        Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`. One that
+        `is_traced` tells where its data is from.
         """
         journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
+        hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(self.prism, journal),
             ScenarioLoaders(self.scenario, journal),
@@ -107,15 +116,15 @@ def create_gateway(
 
     def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
         every = {**BASE_HEADERS, **headers, "authorization": credential.header}
-        channel = _channel((transports or {}).get(name), url, every, settings.gateway_upstream_timeout)
+        channel = _channel((transports or {}).get(name), url, every, _bounds(settings))
+        failures = Failures(name, title, settings.gateway_upstream_timeout, credential.secrets, clock)
         return Upstream(
             name=name,
-            title=title,
             channel=channel,
             credential=credential,
             store=store,
             clock=clock,
-            timeout=settings.gateway_upstream_timeout,
+            caller=Caller(failures, _policy(settings), Health()),
             not_found_for=settings.gateway_fresh_not_found,
             scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
         )
@@ -196,11 +205,34 @@ def create_app(
 
 
 def _channel(
-    transport: httpx.AsyncBaseTransport | Channel | None, url: str, headers: Mapping[str, str], timeout: float
+    transport: httpx.AsyncBaseTransport | Channel | None, url: str, headers: Mapping[str, str], bounds: Bounds
 ) -> Channel:
     if isinstance(transport, httpx.AsyncBaseTransport):
-        return over(transport, url, headers, timeout)
-    return transport or open_network(url, headers, timeout)
+        return over(transport, url, headers, bounds)
+    return transport or open_network(url, headers, bounds)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.gateway_upstream_timeout,
+        settings.gateway_upstream_connect_timeout,
+        settings.gateway_upstream_connections,
+        settings.gateway_upstream_head_bytes,
+        settings.gateway_upstream_body_bytes,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        settings.gateway_retries,
+        settings.gateway_retry_share,
+        settings.gateway_hedge,
+        settings.gateway_slow_from,
+        settings.gateway_breaker_calls,
+        settings.gateway_breaker_share,
+        settings.gateway_breaker_rest,
+        settings.gateway_upstream_connections,
+    )
 
 
 def _documents(settings: Settings) -> Documents:

@@ -1,7 +1,7 @@
 """The way over the network: straight to the upstream (`http1.py`), or by aiohttp where a proxy stands between.
 
 TLS by the system's certificates (`SSL_CERT_FILE` names others), the proxy that the environment names but never for this
-machine itself, connections kept alive, at most 100 of them, and a bounded wait for one.
+machine itself, connections kept alive, a bounded number of them, and a bounded wait for one.
 """
 
 import ipaddress
@@ -12,17 +12,18 @@ from urllib.request import getproxies, proxy_bypass
 
 from gateway.upstream.channel import Channel
 from gateway.upstream.http1 import open_http1
+from gateway.upstream.policy import Bounds
 
 
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
-    """Open a channel to an address; `timeout` is seconds."""
+def open_network(base_url: str, headers: Mapping[str, str], bounds: Bounds) -> Channel:
+    """Open a channel to an address."""
     base = base_url.rstrip("/")
     proxy = _proxy(base)
     if not proxy:
-        return open_http1(base, headers, timeout)
+        return open_http1(base, headers, bounds)
     from gateway.upstream.proxied import ProxiedChannel  # noqa: PLC0415 - aiohttp, which few need, is 10 MB
 
-    return ProxiedChannel(base, headers, timeout, proxy)
+    return ProxiedChannel(base, headers, bounds, proxy)
 
 
 def _proxy(url: str) -> str | None:

@@ -13,14 +13,15 @@ import pytest
 
 from gateway.upstream.channel import BASE_HEADERS, Channel
 from gateway.upstream.network import open_network
+from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel, as_httpx
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
-Way = Callable[[str, Mapping[str, str], float], Channel]
+Way = Callable[[str, Mapping[str, str], Bounds], Channel]
 
 
-def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
-    return ProxiedChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
+def by_aiohttp(base_url: str, headers: Mapping[str, str], bounds: Bounds) -> Channel:
+    return ProxiedChannel(base_url.rstrip("/"), headers, bounds, proxy=None)
 
 
 @pytest.fixture(params=[open_network, by_aiohttp], ids=["straight", "aiohttp"])
@@ -30,7 +31,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @asynccontextmanager
 async def channel_to(url: str, way: Way = open_network, timeout_: float = 5) -> AsyncIterator[Channel]:
-    channel = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, timeout_)
+    channel = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, Bounds(timeout_))
     try:
         yield channel
     finally:
