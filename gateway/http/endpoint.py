@@ -1,5 +1,6 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
 from gateway.errors import NO_OPERATION
-from gateway.http import caching, compression, graphiql
+from gateway.http import caching, compression, graphiql, preferences
+from gateway.http.departures import HAS_LEFT
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
@@ -34,8 +36,13 @@ ASKING = {"query", "documentId", "extensions"}
 class MakeContext(Protocol):
     """Makes what lives as long as one request."""
 
-    def __call__(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
-        """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
+    def __call__(
+        self, request_id: str, *, max_age: float = math.inf, wait: float = math.inf, is_traced: bool = False
+    ) -> Context:
+        """Nothing kept is taken that is older than `max_age` seconds; nothing takes longer than `wait`.
+
+        One that `is_traced` tells where data is from.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,10 @@ class Endpoint:
             reply = refused(refusal, whole, request.id)
         except ClientDisconnect:
             return  # nobody waits for an answer
+        except asyncio.CancelledError:
+            if HAS_LEFT in scope.get("state", ()):
+                return  # the same
+            raise
         if reply is not None:
             if reply.is_true is not None and (offer := scope.get("extensions", {}).get(OFFER)) is not None:
                 offer["keep"](repeat_of(reply, reply.is_true, request.given_id))
@@ -179,12 +190,14 @@ class Endpoint:
 
     def _asked(self, request: Request, operation: Operation) -> tuple[Asked, Callable[[], Context]]:
         text, variables, name = operation.query or "", operation.variables, operation.operation_name
-        if operation.extensions is None and b"cache-control" not in request.headers:
+        headers = request.headers
+        if operation.extensions is None and b"cache-control" not in headers and b"prefer" not in headers:
             return Asked(text, variables, name, request.is_safe), partial(self._make_context, request.id)
         is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
-        header = request.headers.get(b"cache-control") if self._options.refreshes else None
+        header = headers.get(b"cache-control") if self._options.refreshes else None
         max_age = math.inf if header is None else caching.max_age(header)
-        make_context = partial(self._make_context, request.id, max_age=max_age, is_traced=is_traced)
+        wait = preferences.wait(headers.get(b"prefer", b""))
+        make_context = partial(self._make_context, request.id, max_age=max_age, wait=wait, is_traced=is_traced)
         return Asked(text, variables, name, request.is_safe, not is_traced, max_age), make_context
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.http.heads import GuardedProtocol
+from gateway.http.departures import DepartingProtocol
 from gateway.http.repeats import OFFER, Repeat, Repeats
 from gateway.http.request_id import new_request_id
 from gateway.limits import RequestLimits
@@ -61,7 +61,7 @@ class _Corked:
         return getattr(self.transport, name)
 
 
-class _FrugalProtocol(GuardedProtocol):
+class _FrugalProtocol(DepartingProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(cast("asyncio.Transport", _Corked(transport)))
 
