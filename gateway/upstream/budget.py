@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.upstream.health import Health
 
-SPAN = 5.0  # seconds that are counted together; the span before the present one counts as well
+SPAN = 3.0  # seconds that are counted together; the span before the present one counts as well
 ALWAYS = 10  # retries that are allowed however few the calls
 
 
