@@ -189,11 +189,8 @@ class Caller:
         self._waited_in_vain(now, began)
 
     def _waited_in_vain(self, now: float, began: float) -> None:
-        """An answer would have taken longer yet; that a failure came quickly tells nothing of how long answers take."""
-        seconds = max(now - began, self._latency.usual)
-        if seconds > self._latency.usual:
-            self._latency.note(seconds)
-        self._slots.leave(now, seconds)
+        self._latency.note_in_vain(now - began)
+        self._slots.leave(now, max(now - began, self._latency.usual))
 
     def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
         """Give the seconds after which to try again: at random, so that not all come together; None for never."""

@@ -14,13 +14,22 @@ class Latency:
     _stray: float = 0.0
 
     def note(self, seconds: float) -> None:
-        """Take note of an answer, or of how long was waited for one in vain."""
+        """Take note of an answer."""
         if not self.usual:
             self.usual, self._stray = seconds, seconds / 2
             return
         error = seconds - self.usual
         self.usual += error / 8
         self._stray += (abs(error) - self._stray) / 4
+
+    def note_in_vain(self, seconds: float) -> None:
+        """Take note of how long was waited for an answer that did not come.
+
+        It would have taken longer yet, so the mean goes up where that is so, and reaches what an upstream takes that
+        has become slow; were it to count as straying, a few that are never answered would make all others wait.
+        """
+        if seconds > self.usual:
+            self.usual += (seconds - self.usual) / 8 if self.usual else seconds
 
     @property
     def slow(self) -> float:

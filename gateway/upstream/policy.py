@@ -31,7 +31,7 @@ class Policy:
     """
 
     retries: int = 3
-    retry_share: float = 0.25
+    retry_share: float = 0.24
     hedges: bool = False
     slow_from: float = 0.25
     breaker_calls: int = 20

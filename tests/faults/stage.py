@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,10 +163,20 @@ class Stage:
         await self.client.delete(f"{self.sandbox_url}/sandbox/calls")
         return sum(map(len, calls.values()))
 
+    async def well_again(self, query: str) -> None:
+        """Ask until ten answers in a row are whole."""
+        in_a_row = 0
+        while in_a_row < 10:
+            asked = await self.ask(query, wait=1, **self.variables(query, in_a_row))
+            in_a_row = in_a_row + 1 if asked.is_whole else 0
+            await asyncio.sleep(1 / RATE)
+
     async def learn(self) -> None:
-        """Find out what there is to ask for."""
+        """Find out what there is to ask for, once nothing is in the way."""
+        await self.mend()
         async with self.client.get(f"{self.sandbox_url}/sandbox") as response:
             self.scan_ids = (await response.json())["scans"]["READY"]
+        await self.well_again("{ assets(first: 100) { pageInfo { hasNextPage } } }")
         asked = await self.ask("{ assets(first: 500) { nodes { assetId } } }", wait=30)
         self.asset_ids = [node["assetId"] for node in asked.answer["data"]["assets"]["nodes"]]
         for query in (JOIN, JOIN, JOIN):  # what is compiled, connected and measured once
@@ -174,25 +184,59 @@ class Stage:
         await self.calls()
 
 
-@asynccontextmanager
-async def gateway_process(folder: Path, environment: Mapping[str, str], sandbox_url: str = "") -> AsyncIterator[Stage]:
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway's process, and where it and its sandbox are."""
+
+    process: Process
+    url: str
+    sandbox_url: str = ""
+
+
+@contextmanager
+def gateway_running(folder: Path, environment: Mapping[str, str], sandbox_url: str = "") -> Iterator[Running]:
     """Serve a gateway with an environment."""
     with running("serve", folder=folder, settings=environment, seconds=LONGEST) as process:
         url = process.wait_for(r"listening on (\S+)")
         drained(process)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector) as client:
-            yield Stage(client, url, sandbox_url, process)
+        yield Running(process, url, sandbox_url)
+
+
+@contextmanager
+def sandbox_and_gateway(folder: Path, **given: str) -> Iterator[Running]:
+    """Serve a gateway over a sandbox."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = settings(f"{url}/prism", f"{url}/scenario/v1", **given)
+    with sandbox_process(port, folder), gateway_running(folder, environment, url) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def asked_by_clients(gateway: Running) -> AsyncIterator[Stage]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+        yield Stage(client, gateway.url, gateway.sandbox_url, gateway.process)
+
+
+@asynccontextmanager
+async def staged_on(gateway: Running) -> AsyncIterator[Stage]:
+    """Ask a gateway that has a sandbox, knowing what there is to ask for."""
+    async with asked_by_clients(gateway) as stage:
+        await stage.learn()
+        yield stage
+
+
+@asynccontextmanager
+async def gateway_process(folder: Path, environment: Mapping[str, str], sandbox_url: str = "") -> AsyncIterator[Stage]:
+    """Serve a gateway with an environment, and ask it."""
+    with gateway_running(folder, environment, sandbox_url) as gateway:
+        async with asked_by_clients(gateway) as stage:
+            yield stage
 
 
 @asynccontextmanager
 async def staged(folder: Path, **given: str) -> AsyncIterator[Stage]:
-    """Serve a gateway over a sandbox; nothing is kept, unless settings say so."""
-    port = free_port()
-    with ExitStack() as stack:
-        stack.enter_context(sandbox_process(port, folder))
-        url = f"http://127.0.0.1:{port}"
-        environment = settings(f"{url}/prism", f"{url}/scenario/v1", **given)
-        async with gateway_process(folder, environment, url) as stage:
-            await stage.learn()
+    """Serve a gateway over a sandbox, and ask it."""
+    with sandbox_and_gateway(folder, **given) as gateway:
+        async with staged_on(gateway) as stage:
             yield stage

@@ -18,7 +18,6 @@ from tests.faults.stage import (
     gateway_process,
     sandbox_process,
     settings,
-    staged,
 )
 
 ALONE = "failed too often just now, and was not asked"
@@ -27,16 +26,6 @@ ALONE = "failed too often just now, and was not asked"
 def left_alone_from(load: Load) -> float:
     """The moment from which somebody heard that an upstream is left alone."""
     return min(one.at + one.seconds for one in load.asked if any(ALONE in message for message in one.messages))
-
-
-async def well_again(stage: Stage, began: float) -> float:
-    """Ask until ten joins in a row are answered whole, and give the seconds since an upstream came back."""
-    in_a_row = 0
-    while in_a_row < 10:
-        asked = await stage.ask(JOIN, wait=1, **stage.variables(JOIN, in_a_row))
-        in_a_row = in_a_row + 1 if asked.is_whole else 0
-        await asyncio.sleep(1 / RATE)
-    return time.monotonic() - began
 
 
 async def test_an_upstream_that_is_gone_costs_little_and_is_well_used_again_at_once(tmp_path: Path) -> None:
@@ -54,7 +43,8 @@ async def test_an_upstream_that_is_gone_costs_little_and_is_well_used_again_at_o
         with sandbox_process(port, tmp_path):
             back_at = time.monotonic()
             load = asyncio.ensure_future(stage.load(JOIN, seconds=1))
-            recovery = await well_again(stage, back_at)
+            await stage.well_again(JOIN)
+            recovery = time.monotonic() - back_at
             await load
             first_second = await stage.calls()
     down.tell("down", opened=f"{left_alone_from(down) - gone_at:.2f} s", calls_per_query=f"{calls:.2f}")
@@ -67,15 +57,14 @@ async def test_an_upstream_that_is_gone_costs_little_and_is_well_used_again_at_o
     assert first_second <= 2 * rate + 40  # and what `well_again` asks beside
 
 
-async def test_a_silent_upstream_costs_nobody_who_does_not_ask_it_anything(tmp_path: Path) -> None:
-    async with staged(tmp_path, **UNKEPT) as stage:
-        before = await stage.load(SCAN, seconds=1)
-        await stage.fault(upstream="scenario", delay=3_600)
-        silent, other, both = await asyncio.gather(
-            stage.load(ASSET, wait=1, rate=RATE / 3),
-            stage.load(SCAN, wait=1, rate=RATE / 3),
-            stage.load(JOIN, wait=1, rate=RATE / 3),
-        )
+async def test_a_silent_upstream_costs_nobody_who_does_not_ask_it_anything(stage: Stage) -> None:
+    before = await stage.load(SCAN, seconds=1)
+    await stage.fault(upstream="scenario", delay=3_600)
+    silent, other, both = await asyncio.gather(
+        stage.load(ASSET, wait=1, rate=RATE / 3),
+        stage.load(SCAN, wait=1, rate=RATE / 3),
+        stage.load(JOIN, wait=1, rate=RATE / 3),
+    )
     for name, load in {"before": before, "silent": silent, "other": other, "both": both}.items():
         load.tell(name)
     assert silent.share() == 0
