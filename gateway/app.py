@@ -13,6 +13,7 @@ from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
+from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -28,12 +29,13 @@ from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
-from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
@@ -46,13 +48,13 @@ from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
 from gateway.telemetry import watch_calls
-from gateway.upstream.caller import Caller
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from gateway.upstream.failures import Failures
 from gateway.upstream.health import Health
 from gateway.upstream.network import open_network
 from gateway.upstream.policy import Bounds, Policy
+from gateway.upstream.sender import Sender
 from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
 
@@ -76,14 +78,20 @@ class Gateway:
     job_updates: JobUpdates
 
     def context(
-        self, request_id: str, *, max_age: float = math.inf, wait: float = math.inf, is_traced: bool = False
+        self,
+        request_id: str,
+        caller: Caller = ANYONE,
+        *,
+        max_age: float = math.inf,
+        wait: float = math.inf,
+        is_traced: bool = False,
     ) -> Context:
-        """Make what lives as long as one request, or one event of a subscription.
+        """Make what lives as long as one request of a caller, or one event of a subscription.
 
         Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`. One that
         `is_traced` tells where its data is from.
         """
-        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls, caller)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
@@ -124,7 +132,7 @@ def create_gateway(
             credential=credential,
             store=store,
             clock=clock,
-            caller=Caller(failures, _policy(settings), Health()),
+            sender=Sender(failures, _policy(settings), Health()),
             not_found_for=settings.gateway_fresh_not_found,
             scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
         )
@@ -179,14 +187,22 @@ def create_app(
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    options = Options(
+        page,
+        settings.gateway_compress_from,
+        settings.gateway_client_refresh,
+        settings.gateway_answers,
+        limits,
+        door,
+    )
+    gate: Gate = OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents),
+        _sockets(settings, answering, documents, gate),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -195,6 +211,7 @@ def create_app(
         ],
         lifespan,
         settings,
+        direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
     app.state.engine = engine
@@ -252,7 +269,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -261,7 +278,7 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents) -> 
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_everyone, requests), options)
+    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
 
 
 def _admission(settings: Settings) -> Admission:

@@ -119,7 +119,7 @@ async def test_a_read_that_is_slow_is_made_again(*, hedges: bool) -> None:
 
 async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(gateway: World) -> None:
     gateway.sandbox.faults.add(Fault(upstream="prism", times=1, delay=1))
-    gateway.gateway.prism.upstream.caller._latency.usual = 60  # noqa: SLF001 - so that nothing here is slow
+    gateway.gateway.prism.upstream.sender._latency.usual = 60  # noqa: SLF001 - so that nothing here is slow
     body = {"query": STATUS, "variables": {"scanId": ready(gateway)}}
 
     async def ask(seconds: str) -> Any:

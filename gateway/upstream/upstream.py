@@ -23,11 +23,11 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.telemetry import count_call
-from gateway.upstream.caller import Caller
 from gateway.upstream.channel import Channel
 from gateway.upstream.credentials import Credential
 from gateway.upstream.failures import Failures
 from gateway.upstream.health import Health
+from gateway.upstream.sender import Sender
 
 log = logging.getLogger("gateway.upstream")
 
@@ -98,7 +98,7 @@ class Upstream:
     credential: Credential
     store: DocumentStore
     clock: Callable[[], float]
-    caller: Caller
+    sender: Sender
     not_found_for: float
     scope: str
     _generations: Counter[str] = field(default_factory=Counter)
@@ -107,12 +107,12 @@ class Upstream:
     @property
     def health(self) -> Health:
         """How it does, in numbers."""
-        return self.caller.health
+        return self.sender.health
 
     @property
     def failures(self) -> Failures:
         """What makes its errors."""
-        return self.caller.failures
+        return self.sender.failures
 
     def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
@@ -125,7 +125,7 @@ class Upstream:
 
         waiting = waiting or Waiting()
         bring = self.store.refresh if anew else self.store.load
-        bring({self.key(kind, id_): waiting}, fly, self.caller.late)
+        bring({self.key(kind, id_): waiting}, fly, self.sender.late)
         return waiting
 
     def load(self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False) -> None:
@@ -139,7 +139,7 @@ class Upstream:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
         bring = self.store.refresh if anew else self.store.load
-        bring({key: waiting[id_] for key, id_ in keys.items()}, fly, self.caller.late)
+        bring({key: waiting[id_] for key, id_ in keys.items()}, fly, self.sender.late)
 
     def load_one(
         self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
@@ -171,11 +171,11 @@ class Upstream:
         It is made again where that may help, also when `read` raises what `msgspec` does. Raises an UpstreamError for
         anything but a 2xx.
         """
-        return await self.caller.read(partial(self._request, method, _target(path_, query), _content(body), read))
+        return await self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
-        return await self.caller.change(partial(self._change, method, _target(path_, query), _content(body)))
+        return await self.sender.change(partial(self._change, method, _target(path_, query), _content(body)))
 
     async def _change(self, method: str, target: str, content: bytes | None) -> bytes:
         try:

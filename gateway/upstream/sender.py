@@ -36,7 +36,7 @@ class _GivenUp(Exception):
 
 
 @dataclass(slots=True)
-class Caller:
+class Sender:
     """Knows how the upstream does, and so whether to ask it, how long to wait, and whether to ask again.
 
     Who asks may be several, with several deadlines, which end their waiting by themselves; here they decide only what
