@@ -23,7 +23,7 @@ from gateway.sandbox import Sandbox
 from tests.processes import Process, running
 
 SECONDS = float(os.environ.get("FAULT_SECONDS", "3"))
-LONGEST = 60 + 5 * SECONDS
+LONGEST = 300 + 20 * SECONDS
 RATE = 60  # queries a second
 PATIENCE = (
     1 if "FAULT_SECONDS" in os.environ else 5
@@ -214,7 +214,7 @@ def sandbox_and_gateway(folder: Path, **given: str) -> Iterator[Running]:
 
 @asynccontextmanager
 async def asked_by_clients(gateway: Running) -> AsyncIterator[Stage]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2)) as client:
         yield Stage(client, gateway.url, gateway.sandbox_url, gateway.process)
 
 
@@ -235,8 +235,10 @@ async def gateway_process(folder: Path, environment: Mapping[str, str], sandbox_
 
 
 @asynccontextmanager
-async def staged(folder: Path, **given: str) -> AsyncIterator[Stage]:
-    """Serve a gateway over a sandbox, and ask it."""
-    with sandbox_and_gateway(folder, **given) as gateway:
+async def staged(beside: Running, folder: Path, **given: str) -> AsyncIterator[Stage]:
+    """Serve a gateway of other settings over the sandbox of another one, and ask it."""
+    url = beside.sandbox_url
+    with gateway_running(folder, settings(f"{url}/prism", f"{url}/scenario/v1", **given), url) as gateway:
         async with staged_on(gateway) as stage:
             yield stage
+            await stage.mend()

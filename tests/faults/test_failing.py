@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.upstream.budget import SPAN
-from tests.faults.stage import JOIN, PATIENCE, UNKEPT, Load, Stage, staged
+from tests.faults.stage import JOIN, PATIENCE, UNKEPT, Load, Running, Stage, staged
 
 NEEDED = 2  # calls of a join
 
@@ -36,8 +36,8 @@ async def test_one_call_of_twenty_that_fails_is_noticed_by_nobody(stage: Stage) 
         assert load.p99() <= 3, name
 
 
-async def test_a_slow_read_may_go_on_beside_the_one_that_is_made_for_it(tmp_path: Path) -> None:
-    async with staged(tmp_path, **UNKEPT, GATEWAY_HEDGE="true") as stage:
+async def test_a_slow_read_may_go_on_beside_the_one_that_is_made_for_it(processes: Running, tmp_path: Path) -> None:
+    async with staged(processes, tmp_path, **UNKEPT, GATEWAY_HEDGE="true") as stage:
         await stage.fault(probability=0.05, delay=10)
         load, ratio = await measured(stage, "5 % stalled, hedged")
     assert load.share() >= 0.999
@@ -53,9 +53,9 @@ async def test_one_call_of_three_that_fails_costs_a_quarter_more_calls_and_no_mo
     assert ratio <= (1.25 if PATIENCE == 1 else 1.3)  # of calls just before, retries are left over
 
 
-async def test_what_is_kept_is_served_stale_while_one_call_of_three_fails(tmp_path: Path) -> None:
+async def test_what_is_kept_is_served_stale_while_one_call_of_three_fails(processes: Running, tmp_path: Path) -> None:
     kept = {"GATEWAY_FRESH_STAGES_FINAL": "0", "GATEWAY_FRESH_ASSET": "0"}
-    async with staged(tmp_path, **kept) as stage:
+    async with staged(processes, tmp_path, **kept) as stage:
         stage.asset_ids = stage.asset_ids[:10]
         stage.scan_ids = stage.scan_ids[:10]
         await stage.load(JOIN, seconds=1)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tests.faults.stage import PATIENCE, SCAN, UNKEPT, Stage, gateway_process, settings, staged
+from tests.faults.stage import PATIENCE, SCAN, UNKEPT, Running, Stage, gateway_process, settings, staged
 from tests.upstream.raw_server import say_nothing, serving
 
 
@@ -22,8 +22,8 @@ async def leave(stage: Stage, upstream_heard: asyncio.Event, scan_id: str) -> No
     writer.close()
 
 
-async def test_three_hundred_identical_queries_are_one_call(tmp_path: Path) -> None:
-    async with staged(tmp_path, **UNKEPT, GATEWAY_SLOW_FROM="60") as stage:
+async def test_three_hundred_identical_queries_are_one_call(processes: Running, tmp_path: Path) -> None:
+    async with staged(processes, tmp_path, **UNKEPT, GATEWAY_SLOW_FROM="60") as stage:
         await stage.fault(upstream="prism", delay=1)
         scan_id = stage.scan_ids[0]
         asked = await asyncio.gather(*[stage.ask(SCAN, wait=30, scanId=scan_id) for _ in range(300)])
