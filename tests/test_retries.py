@@ -33,7 +33,7 @@ async def test_a_read_that_failed_is_tried_again(gateway: World, fault: dict[str
     gateway.sandbox.faults.add(Fault(upstream="prism", times=2, **fault))
     assert await whole(gateway)
     assert len(gateway.calls) == 3
-    assert gateway.gateway.prism.upstream.health.retries == 2
+    assert gateway.sources.prism.upstream.health.retries == 2
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_an_upstream_that_is_left_alone_is_not_asked_for_a_change_either(g
     gateway.sandbox.faults.add(Fault(upstream="scenario", status=503))
     for asset_id in gateway.asset_ids[:20]:
         await gateway.execute("query($id: ID!) { asset(assetId: $id) { kind } }", id=asset_id)
-    assert gateway.gateway.scenario.upstream.health.breaker == "open"
+    assert gateway.sources.scenario.upstream.health.breaker == "open"
     assert len(gateway.calls) == 16
     answer = await gateway.execute(UNLOCK, id=gateway.asset_ids[0])
     (error,) = answer["errors"]
@@ -111,7 +111,7 @@ async def test_a_read_that_is_slow_is_made_again(*, hedges: bool) -> None:
         gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=None, delay=60))
         # The sandbox sleeps by the world's clock, which nobody moves here.
         assert await whole(gateway)
-        health = gateway.gateway.prism.upstream.health
+        health = gateway.sources.prism.upstream.health
         assert len(gateway.calls) == 2
         assert (health.retries, health.hedges, health.given_up) == ((0, 1, 0) if hedges else (1, 0, 1))
         assert health.in_flight == 0
@@ -119,7 +119,7 @@ async def test_a_read_that_is_slow_is_made_again(*, hedges: bool) -> None:
 
 async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(gateway: World) -> None:
     gateway.sandbox.faults.add(Fault(upstream="prism", times=1, delay=1))
-    gateway.gateway.prism.upstream.sender._latency.usual = 60  # noqa: SLF001 - so that nothing here is slow
+    gateway.sources.prism.upstream.sender._latency.usual = 60  # noqa: SLF001 - so that nothing here is slow
     body = {"query": STATUS, "variables": {"scanId": ready(gateway)}}
 
     async def ask(seconds: str) -> Any:
@@ -132,7 +132,7 @@ async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(
     assert hasty["errors"][0]["message"] == "Prism did not answer before the operation's deadline."
     assert await patient == {"data": {"scan": {"assets": {"isReady": True}}}}
     assert len(gateway.calls) == 1
-    assert gateway.gateway.prism.upstream.health.too_late == 1
+    assert gateway.sources.prism.upstream.health.too_late == 1
 
 
 async def test_nothing_is_asked_for_an_operation_whose_deadline_has_passed() -> None:
