@@ -62,8 +62,8 @@ class PrismClient:
         """`GET /scans/{id}/asset-urls/{assetType}`: one signed URL as a JSON string, however it arrived."""
 
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            body = await self.upstream.call("GET", path("/scans/{}/asset-urls/{}", scan_id, asset_type))
-            return dict.fromkeys(ids, as_json_string(body))
+            route = path("/scans/{}/asset-urls/{}", scan_id, asset_type)
+            return dict.fromkeys(ids, await self.upstream.call("GET", route, read=as_json_string))
 
         return self.upstream.load_one(self.kinds.asset_url, f"{scan_id}/{asset_type}", fetch, waiting)
 
@@ -75,8 +75,13 @@ class PrismClient:
 
 
 def as_json_string(body: bytes) -> bytes:
-    """Make a JSON string of a body that is one, or is bare text; null of one that is empty."""
+    """Make a JSON string of a body that is one, or is bare text; null of one that is empty.
+
+    Raises msgspec.DecodeError for a string that does not end.
+    """
     text = body.strip()
     if text in (b"", b'""'):
         return b"null"
+    if text.startswith(b'"'):
+        msgspec.json.decode(text)
     return text if text.startswith((b'"', b"null")) else msgspec.json.encode(text.decode(errors="replace"))
