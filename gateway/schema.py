@@ -10,10 +10,11 @@ from strawberry.types.scalar import ScalarDefinition
 from gateway.auth.scopes import READ_ASSETS, READ_DOWNLOADS, READ_SCANS, Need
 from gateway.context import Context
 from gateway.errors import BadUserInput
-from gateway.graph.cost import Finds, Found, costs
+from gateway.graph.cost import Calls, Finds, Found, costs
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
+from gateway.graph.viewer import Viewer, viewer_of
 from gateway.prism.schema import PrismQueries, PrismSubscriptions, scan_node
 from gateway.prism.types import RECORD, Scan
 from gateway.scenario.client import MAX_BULK
@@ -94,6 +95,13 @@ class Query(PrismQueries, ScenarioQueries):
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids; these are {len(ids)}.")
         return [or_failure(find_node, info, id_, "ids") for id_ in ids]
+
+    @strawberry.field(description="Who asks, what they may do, and what they have left.", metadata=costs(Calls(0)))
+    def viewer(self, info: Info) -> Viewer:
+        """No call."""
+        context = info.context
+        context.journal.end_freshness()
+        return viewer_of(context.journal.caller, context.rates)
 
 
 @strawberry.type(description="What can be changed.")

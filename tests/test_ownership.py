@@ -167,7 +167,7 @@ async def clinic(*, uses_plans: bool = True, **settings: Any) -> AsyncIterator[t
         "gateway_federation": True, "gateway_plans": uses_plans, "gateway_report_calls": True,
         "gateway_watch_jitter": 0, **settings,
     }  # fmt: skip
-    async with world(chosen, gate(*CALLERS)) as made:
+    async with world(chosen, gate=gate(*CALLERS)) as made:
         yield made, someones(made.sandbox).scan_id
 
 
@@ -285,7 +285,7 @@ async def test_who_may_see_every_scan_causes_the_calls_that_it_takes_and_no_more
 @pytest.mark.parametrize("token", [None, "", 7, ["member-0001"]])
 async def test_a_scan_that_names_nobody_is_nobodys(token: object) -> None:
     nobody = caller(*OWN, owner="", id_="nobody")
-    async with world({}, gate(STRANGER, NAMELESS, nobody, CLINIC)) as gateway:
+    async with world({}, gate=gate(STRANGER, NAMELESS, nobody, CLINIC)) as gateway:
         scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
         scan = gateway.sandbox.prism.scans[scan_id]
         lacking = {"lacks": frozenset({"userToken"})} if token is None else {"overrides": {"userToken": token}}

@@ -51,7 +51,7 @@ EVERYONE = [caller(scope, id_=scope) for scope in NAMED]
 async def gateway(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """A subgraph whose gate knows callers with each scope, and some more."""
     settings = {"gateway_federation": True, "gateway_plans": request.param}
-    async with world(settings, gate(NOBODY, VIEWER, LOCKER, *EVERYONE)) as made:
+    async with world(settings, gate=gate(NOBODY, VIEWER, LOCKER, *EVERYONE)) as made:
         yield made
 
 
@@ -118,9 +118,9 @@ def refused(need: Need, *path: str | int) -> dict[str, Any]:
     }
 
 
-def test_every_field_that_one_begins_with_needs_a_scope_but_those_that_find_anything() -> None:
+def test_every_field_that_one_begins_with_needs_a_scope_but_who_asks_and_those_that_find_anything() -> None:
     free = {f"{root.name}.{name}" for root, name, need in fields() if need is None}
-    assert free == {"Query._service", *(f"Query.{name}" for name in FINDING)}
+    assert free == {"Query._service", "Query.viewer", *(f"Query.{name}" for name in FINDING)}
 
 
 def test_nothing_is_reached_but_by_fields_that_need_its_scope() -> None:

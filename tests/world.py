@@ -153,9 +153,9 @@ def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
 
 @asynccontextmanager
 async def world(
-    settings: dict[str, Any] | None = None, gate: Gate | None = None, **sandbox_options: Any
+    settings: dict[str, Any] | None = None, *, gate: Gate | None = None, **sandbox_options: Any
 ) -> AsyncIterator[World]:
-    """Run a gateway with some settings over a sandbox with some options."""
+    """Run a gateway with some settings, and a gate other than theirs, over a sandbox with some options."""
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL, **sandbox_options)
     transport = httpx.ASGITransport(app=sandbox.app)
@@ -164,7 +164,7 @@ async def world(
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
-        own_gate=gate,
+        gate=gate,
     )
     async with (
         app.router.lifespan_context(app),

@@ -37,6 +37,7 @@ from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.errors import AskedTooMuch
 from gateway.graph.journal import Journal
+from gateway.rates.rates import Rates
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
@@ -55,10 +56,11 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    rates: Rates = field(default_factory=Rates)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
-        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
+        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly, StreamsOnly or RateLimited.
 
         `make_context` is called where there is anything to execute.
         """
@@ -152,8 +154,8 @@ class Engine:
     ) -> AnswerStream | bytes:
         """Answer a subscription with a stream of answers in JSON, or with one that says why it is refused.
 
-        `make_context` is called for every event, so that each is answered by what is true then. Raises ShuttingDown,
-        as the stream does: whoever subscribes again, elsewhere, goes on.
+        `make_context` is called for every event, so that each is answered by what is true then. Raises RateLimited, or
+        ShuttingDown, as the stream does: whoever subscribes again, elsewhere, goes on.
         """
         context, given = make_context(), dict(variables or {})
         prepared = self.operations.find(text)
@@ -202,11 +204,22 @@ class Engine:
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
     ) -> Result:
-        """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
-        given = dict(variables or {})
-        values = self._admitted(operation, given, context.journal)
+        """Execute an operation that was found valid; a subscription on its event, which is the `root`.
+
+        Raises RateLimited before anything is executed, and for no event.
+        """
+        given, journal = dict(variables or {}), context.journal
+        values = self._admitted(operation, given, journal, is_event=root is not None)
         if isinstance(values, list):
             return Result(None, values)
+        try:
+            return await self._execute(operation, given, values, context, root)
+        finally:
+            self.rates.charge(journal.caller, sum(journal.calls.values()) - journal.expected_calls, 0)
+
+    async def _execute(
+        self, operation: Operation, given: dict[str, Any], values: VariableValues, context: HasJournal, root: Any
+    ) -> Result:
         if not self.uses_plans or context.journal.trace is not None:
             return await self._by_graphql_core(operation, given, context, root)
         plan = operation.plan(values, operation.forbidden(context.journal.caller))
@@ -223,16 +236,21 @@ class Engine:
         return result
 
     def _admitted(
-        self, operation: Operation, given: dict[str, Any], journal: Journal
+        self, operation: Operation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
     ) -> VariableValues | list[GraphQLError]:
-        """Give the variables their types; or say why they have others, or what the operation could cause with them."""
+        """Give the variables their types; or say why they have others, or what the operation could cause with them.
+
+        That is put on the caller's account then. Raises RateLimited.
+        """
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, journal.most, confined=is_confined(journal.caller))
+            estimate = operation.afford(values, journal.most, confined=is_confined(journal.caller))
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
+        (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)
+        journal.expected_calls = estimate.upstream_calls
         return values
 
     def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:

@@ -51,7 +51,7 @@ class Operation:
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[Hashable, Costing] = field(default_factory=dict)
-    affordable: set[CostLimits] = field(default_factory=set)  # within which it stays, whatever its variables are
+    affordable: dict[Hashable, Estimate] = field(default_factory=dict)  # by limits that it keeps, whatever it is given
     rights: Rights | None = None  # found when a first caller may not do everything
     serial: int = field(default_factory=_serials.__next__)
 
@@ -106,14 +106,16 @@ class Operation:
             self.plans[choice] = self._compile(variables, forbidden)
         return self.plans[choice]
 
-    def afford(self, variables: VariableValues, most: CostLimits, *, confined: bool = False) -> None:
-        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
-        if confined:
-            most.check(*self.estimate(variables, joined=most.joined, confined=True))
-        elif most not in self.affordable:
-            most.check(*self.estimate(variables, joined=most.joined))
-            if not self.steering and not self.costings[most.joined, ()].matter:
-                self.affordable.add(most)
+    def afford(self, variables: VariableValues, most: CostLimits, *, confined: bool = False) -> Estimate:
+        """Give what it could cause with these variables. Raises AskedTooMuch where that is too much."""
+        known = self.affordable.get((most, confined))
+        if known is not None:
+            return known
+        estimate = self.estimate(variables, joined=most.joined, confined=confined)
+        most.check(*estimate)
+        if not self.steering and not self.costings[most.joined, ()].matter:
+            self.affordable[most, confined] = estimate
+        return estimate
 
     def estimate(self, variables: VariableValues, *, joined: bool = True, confined: bool = False) -> Estimate:
         """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined.

@@ -35,7 +35,7 @@ class ScanUpdates:
 
 @dataclass(slots=True)
 class _ScanLook:
-    """Looks at one scan: one call where the record embeds the stages, else two."""
+    """Looks at one scan: one call where the record embeds the stages, else two; none while people need the quota."""
 
     updates: ScanUpdates
     scan_id: str
@@ -44,6 +44,8 @@ class _ScanLook:
 
     async def __call__(self, *, anew: bool) -> Seen[Scan]:
         client = self.updates.client
+        if anew:
+            client.upstream.quota.give_way()
         record = _found(await self._record(anew=anew))
         if record.missing:
             raise client.upstream.not_found("such scan")

@@ -27,6 +27,7 @@ from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
+from gateway.upstream.quota import Quota
 
 log = logging.getLogger("gateway.upstream")
 
@@ -89,7 +90,7 @@ class Upstream:
 
     `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
     `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
-    be answered.
+    be answered. `quota` is what is left of the credential's budget there.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Upstream:
     timeout: float
     not_found_for: float
     scope: str
+    quota: Quota
     _generations: Counter[str] = field(default_factory=Counter)
     _prefixes: dict[str, str] = field(default_factory=dict)
 
@@ -150,7 +152,11 @@ class Upstream:
         return waiting
 
     async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
-        """Make one call and give the body of its answer. Raises an UpstreamError for anything but a 2xx."""
+        """Make one call, where the quota has one, and give the body of its answer.
+
+        Raises an UpstreamError for anything but a 2xx.
+        """
+        self.quota.admit()
         count_call(self.name)
         url = f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
         try:
@@ -158,6 +164,7 @@ class Upstream:
             answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
+        self.quota.learn(answer)
         log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, path_, self._refusal(answer))

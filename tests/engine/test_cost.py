@@ -135,15 +135,15 @@ def test_the_same_is_added_up_once(
 def test_an_operation_that_costs_the_same_whatever_it_is_given_is_weighed_once() -> None:
     most = CostLimits(upstream_calls=1)
     operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
-    operation.afford(VariableValues({}, {"id": "a"}), most)
-    assert operation.affordable == {most}
+    estimate = operation.afford(VariableValues({}, {"id": "a"}), most)
+    assert operation.affordable == {(most, False): estimate} == {(most, False): Estimate(1, 1)}
     dear = operation_of('{ scan(scanId: "a") { status assetUrls { model } } }')
     varying = operation_of("query ($first: Int!) { assets(first: $first) { nodes { id } } }")
     varying.afford(VariableValues({}, {"first": 9}), most)
     for operation, variables in ((dear, {}), (varying, {"first": 101})):
         with pytest.raises(AskedTooMuch):
             operation.afford(VariableValues({}, variables), most)
-        assert operation.affordable == set()
+        assert operation.affordable == {}
 
 
 def test_every_field_that_can_call_says_what_it_costs() -> None:
