@@ -311,7 +311,7 @@ async def test_a_scan_that_is_given_to_another_is_no_longer_ones_own() -> None:
 
 async def test_an_upstream_that_fails_shows_nothing_and_is_asked_once() -> None:
     async with clinic() as (gateway, scan_id):
-        gateway.sandbox.faults.add(Fault(status=500, upstream="prism"))
+        gateway.sandbox.faults.add(Fault(status=500, upstream="prism", headers={"x-should-retry": "false"}))
         answer = await gateway.as_caller(OWNER).execute(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
         assert {error["extensions"]["code"] for error in answer["errors"]} == {"UPSTREAM_UNAVAILABLE"}
         assert set(answer["data"]["scan"].values()) == {global_id("Scan", scan_id), scan_id, None}
