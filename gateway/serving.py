@@ -61,6 +61,21 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
         _Server(app, listener).run(sockets=[listener])
 
 
+@contextlib.contextmanager
+def caught_signals() -> Iterator[asyncio.Event]:
+    """Set an event by SIGINT and SIGTERM, even where they are ignored, as SIGINT is in a script's background jobs."""
+    loop, caught = asyncio.get_running_loop(), asyncio.Event()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(caught.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextlib.asynccontextmanager
 async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
