@@ -31,6 +31,7 @@ from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
+from gateway.http.load import Load
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
@@ -163,7 +164,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
         yield
-        app.state.ready = False
+        app.leave()
         await gateway.close()
 
     graphql_schema = _schema(settings)
@@ -184,12 +185,13 @@ def create_app(
     )
     gate: Gate = OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, load)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate),
+        _sockets(settings, answering, documents, gate, load),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -199,12 +201,12 @@ def create_app(
         lifespan,
         settings,
         direct=Direct(PATH.encode(), door.headers, endpoint.direct),
+        load=load,
     )
     app.state.gateway = gateway
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
-    app.state.ready = True
     return app
 
 
@@ -233,7 +235,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate, load: Load) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -242,7 +244,7 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests, load), options)
 
 
 def _admission(settings: Settings) -> Admission:

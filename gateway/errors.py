@@ -6,6 +6,7 @@ GatewayError
   · Unauthenticated           UNAUTHENTICATED           nobody is let in by what the request brought
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
+  · Overloaded                OVERLOADED                more comes in than can be answered; `retryable`, `retryAfter`
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
@@ -98,6 +99,22 @@ class AskedTooMuch(LimitExceeded):
         """The limit by its setting's name, its value as `most`, and `asked` where that was counted to its end."""
         counted = {} if self.asked is None else {"asked": self.asked}
         return {**super().extensions, "limit": self.limit, "most": self.most, **counted}
+
+
+class Overloaded(GatewayError):
+    """More comes in than can be answered in time: the request was not looked at, and may be sent again."""
+
+    code = "OVERLOADED"
+    retryable = True
+    retry_after: ClassVar[int] = 1  # seconds; by then it is over, or as many as now have to be refused
+
+    def __init__(self) -> None:
+        super().__init__("The gateway has too much to do; ask again later, or elsewhere.")
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Code and retryable, and `retryAfter` in seconds."""
+        return {**super().extensions, "retryAfter": self.retry_after}
 
 
 class ShuttingDown(GatewayError):

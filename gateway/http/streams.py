@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
@@ -14,6 +14,7 @@ from gateway.errors import ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.endpoint import Deferred, Streamed
 from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
+from gateway.http.load import Load
 from gateway.http.refusal import Refusal
 from gateway.http.reply import GUARDS
 from gateway.http.request import Request
@@ -28,6 +29,7 @@ class Streams:
 
     answering: Answering
     quiet: float
+    load: Load = field(default_factory=Load)
 
     async def __call__(self, streamed: Streamed, receive: Receive, send: Send) -> None:
         """Answer until there is no more to say, or nobody to say it to. Raises Refusal or ReadsOnly before that."""
@@ -48,7 +50,8 @@ class Streams:
             )
         except ShuttingDown as error:
             raise Refusal(503, error.message, code=error.code) from error
-        await self._send(answers, framing, request, send)
+        with self.load.aside():
+            await self._send(answers, framing, request, send)
 
     async def _answer_in_parts(self, deferred: Deferred, send: Send) -> Answer | None:
         answer = await self.answering.engine.answer_in_parts(deferred.asked, deferred.make_context, deferred.form)
