@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take the signals that end it, and SIGHUP, by which the application reads again what it can."""
-        with super().capture_signals(), _hangups(self._app.reload if self._app else lambda: None):
+        with super().capture_signals(), _hangups(self._reload):
             yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -118,6 +118,11 @@ class Server(uvicorn.Server):
             await self._until(self._has_heard_all, LAST_WORDS)
             self.config.timeout_graceful_shutdown = math.ceil(max(0.0, end - asyncio.get_running_loop().time()))
         await super().shutdown(sockets)
+
+    def _reload(self) -> None:
+        log.info("told by SIGHUP to read again")
+        if self._app is not None:
+            self._app.reload()
 
     async def _until(self, is_over: Callable[[], bool], seconds: float) -> None:
         loop = asyncio.get_running_loop()

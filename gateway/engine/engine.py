@@ -54,8 +54,6 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    most: CostLimits = field(default_factory=CostLimits)
-    joins_calls: bool = True
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -115,7 +113,7 @@ class Engine:
             return await self.answer(asked, make_context)
         context = make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}))
+        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal.most)
         if isinstance(refusal, list):
             return answered(Result(None, refusal), context.journal, is_query=True)
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
@@ -166,7 +164,7 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        refusal = self._admitted(operation, given)
+        refusal = self._admitted(operation, given, context.journal.most)
         if isinstance(refusal, list):
             return encode(respond(Result(None, refusal), context.journal))
         source = await open_source(operation, given, context)
@@ -196,7 +194,7 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        values = self._admitted(operation, given)
+        values = self._admitted(operation, given, context.journal.most)
         if isinstance(values, list):
             return Result(None, values)
         if not self.uses_plans or context.journal.trace is not None:
@@ -214,13 +212,15 @@ class Engine:
         self.counts["planned"] += 1
         return result
 
-    def _admitted(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _admitted(
+        self, operation: Operation, given: dict[str, Any], most: CostLimits
+    ) -> VariableValues | list[GraphQLError]:
         """Give the variables their types; or say why they have others, or what the operation could cause with them."""
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, self.most, joined=self.joins_calls)
+            operation.afford(values, most)
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         return values

@@ -1,6 +1,5 @@
 """The ASGI application: where requests go first, and what its server wants to know of it."""
 
-import logging
 from collections.abc import Callable
 
 from starlette.applications import Starlette
@@ -15,8 +14,6 @@ from gateway.http.reply import send_reply
 from gateway.http.request_id import new_request_id
 from gateway.http.websocket import SocketEndpoint
 from gateway.settings import Settings
-
-log = logging.getLogger("gateway.http")
 
 PATH = "/graphql"
 
@@ -75,8 +72,9 @@ class App(Starlette):
             self.state.repeats.end()
 
     def reload(self) -> None:
-        """Read again what may change while the gateway runs."""
-        log.info("told to read again what may change: nothing that is read can")
+        """Read again who may be let in, and for whom."""
+        self.state.gateway.tenants.reload()
+        self.state.gate.reload()
 
     async def drain(self) -> None:
         """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""

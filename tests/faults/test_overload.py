@@ -23,7 +23,7 @@ IS_LONG = SECONDS >= 60
 LISTENING = r"listening on http://(\S+):\d+/graphql"
 # Executed anew each time, from what is kept: the gateway is all that is busy.
 HEAVY = {
-    "query": "{ assets(first: 50) { nodes { assetId kind mimeType url urlExpiresAt } } }",
+    "query": "{ assets(first: 100) { nodes { assetId kind mimeType url urlExpiresAt } } }",
     "extensions": {"freshness": True},
 }
 REFUSED = {
@@ -104,7 +104,8 @@ async def test_ten_times_too_much_is_answered_as_well_as_can_be_and_else_refused
     assert load.failures == []
     assert len(answered) + len(refused) == len(load.answers)
     assert len(refused) > len(answered)
-    assert len(answered) * cost >= 0.8 * spent  # whatever share of its CPU the machine gives away meanwhile
+    # Of the CPU that it had, whatever share of it the machine gave to others; new connections are most of the rest.
+    assert len(answered) * cost >= (0.8 if IS_LONG else 0.7) * spent
     assert p99(answered) <= 2
     assert statistics.median(refused) <= 0.1
     assert not IS_LONG or p99(refused) <= 0.1
