@@ -125,11 +125,12 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    own_gate: Gate | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
-    let in.
+    Callers are let in as the settings say, or by an `own_gate`. Raises BadSettingsError for tenants or trusted
+    documents that cannot be read, and where nobody, or anybody, would be let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -155,7 +156,7 @@ def create_app(
         limits,
         door,
     )
-    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
+    gate = own_gate or guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
     streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock, load)

@@ -70,7 +70,10 @@ class Unauthenticated(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """It is known who asks, and they may not: another credential may, the same one never will."""
+    """It is known who asks, and they may not: another credential may, the same one never will.
+
+    For a field the message names the scopes that it takes.
+    """
 
     code = FORBIDDEN
 

@@ -119,12 +119,14 @@ class Upstream:
         bring({self.key(kind, id_): waiting}, fly)
         return waiting
 
-    def load(self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False) -> None:
+    def load(
+        self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False, apart: str = ""
+    ) -> None:
         """Give documents by their ids; `fetch` brings the bodies of those that are not at hand, in one go.
 
-        With `anew` none is at hand but what is under way.
+        With `anew` none is at hand but what is under way. What is loaded `apart` is nobody else's.
         """
-        keys = {self.key(kind, id_): id_ for id_ in waiting}
+        keys = {self.key(kind, id_, apart): id_ for id_ in waiting}
 
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
@@ -133,11 +135,18 @@ class Upstream:
         bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
 
     def load_one(
-        self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
+        self,
+        kind: Kind,
+        id_: str,
+        fetch: Fetch,
+        waiting: Waiting | None = None,
+        *,
+        anew: bool = False,
+        apart: str = "",
     ) -> Waiting:
         """Give one document likewise."""
         waiting = waiting or Waiting()
-        self.load(kind, {id_: waiting}, fetch, anew=anew)
+        self.load(kind, {id_: waiting}, fetch, anew=anew, apart=apart)
         return waiting
 
     async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
@@ -165,17 +174,20 @@ class Upstream:
                 raise  # it never left
             raise error.after_change() from error.__cause__
 
-    def key(self, kind: Kind, id_: str) -> str:
-        """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
+    def key(self, kind: Kind, id_: str, apart: str = "") -> str:
+        """Give the cache key of a document: scoped by credential, so that two tenants never meet.
+
+        One that is kept `apart`, for some only, has a key with that before the id, which must hold no slash then.
+        """
         prefix = self._prefixes.get(kind.name)
         if prefix is None:
             generation = self._generations[kind.name]
             prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
-        return prefix + id_
+        return f"{prefix}{apart}/{id_}" if apart else prefix + id_
 
-    def peek(self, kind: Kind, id_: str) -> Document | None:
+    def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
-        return self.store.peek(self.key(kind, id_))
+        return self.store.peek(self.key(kind, id_, apart))
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
