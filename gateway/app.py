@@ -31,6 +31,7 @@ from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
+from gateway.http.load import Load
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
@@ -156,7 +157,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
         yield
-        app.state.ready = False
+        app.leave()
         await gateway.close()
         await let_in.close()
 
@@ -177,7 +178,8 @@ def create_app(
     )
     let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock)
+    load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock, load)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(
         engine,
@@ -192,7 +194,7 @@ def create_app(
     )
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, let_in, gateway),
+        _sockets(settings, answering, documents, gate=let_in, gateway=gateway, load=load),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -202,13 +204,13 @@ def create_app(
         lifespan,
         settings,
         direct=Direct(PATH.encode(), door.headers, endpoint.direct),
+        load=load,
     )
     app.state.gateway = gateway
     app.state.gate = let_in
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
-    app.state.ready = True
     return app
 
 
@@ -253,7 +255,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
 
 
 def _sockets(
-    settings: Settings, answering: Answering, documents: Documents, gate: Gate, gateway: Gateway
+    settings: Settings, answering: Answering, documents: Documents, *, gate: Gate, gateway: Gateway, load: Load
 ) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
@@ -263,7 +265,17 @@ def _sockets(
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, gateway.clock, gateway.rates)
+    service = Service(
+        answering,
+        documents,
+        limits,
+        admit_by(gate),
+        requests,
+        gate.admits,
+        gateway.clock,
+        rates=gateway.rates,
+        load=load,
+    )
     return SocketEndpoint(service, options)
 
 

@@ -19,7 +19,7 @@ from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
 from gateway.http import graphiql
 from gateway.schema import build_schema, schema
-from gateway.serving import listen, serve_until_stopped, url_of
+from gateway.serving import listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, read_settings
 
 log = logging.getLogger("gateway")
@@ -42,7 +42,10 @@ def main() -> None:
     show_default=".env, where there is one",
     help="Where else settings may stand.",
 )
-def serve(env_file: str | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 256), show_default="GATEWAY_WORKERS, or 1", help="How many processes answer."
+)
+def serve(env_file: str | None, workers: int | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
     configure_logging(settings.gateway_log_level)
@@ -51,7 +54,10 @@ def serve(env_file: str | None) -> None:
     app = _or_exit(partial(create_app, settings))
     with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:
         log.info("listening on %s/graphql", url_of(listener))
-        serve_until_stopped(app, listener)
+        if (count := workers or settings.gateway_workers) == 1:
+            serve_until_stopped(app, listener)
+        else:
+            sys.exit(serve_with_workers(partial(create_app, settings), listener, count, settings.longest_drain))
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")
@@ -143,7 +149,7 @@ def new_api_key(
 
 def configure_logging(level: str) -> None:
     """Log to standard error. httpx and httpcore are kept quiet: they show query strings and headers."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s")
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

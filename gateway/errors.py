@@ -10,6 +10,7 @@ GatewayError
                                                         it is AskedTooMuch, more than a single request may ask
   · RateLimited               RATE_LIMITED              it is asked too often, or for too much within a minute;
                                                         `retryable`, and `retryAfter` says when
+  · Overloaded                OVERLOADED                more comes in than can be answered; `retryable`, `retryAfter`
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
@@ -165,6 +166,22 @@ class RateLimited(GatewayError):
             "remaining": self.remaining,
             "retryAfter": self.retry_after,
         }
+
+
+class Overloaded(GatewayError):
+    """More comes in than can be answered in time: the request was not looked at, and may be sent again."""
+
+    code = "OVERLOADED"
+    retryable = True
+    retry_after: ClassVar[int] = 1  # seconds; by then it is over, or as many as now have to be refused
+
+    def __init__(self) -> None:
+        super().__init__("The gateway has too much to do; ask again later, or elsewhere.")
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Code and retryable, and `retryAfter` in seconds."""
+        return {**super().extensions, "retryAfter": self.retry_after}
 
 
 class ShuttingDown(GatewayError):

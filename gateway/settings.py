@@ -181,6 +181,19 @@ class Settings(AccessSettings, _Whose):
         default=False, description="WebSocket: speak the old subprotocol `graphql-ws` too."
     )
 
+    gateway_workers: int = Field(1, description="How many processes answer; `--workers` wins.", ge=1, le=256)
+    gateway_drain_grace: Seconds = Field(
+        2, description="At its end: not ready for so long, but still accepting, so that requests are sent elsewhere."
+    )
+    gateway_drain_timeout: Seconds = Field(20, description="At its end: what is under way may then take so long.", gt=0)
+    gateway_max_requests: int = Field(
+        500, description="Overload: how many requests each process may have under way; more are answered 503.", ge=1
+    )
+    gateway_overload_after: Seconds = Field(
+        0.3,
+        description="Overload: once requests have had to wait for their turns for so long on end, some get a 503.",
+    )
+
     gateway_max_document_bytes: int = Field(
         DOCUMENT.document_bytes,
         description="Documents: the longest that is read.",
@@ -321,6 +334,11 @@ class Settings(AccessSettings, _Whose):
         if self.gateway_graphiql is None:
             return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def longest_drain(self) -> float:
+        """The seconds that it takes to end, at most."""
+        return self.gateway_drain_grace + self.gateway_drain_timeout
 
     @property
     def is_on_loopback(self) -> bool:

@@ -315,7 +315,7 @@ async def test_healthz_says_that_the_process_runs(gateway: World) -> None:
 
 async def test_readyz_says_whether_requests_may_be_sent(gateway: World) -> None:
     assert answer_of(await gateway.client.get("/readyz")) == (200, {"status": "ready"})
-    gateway.app.state.ready = False
+    gateway.app.leave()
     assert answer_of(await gateway.client.get("/readyz")) == (503, {"status": "draining"})
     assert answer_of(await gateway.client.get("/healthz")) == (200, {"status": "ok"})
 

@@ -13,8 +13,9 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import ENDED, Caller, OpenGate
-from gateway.errors import INTERNAL, LimitExceeded, RateLimited, ShuttingDown
+from gateway.errors import INTERNAL, LimitExceeded, Overloaded, RateLimited, ShuttingDown
 from gateway.http.answering import Answering
+from gateway.http.load import Load
 from gateway.http.operation import Operation, within
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
@@ -58,6 +59,7 @@ class Service:
     admits: Callable[[Caller], bool] = OpenGate().admits
     clock: Callable[[], float] = time.time
     rates: Rates = field(default_factory=Rates)
+    load: Load = field(default_factory=Load)
 
 
 class _Gone(Exception):
@@ -197,7 +199,10 @@ class Connection:
             await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
 
     async def _send_answers(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
-        answers = await self._service.answering.open(operation, own_id, caller)
+        if not self._service.load.has_room():
+            raise Refusal.of(Overloaded(), None)
+        with self._service.load.counted():
+            answers = await self._service.answering.open(operation, own_id, caller)
         if isinstance(answers, bytes):
             await self._end(id_, answers)
             return

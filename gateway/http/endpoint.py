@@ -19,7 +19,7 @@ from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
 from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
-from gateway.http.departures import HAS_LEFT
+from gateway.http.abandoned import HAS_LEFT
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of

@@ -45,9 +45,9 @@ class Refusal(Exception):
         self.extensions = {**(extensions or {}), "code": code}
 
     @classmethod
-    def of(cls, error: GatewayError, status: int | None) -> Self:
+    def of(cls, error: GatewayError, status: int | None, headers: Mapping[bytes, bytes] | None = None) -> Self:
         """Refuse a request for what an error says."""
-        return cls(status, error.message, code=error.code, extensions=error.extensions)
+        return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     @classmethod
     def of_caller(cls, error: Unauthenticated | Forbidden | CannotIdentify) -> Self:

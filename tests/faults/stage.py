@@ -23,7 +23,6 @@ from gateway.sandbox import Sandbox
 from tests.processes import Process, running
 
 SECONDS = float(os.environ.get("FAULT_SECONDS", "3"))
-LONGEST = 300 + 20 * SECONDS
 RATE = 60  # queries a second
 PATIENCE = (
     1 if "FAULT_SECONDS" in os.environ else 5
@@ -53,7 +52,7 @@ def drained(process: Process) -> None:
 
 @contextmanager
 def sandbox_process(port: int, folder: Path) -> Iterator[Process]:
-    with running("sandbox", "--port", str(port), folder=folder, seconds=LONGEST) as process:
+    with running("sandbox", "--port", str(port), folder=folder) as process:
         process.wait_for("(Scenario) ")
         drained(process)
         yield process
@@ -196,7 +195,7 @@ class Running:
 @contextmanager
 def gateway_running(folder: Path, environment: Mapping[str, str], sandbox_url: str = "") -> Iterator[Running]:
     """Serve a gateway with an environment."""
-    with running("serve", folder=folder, settings=environment, seconds=LONGEST) as process:
+    with running("serve", folder=folder, settings=environment) as process:
         url = process.wait_for(r"listening on (\S+)")
         drained(process)
         yield Running(process, url, sandbox_url)

@@ -11,7 +11,7 @@ from gateway.http.heads import GuardedProtocol
 HAS_LEFT = "gateway.has_left"  # stands in the state of a request whose client has
 
 
-class DepartingProtocol(GuardedProtocol):
+class AbandonedProtocol(GuardedProtocol):
     """Cancels a request that has no answer yet when its connection is lost.
 
     A stream that has begun ends itself; a change that was sent is seen through first.
