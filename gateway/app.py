@@ -17,6 +17,7 @@ from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
+from gateway.deadline import Deadline, hand_down
 from gateway.engine.admission import Admission
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
@@ -48,6 +49,7 @@ from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
 from gateway.upstream.network import Network, Transports
+from gateway.upstream.policy import Bounds, Policy
 from gateway.watch import Pace, Sleep, Watchers
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
@@ -67,17 +69,25 @@ class Gateway:
     rates: Rates
 
     def context(
-        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+        self,
+        request_id: str,
+        caller: Caller = ANYONE,
+        *,
+        max_age: float = math.inf,
+        wait: float = math.inf,
+        is_traced: bool = False,
     ) -> Context:
         """Make what lives as long as one request of a caller, or one event of a subscription.
 
-        Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
+        Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`. One that
+        `is_traced` tells where its data is from.
         """
         tenant = self.tenants.of(caller)
         sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
         journal = Journal(request_id, watch_calls(), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
+        hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(sources.prism, journal),
             ScenarioLoaders(sources.scenario, journal),
@@ -107,7 +117,7 @@ def create_gateway(
     Raises BadSettingsError for a file of tenants that cannot be used.
     """
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
-    network = Network(settings.gateway_upstream_timeout, transports or {})
+    network = Network(_bounds(settings), transports or {})
     watchers, freshness = _watchers(settings, clock, sleep), _freshness(settings)
     maker = SourceMaker(
         network,
@@ -116,7 +126,7 @@ def create_gateway(
         PrismKinds(freshness),
         ScenarioKinds(freshness),
         clock,
-        settings.gateway_upstream_timeout,
+        _policy(settings),
         settings.gateway_fresh_not_found,
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
@@ -200,6 +210,29 @@ def create_app(
     app.state.limits = limits
     app.state.ready = True
     return app
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.gateway_upstream_timeout,
+        settings.gateway_upstream_connect_timeout,
+        settings.gateway_upstream_connections,
+        settings.gateway_upstream_head_bytes,
+        settings.gateway_upstream_body_bytes,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        settings.gateway_retries,
+        settings.gateway_retry_share,
+        settings.gateway_hedge,
+        settings.gateway_slow_from,
+        settings.gateway_breaker_calls,
+        settings.gateway_breaker_share,
+        settings.gateway_breaker_rest,
+        settings.gateway_upstream_connections,
+    )
 
 
 def _documents(settings: Settings) -> Documents:

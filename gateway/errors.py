@@ -71,7 +71,10 @@ class Unauthenticated(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """It is known who asks, and they may not: another credential may, the same one never will."""
+    """It is known who asks, and they may not: another credential may, the same one never will.
+
+    For a field the message names the scopes that it takes.
+    """
 
     code = FORBIDDEN
 
@@ -177,19 +180,27 @@ class ShuttingDown(GatewayError):
 class UpstreamError(GatewayError):
     """One of the REST APIs did not give what was asked of it.
 
-    `upstream` is its name; `status` the HTTP status, where it answered; `retry_after` is in seconds.
+    `upstream` is its name; `status` the HTTP status, where it answered; `retry_after` is in seconds. One that
+    `is_transient` may be gone at once, so that a read is tried again before anybody hears of it.
     """
 
     retryable: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, upstream: str, status: int | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        upstream: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        is_transient: bool = False,
     ) -> None:
         super().__init__(message)
         self.may_be_retried = self.retryable
         self.upstream = upstream
         self.status = status
         self.retry_after = retry_after
+        self.is_transient = is_transient
 
     def after_change(self) -> Self:
         """Say of a change that it may have been made, so that no program makes it twice."""

@@ -86,7 +86,44 @@ class Settings(AccessSettings, _Whose):
     gateway_compress_from: int = Field(
         8_192, description="The smallest answer that is compressed, for clients that take it; 0 compresses none.", ge=0
     )
-    gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
+    gateway_deadline: Seconds = Field(
+        10, description="How long an operation may wait for upstreams; `Prefer: wait=` asks for less.", gt=0
+    )
+    gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream request may take.", gt=0)
+    gateway_upstream_connect_timeout: Seconds = Field(
+        2, description="How long a connection to an upstream may take to be there.", gt=0
+    )
+    gateway_upstream_connections: int = Field(
+        100, description="How many requests to one upstream may be under way at once; fewer while it is slow.", ge=1
+    )
+    gateway_upstream_head_bytes: int = Field(65_536, description="How long the head of an answer may be.", ge=1)
+    gateway_upstream_body_bytes: int = Field(
+        16_777_216, description="How large an upstream's answer may be, as it comes and unpacked.", ge=1
+    )
+    gateway_retries: int = Field(
+        3, description="How often a read that failed, or is slow, is tried again.", ge=0, le=10
+    )
+    gateway_retry_share: float = Field(
+        0.24, description="How many retries there may be, as a share of the last seconds' calls.", ge=0, le=1
+    )
+    gateway_hedge: bool = Field(
+        default=False, description="Leave a slow read running beside the one that is tried for it."
+    )
+    gateway_slow_from: Seconds = Field(
+        0.25, description="A read is not taken for slow before this, however quick others are.", gt=0
+    )
+    gateway_breaker_calls: int = Field(
+        20,
+        description="Of how many of the last requests failures are counted; 0 never leaves an upstream alone.",
+        ge=0,
+        le=1_000,
+    )
+    gateway_breaker_share: float = Field(
+        0.8, description="The share of failures from which an upstream is left alone.", gt=0, le=1
+    )
+    gateway_breaker_rest: Seconds = Field(
+        1, description="How long it is left alone before a single request finds out whether it is back.", gt=0
+    )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
 
     gateway_fresh_stages_moving: Seconds = Field(2, description="A scan that still changes: fresh for.")

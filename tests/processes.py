@@ -41,8 +41,10 @@ class Process:
 
 
 @contextmanager
-def running(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Start a command in a folder; it is killed at the end, should it still run."""
+def running(
+    *arguments: str, folder: Path, settings: Mapping[str, str] | None = None, seconds: float = SECONDS
+) -> Iterator[Process]:
+    """Start a command in a folder; it is killed at the end, should it still run, and after so many seconds."""
     with subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, *arguments],
         cwd=folder,
@@ -51,7 +53,7 @@ def running(*arguments: str, folder: Path, settings: Mapping[str, str] | None = 
         stderr=subprocess.STDOUT,
         encoding="utf-8",
     ) as process:
-        guard = threading.Timer(SECONDS, process.kill)
+        guard = threading.Timer(seconds, process.kill)
         guard.start()
         try:
             yield Process(process)

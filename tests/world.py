@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
 from gateway.app import Gateway, create_app
-from gateway.auth.caller import Gate
+from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 from gateway.sources import Sources
+from tests.callers import NAME
 
 URL = "http://sandbox.test"
 NOON = 1_790_000_000.0  # 2026-09-21
@@ -74,6 +75,7 @@ class World:
     clock: Clock
     client: httpx.AsyncClient
     headers: dict[str, str] = field(default_factory=dict)
+    caller: Caller = ANYONE
 
     @property
     def gateway(self) -> Gateway:
@@ -115,10 +117,14 @@ class World:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    def as_caller(self, caller: Caller) -> "World":
+        """The same, asked by a caller whom its gate knows by name."""
+        return replace(self, headers={**self.headers, NAME: caller.id}, caller=caller)
+
     async def subscribe(self, query: str, **variables: Any) -> AnswerStream | bytes:
         """Subscribe as the protocols do, under the request id `test`."""
         stream: AnswerStream | bytes = await self.app.state.engine.subscribe(
-            query, variables, None, lambda: self.gateway.context("test")
+            query, variables, None, lambda: self.gateway.context("test", self.caller)
         )
         return stream
 

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from gateway.cache.document import Document
+from gateway.deadline import NEVER, Deadline, hand_down, handed_down
 from gateway.errors import UpstreamError
 
 Outcome = Document | UpstreamError
 Fly = Callable[[Sequence[str]], Awaitable[Mapping[str, Outcome]]]
 Land = Callable[[str, Document], None]
+Late = Callable[[], UpstreamError]  # makes what stands for a document that did not come in time
 
 
 class Waiting(asyncio.Future[Outcome]):
@@ -58,6 +60,8 @@ def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
 class _Flight:
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     aboard: int = 0
+    deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
+    alarms: list[asyncio.TimerHandle] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
     def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
@@ -71,19 +75,28 @@ class _Flight:
 class Flights:
     """The calls under way, by the keys of the documents they bring.
 
-    A flight goes on while anyone waits for it and is cancelled with the last who does. A forgotten key is taken off its
+    A flight goes on while anyone waits for it and is cancelled with the last who does. Who waits has a deadline, which
+    is that of its request, and is given what stands for a document that is late; the flight's own is the last of
+    these. A forgotten key is taken off its
     flight: who is aboard still gets the document, but it is not landed, and who comes later starts another.
     """
 
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
 
-    def board(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+    def board(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late, *, deadline: Deadline | None = None) -> None:
         """Let these wait for the documents of their keys; `fly` is called once for those that no flight brings yet.
 
-        `fly` answers every key it is given, with a document or the error that stands for it.
+        `fly` answers every key it is given, with a document or the error that stands for it. They wait until the
+        deadline that was handed down here, or that is given.
         """
+        until = (deadline or handed_down()).at
+        if until <= asyncio.get_running_loop().time():
+            for one in waiting.values():
+                one.set_result(late())
+            return
         new: _Flight | None = None
+        boarded: dict[_Flight, list[Waiting]] = {}
         for key, one in waiting.items():
             flight = self._aloft.get(key)
             if flight is None:
@@ -91,7 +104,12 @@ class Flights:
                 flight.waiting[key] = []
             flight.waiting[key].append(one)
             flight.aboard += 1
+            flight.deadline.at = max(flight.deadline.at, until)
             one.behind = partial(self._left, flight)
+            boarded.setdefault(flight, []).append(one)
+        if until < NEVER.at:
+            for flight, ones in boarded.items():
+                flight.alarms.append(one.get_loop().call_at(until, self._ring, flight, ones, late))
         if new is not None:
             new.task = one.get_loop().create_task(self._run(new, fly))
 
@@ -110,6 +128,7 @@ class Flights:
         return len(self._aloft)
 
     async def _run(self, flight: _Flight, fly: Fly) -> None:
+        hand_down(flight.deadline)
         try:
             outcomes = await fly(list(flight.waiting))
         except asyncio.CancelledError:
@@ -130,6 +149,14 @@ class Flights:
             one.behind = None
             one.set_result(outcomes[key])
 
+    def _ring(self, flight: _Flight, ones: Sequence[Waiting], late: Late) -> None:
+        """Let those go whose deadline it is."""
+        for one in ones:
+            if not one.done():
+                one.behind = None
+                one.set_result(late())
+                self._left(flight)
+
     def _left(self, flight: _Flight) -> None:
         """End a flight with the last who gave up waiting for it."""
         flight.aboard -= 1
@@ -139,6 +166,9 @@ class Flights:
             task.cancel()
 
     def _end(self, flight: _Flight) -> None:
+        for alarm in flight.alarms:
+            alarm.cancel()
+        flight.alarms.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:

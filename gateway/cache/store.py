@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
+from gateway.cache.flight import Flights, Fly, Late, Outcome, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.deadline import NEVER
 
 log = logging.getLogger("gateway.cache")
 
@@ -39,8 +40,11 @@ class DocumentStore:
     def __post_init__(self) -> None:
         self.flights = Flights(self._land)
 
-    def load(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
-        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand."""
+    def load(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand.
+
+        Whose deadline passes meanwhile is given what `late` makes.
+        """
         now = self.clock()
         absent, stale = {}, []
         for key, one in waiting.items():
@@ -52,13 +56,13 @@ class DocumentStore:
             if not document.is_fresh(now):
                 stale.append(key)
         if stale:
-            self._refresh(stale, fly)
+            self._refresh(stale, fly, late)
         if absent:
-            self.flights.board(absent, fly)
+            self.flights.board(absent, fly, late)
 
-    def refresh(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+    def refresh(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
         """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
-        self.flights.board(waiting, fly)
+        self.flights.board(waiting, fly, late)
 
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
@@ -94,9 +98,9 @@ class DocumentStore:
             return None
         return None if document.is_dead(now) else document
 
-    def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
+    def _refresh(self, keys: Sequence[str], fly: Fly, late: Late) -> None:
         refreshes = waiting_for(keys)
-        self.flights.board(refreshes, fly)
+        self.flights.board(refreshes, fly, late, deadline=NEVER)
         for refresh in refreshes.values():
             self._refreshes.add(refresh)
             refresh.add_done_callback(self._landed)

@@ -1,7 +1,7 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from graphql.execution import experimental_execute_incrementally
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.auth.scopes import is_confined
 from gateway.engine.admission import MAX_SUGGESTIONS
 from gateway.engine.answer import (
     Answer,
@@ -32,8 +33,8 @@ from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
+from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
-from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch
 from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
@@ -166,12 +167,9 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        refusal = self._admitted(operation, given, context.journal)
-        if isinstance(refusal, list):
-            return encode(respond(Result(None, refusal), context.journal))
-        source = await open_source(operation, given, context)
-        if isinstance(source, Sequence):
-            return encode(respond(Result(None, source), context.journal))
+        source = await self._source(operation, given, context)
+        if isinstance(source, Result):
+            return encode(respond(source, context.journal))
 
         is_traced = context.journal.trace is not None
         alike = operation.serial, encode(given), context.journal.caller.rights
@@ -190,6 +188,18 @@ class Engine:
             return body
 
         return AnswerStream(source, answer)
+
+    async def _source(
+        self, operation: Operation, given: dict[str, Any], context: HasJournal
+    ) -> AsyncIterator[Any] | Result:
+        """Open a subscription's events, or say why it is refused."""
+        values = self._admitted(operation, given, context.journal)
+        if isinstance(values, list):
+            return Result(None, values)
+        if operation.is_refused(context.journal.caller):
+            return await self.execute(operation, given, context)
+        source = await open_source(operation, given, context)
+        return Result(None, source) if isinstance(source, Sequence) else source
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
@@ -212,7 +222,7 @@ class Engine:
     ) -> Result:
         if not self.uses_plans or context.journal.trace is not None:
             return await self._by_graphql_core(operation, given, context, root)
-        plan = operation.plan(values)
+        plan = operation.plan(values, operation.forbidden(context.journal.caller))
         if plan is None:
             self.counts["unplanned"] += 1
             return await self._by_graphql_core(operation, given, context, root)
@@ -236,7 +246,7 @@ class Engine:
         if isinstance(values, list):
             return values
         try:
-            estimate = operation.afford(values, journal.most)
+            estimate = operation.afford(values, journal.most, confined=is_confined(journal.caller))
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)
@@ -271,7 +281,9 @@ class Engine:
             operation_name=operation.name,
             context_value=context,
             is_awaitable=is_awaitable,
-            middleware=None if context.journal.trace is None else TRACING,
+            middleware=middleware(
+                operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None
+            ),
             executor_class=StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):

@@ -1,5 +1,6 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,7 +18,8 @@ from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
 from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
-from gateway.http import caching, graphiql
+from gateway.http import caching, graphiql, preferences
+from gateway.http.departures import HAS_LEFT
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
@@ -41,9 +43,18 @@ class MakeContext(Protocol):
     """Makes what lives as long as one request of a caller."""
 
     def __call__(
-        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+        self,
+        request_id: str,
+        caller: Caller = ANYONE,
+        *,
+        max_age: float = math.inf,
+        wait: float = math.inf,
+        is_traced: bool = False,
     ) -> Context:
-        """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
+        """Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`.
+
+        One that `is_traced` tells where data is from.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,10 @@ class Endpoint:
             reply = await self._reply(request, receive, send)
         except ClientDisconnect:
             return  # nobody waits for an answer
+        except asyncio.CancelledError:
+            if HAS_LEFT in scope.get("state", ()):
+                return  # the same
+            raise
         if reply is not None:
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 
@@ -259,8 +274,14 @@ class Endpoint:
 
     def _context_of(self, request: Request, asked: Asked) -> Callable[[], Context]:
         """What makes the context of what is asked, where that is executed."""
+        prefer = request.headers.get(b"prefer")
         return partial(
-            self._make_context, request.id, asked.caller, max_age=asked.max_age, is_traced=not asked.takes_kept
+            self._make_context,
+            request.id,
+            asked.caller,
+            max_age=asked.max_age,
+            wait=math.inf if prefer is None else preferences.wait(prefer),
+            is_traced=not asked.takes_kept,
         )
 
 

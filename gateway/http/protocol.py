@@ -11,8 +11,8 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.http.departures import DepartingProtocol
 from gateway.http.direct import Direct
-from gateway.http.heads import GuardedProtocol
 from gateway.http.repeats import Repeat, Repeats
 from gateway.http.reply import Reply, head_of
 from gateway.http.request import Request
@@ -85,7 +85,7 @@ class _Exchange:
         self.task: asyncio.Task[None] | None = None
 
 
-class _DirectProtocol(GuardedProtocol):
+class _DirectProtocol(DepartingProtocol):
     direct: ClassVar[Direct | None]
     repeats: ClassVar[Repeats | None]
 

@@ -141,7 +141,7 @@ async def test_a_change_itself_is_made_as_often_as_it_is_asked_for(wire: Wire) -
 
 
 async def test_an_answer_with_an_error_is_not_repeated(wire: Wire) -> None:
-    wire.sandbox.faults.add(Fault(upstream="prism", status=503, times=3))
+    wire.sandbox.faults.add(Fault(upstream="prism", status=503, times=3, headers={"x-should-retry": "false"}))
     request = post(QUERY, id=wire.scan_id)
     assert [b'"errors"' in (await wire.send(request))[2] for _ in range(4)] == [True, True, True, False]
     assert wire.repeats.hits == 0

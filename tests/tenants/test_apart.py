@@ -29,6 +29,7 @@ from tests.world import NOON, URL, Clock
 
 TRIALS = int(os.environ.get("TENANT_TRIALS", "600"))
 AT_ONCE = 40
+LIMITS = httpx.Limits(keepalive_expiry=1)  # less than the server's, which may close what rests
 OPERATIONS = 150
 GRAPHQL = schema._schema  # noqa: SLF001 - graphql-core's own
 TENANTS = ("acme", "bolt")
@@ -151,7 +152,7 @@ async def served(settings: dict[str, Any], clients: list[Client]) -> AsyncIterat
     with listen("127.0.0.1", 0, "nothing") as listener:
         async with (
             serving((app, listener)),
-            httpx.AsyncClient(base_url=url_of(listener), trust_env=False, timeout=60) as http,
+            httpx.AsyncClient(base_url=url_of(listener), trust_env=False, timeout=60, limits=LIMITS) as http,
         ):
             yield app, clock, Trials(clients, sandbox, http)
 
