@@ -213,7 +213,9 @@ async def test_calls_that_failed_were_made() -> None:
         as_caller(gateway, "ann")
         gateway.sandbox.faults.add(Fault(upstream="prism", status=500))
         await gateway.execute(URLS, id="scan")
-        assert (await left(gateway))["upstreamCalls"] == 99
+        made = len(gateway.calls)
+        assert made > 0
+        assert (await left(gateway))["upstreamCalls"] == 100 - made
 
 
 async def test_what_a_followed_scan_costs_is_counted_and_loses_no_change() -> None:

@@ -141,6 +141,9 @@ async def served(settings: dict[str, Any], clients: list[Client]) -> AsyncIterat
             scenario_url=f"{URL}/scenario/v1",
             gateway_answers=True,
             gateway_compress_from=0,
+            gateway_rate_requests=0,  # the more are answered the more is looked at
+            gateway_rate_upstream_calls=0,
+            gateway_rate_objects=0,
             **settings,
         ),
         transports={"prism": twin, "scenario": twin},
