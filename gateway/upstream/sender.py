@@ -173,10 +173,12 @@ class Sender:
         if is_broken or isinstance(error, UpstreamUnavailable | UpstreamTimeout):
             self.health.failures += 1
             self._breaker.failed(admission, now)
+        elif isinstance(error, UpstreamRateLimited) and error.status is None:
+            self._breaker.abandoned(admission)  # the gateway itself did not make it
         else:
             self._breaker.succeeded(admission)
-        if isinstance(error, UpstreamRateLimited):
-            self._slots.halve()
+            if isinstance(error, UpstreamRateLimited):
+                self._slots.halve()
         self._waited_in_vain(now, began)
 
     def _note_end(self, deadline: Deadline, admission: int, now: float, began: float) -> None:

@@ -96,8 +96,7 @@ class Upstream:
     """Calls one API with one credential. Knows no paths.
 
     `name` is what errors and counters call it; `not_found_for` is seconds; `scope` tells apart, in cache keys, what
-    another credential, address or project would be answered. `quota` is what is left of the credential's budget there,
-    of which a call that is tried again takes one.
+    another credential, address or project would be answered. `quota` is what is left of the credential's budget there.
     """
 
     name: str
@@ -188,12 +187,10 @@ class Upstream:
         It is made again where that may help, also when `read` raises what `msgspec` does. Raises an UpstreamError for
         anything but a 2xx.
         """
-        self.quota.admit()
         return await self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
-        self.quota.admit()
         return await self.sender.change(partial(self._change, method, _target(path_, query), _content(body)))
 
     async def _change(self, method: str, target: str, content: bytes | None) -> bytes:
@@ -205,7 +202,8 @@ class Upstream:
             raise error.after_change() from error.__cause__
 
     async def _request(self, method: str, target: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
-        """Make one request and read its answer. Raises an UpstreamError."""
+        """Make one request, where the quota has one, and read its answer. Raises an UpstreamError."""
+        self.quota.admit()
         count_call(self.name)
         try:
             answer = await self.channel.send(method, target, content)
