@@ -14,7 +14,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
 from gateway.cache.freshness import Freshness
+from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.cache.sharing import MissingRedisError, Sharing, over_redis
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
 from gateway.engine.admission import Admission
@@ -34,6 +36,7 @@ from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
+from gateway.pace import Alone, Pace
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -43,13 +46,13 @@ from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
-from gateway.settings import Settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.telemetry import watch_calls
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from gateway.upstream.network import open_network
 from gateway.upstream.upstream import Upstream
-from gateway.watch import Pace, Sleep, Watchers
+from gateway.watch import Sleep, Watchers
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
@@ -86,6 +89,11 @@ class Gateway:
             self.job_updates,
         )
 
+    def open(self) -> None:
+        """Begin what goes on in the background."""
+        if self.store.sharing is not None:
+            self.store.sharing.open()
+
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
@@ -102,7 +110,9 @@ def create_gateway(
     sleep: Sleep = asyncio.sleep,
 ) -> Gateway:
     """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`."""
-    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
+    generations = Generations()
+    sharing = _sharing(settings, generations, clock)
+    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock, generations, sharing)
     freshness = _freshness(settings)
 
     def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
@@ -126,7 +136,7 @@ def create_gateway(
     to_scenario = upstream(
         "scenario", "Scenario", str(settings.scenario_url), _scenario_credential(settings), scenario.HEADERS
     )
-    watchers = _watchers(settings, clock, sleep)
+    watchers = _watchers(settings, clock, sleep, sharing)
     prism_client = prism.PrismClient(to_prism, PrismKinds(freshness))
     scenario_client = scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id)
     return Gateway(
@@ -158,6 +168,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
+        gateway.open()
         yield
         app.state.ready = False
         await gateway.close()
@@ -254,14 +265,28 @@ def _scope(url: str, credential: Credential, project_id: str | None) -> str:
     return blake2b(f"{url}\n{credential.fingerprint}\n{project_id}".encode(), digest_size=8).hexdigest()
 
 
-def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep) -> Watchers:
+def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:
+    if settings.gateway_redis_url is None:
+        return None
+    url = settings.gateway_redis_url.get_secret_value()
+    try:
+        return over_redis(url, settings.gateway_redis_timeout, generations, clock)
+    except MissingRedisError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    except ValueError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL cannot be used: it is not an address of Redis."]) from error
+
+
+def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep, sharing: Sharing | None) -> Watchers:
     pace = Pace(
         settings.gateway_watch_shortest,
         settings.gateway_watch_longest,
         settings.gateway_watch_growth,
         settings.gateway_watch_jitter,
     )
-    return Watchers(pace, settings.gateway_watch_documents, settings.gateway_watch_subscribers, clock, sleep)
+    turns = Alone() if sharing is None else sharing.leases
+    most, most_subscribers = settings.gateway_watch_documents, settings.gateway_watch_subscribers
+    return Watchers(pace, most, most_subscribers, clock, sleep, turns)
 
 
 def _freshness(settings: Settings) -> Freshness:

@@ -23,6 +23,7 @@ from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 OWN_WORDS = "own_words"
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
+REDIS = ("redis://", "rediss://", "unix://")
 LOOPBACK = ("127.", "::1", "localhost")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits, CostLimits)
@@ -40,8 +41,15 @@ def _plain_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
+def _redis(url: SecretStr) -> SecretStr:
+    if url.get_secret_value().startswith(REDIS):
+        return url
+    raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
+
+
 Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
 Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -104,6 +112,12 @@ class Settings(BaseModel):
     )
     gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
+    gateway_redis_url: RedisUrl | None = Field(
+        None, description="A Redis or Valkey, by which gateways share documents, changes and watches."
+    )
+    gateway_redis_timeout: Seconds = Field(
+        0.1, description="How long Redis is waited for; then it is left alone until it answers again.", gt=0, le=5
+    )
 
     gateway_fresh_stages_moving: Seconds = Field(2, description="A scan that still changes: fresh for.")
     gateway_fresh_stages_final: Seconds = Field(300, description="A scan that is final: fresh for.")

@@ -56,6 +56,8 @@ def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
+    land: Land
+    is_direct: bool
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     aboard: int = 0
     task: asyncio.Task[None] | None = None
@@ -78,16 +80,19 @@ class Flights:
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
 
-    def board(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+    def board(
+        self, waiting: Mapping[str, Waiting], fly: Fly, land: Land | None = None, *, is_direct: bool = False
+    ) -> None:
         """Let these wait for the documents of their keys; `fly` is called once for those that no flight brings yet.
 
-        `fly` answers every key it is given, with a document or the error that stands for it.
+        `fly` answers every key it is given, with a document or the error that stands for it; `land` then takes the
+        documents. Who needs a direct flight boards no other; it takes the place of one under way.
         """
         new: _Flight | None = None
         for key, one in waiting.items():
             flight = self._aloft.get(key)
-            if flight is None:
-                new = flight = self._aloft[key] = new or _Flight()
+            if flight is None or (is_direct and not flight.is_direct):
+                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct)
                 flight.waiting[key] = []
             flight.waiting[key].append(one)
             flight.aboard += 1
@@ -124,7 +129,7 @@ class Flights:
             return
         for key, outcome in outcomes.items():
             if self._aloft.get(key) is flight and outcome.__class__ is Document:
-                self.land(key, outcome)
+                flight.land(key, outcome)
         self._end(flight)
         for key, one in flight.still_waiting():
             one.behind = None

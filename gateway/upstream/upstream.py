@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,8 +95,7 @@ class Upstream:
     timeout: float
     not_found_for: float
     scope: str
-    _generations: Counter[str] = field(default_factory=Counter)
-    _prefixes: dict[str, str] = field(default_factory=dict)
+    _scoped: dict[str, str] = field(default_factory=dict)
 
     def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
@@ -162,11 +160,7 @@ class Upstream:
 
     def key(self, kind: Kind, id_: str) -> str:
         """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
-        prefix = self._prefixes.get(kind.name)
-        if prefix is None:
-            generation = self._generations[kind.name]
-            prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
-        return prefix + id_
+        return self.store.generations.prefix(self._scoped.get(kind.name) or self._scope(kind)) + id_
 
     def peek(self, kind: Kind, id_: str) -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
@@ -193,9 +187,11 @@ class Upstream:
 
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""
-        self.store.changes += 1
-        self._generations[kind.name] += 1
-        self._prefixes.pop(kind.name, None)
+        self.store.drop_all(self._scope(kind))
+
+    def _scope(self, kind: Kind) -> str:
+        scoped = self._scoped[kind.name] = f"{self.name}:{self.scope}:{kind.name}"
+        return scoped
 
     async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
         bodies: Mapping[str, bytes | UpstreamError]
