@@ -3,16 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 
-import httpx
 from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
+from gateway.auth.caller import ANYONE, Caller, Gate
+from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
 from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
@@ -29,64 +29,61 @@ from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
-from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
-from gateway.limits import CostLimits, DocumentLimits, RequestLimits
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
+from gateway.limits import DocumentLimits, RequestLimits
 from gateway.pace import Alone, Pace
-from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
-from gateway.prism.updates import ScanUpdates
-from gateway.scenario import client as scenario
+from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
-from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
 from gateway.settings import BadSettingsError, Settings
+from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
-from gateway.upstream.channel import BASE_HEADERS, Channel, over
-from gateway.upstream.credentials import Credential, basic, bearer, public
-from gateway.upstream.network import open_network
-from gateway.upstream.upstream import Upstream
+from gateway.tenants import Tenants, guarded
+from gateway.upstream.network import Network, Transports
 from gateway.watch import Sleep, Watchers
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
 
-Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
-
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What lives as long as the process: the store, the two clients and what is watched."""
+    """What lives as long as the process: the store, the ways to the upstreams, what is watched there, and for whom."""
 
     store: DocumentStore
-    prism: prism.PrismClient
-    scenario: scenario.ScenarioClient
+    network: Network
+    watchers: Watchers
+    tenants: Tenants
     settings: Settings
     clock: Callable[[], float]
-    watchers: Watchers
-    scan_updates: ScanUpdates
-    job_updates: JobUpdates
 
-    def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
-        """Make what lives as long as one request, or one event of a subscription.
+    def context(
+        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+    ) -> Context:
+        """Make what lives as long as one request of a caller, or one event of a subscription.
 
         Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
         """
-        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        tenant = self.tenants.of(caller)
+        sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
+        journal = Journal(request_id, watch_calls(), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         return Context(
-            PrismLoaders(self.prism, journal),
-            ScenarioLoaders(self.scenario, journal),
+            PrismLoaders(sources.prism, journal),
+            ScenarioLoaders(sources.scenario, journal),
             journal,
-            self.scan_updates,
-            self.job_updates,
+            sources.scan_updates,
+            sources.job_updates,
         )
 
     def open(self) -> None:
@@ -98,8 +95,7 @@ class Gateway:
         """End what is under way, then the connections."""
         await self.watchers.close()
         await self.store.close()
-        await self.prism.upstream.channel.close()
-        await self.scenario.upstream.channel.close()
+        await self.network.close()
 
 
 def create_gateway(
@@ -109,46 +105,26 @@ def create_gateway(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
 ) -> Gateway:
-    """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`."""
+    """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`.
+
+    Raises BadSettingsError for a file of tenants that cannot be used.
+    """
     generations = Generations()
     sharing = _sharing(settings, generations, clock)
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock, generations, sharing)
-    freshness = _freshness(settings)
-
-    def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
-        every = {**BASE_HEADERS, **headers, "authorization": credential.header}
-        channel = _channel((transports or {}).get(name), url, every, settings.gateway_upstream_timeout)
-        return Upstream(
-            name=name,
-            title=title,
-            channel=channel,
-            credential=credential,
-            store=store,
-            clock=clock,
-            timeout=settings.gateway_upstream_timeout,
-            not_found_for=settings.gateway_fresh_not_found,
-            scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
-        )
-
-    to_prism = upstream(
-        "prism", "Prism", str(settings.prism_url), bearer(settings.prism_api_key.get_secret_value()), prism.HEADERS
-    )
-    to_scenario = upstream(
-        "scenario", "Scenario", str(settings.scenario_url), _scenario_credential(settings), scenario.HEADERS
-    )
-    watchers = _watchers(settings, clock, sleep, sharing)
-    prism_client = prism.PrismClient(to_prism, PrismKinds(freshness))
-    scenario_client = scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id)
-    return Gateway(
+    network = Network(settings.gateway_upstream_timeout, transports or {})
+    watchers, freshness = _watchers(settings, clock, sleep, sharing), _freshness(settings)
+    maker = SourceMaker(
+        network,
         store,
-        prism_client,
-        scenario_client,
-        settings,
-        clock,
         watchers,
-        ScanUpdates(prism_client, watchers),
-        JobUpdates(scenario_client, watchers),
+        PrismKinds(freshness),
+        ScenarioKinds(freshness),
+        clock,
+        settings.gateway_upstream_timeout,
+        settings.gateway_fresh_not_found,
     )
+    return Gateway(store, network, watchers, Tenants(settings, maker, watchers), settings, clock)
 
 
 def create_app(
@@ -161,7 +137,8 @@ def create_app(
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for trusted documents that cannot be read.
+    Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
+    let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -172,23 +149,30 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
+        await gate.close()
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
-    joins_calls = not gateway.scenario.upstream.credential.is_public
-    most = settings.limits(CostLimits)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    options = Options(
+        page,
+        settings.gateway_compress_from,
+        settings.gateway_client_refresh,
+        settings.gateway_answers,
+        limits,
+        door,
+    )
+    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents),
+        _sockets(settings, answering, documents, gate, clock),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -197,21 +181,15 @@ def create_app(
         ],
         lifespan,
         settings,
+        direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
+    app.state.gate = gate
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
     app.state.ready = True
     return app
-
-
-def _channel(
-    transport: httpx.AsyncBaseTransport | Channel | None, url: str, headers: Mapping[str, str], timeout: float
-) -> Channel:
-    if isinstance(transport, httpx.AsyncBaseTransport):
-        return over(transport, url, headers, timeout)
-    return transport or open_network(url, headers, timeout)
 
 
 def _documents(settings: Settings) -> Documents:
@@ -231,7 +209,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -240,29 +220,24 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents) -> 
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_everyone, requests), options)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    return SocketEndpoint(service, options)
 
 
 def _admission(settings: Settings) -> Admission:
     return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
 
 
+def _is_simulated(settings: Settings) -> bool:
+    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's."""
+    given = (settings.prism_api_key, settings.scenario_api_key, settings.scenario_api_secret, settings.scenario_jwt)
+    words = {one.get_secret_value() for one in given if one is not None}
+    made_up = {Sandbox.prism_api_key, Sandbox.scenario_api_key, Sandbox.scenario_api_secret, Sandbox.scenario_jwt}
+    return bool(words) and words <= made_up
+
+
 def _words(text: str | None) -> frozenset[str]:
     return frozenset((text or "").split())
-
-
-def _scenario_credential(settings: Settings) -> Credential:
-    """Choose as Scenario's own SDK does: key and secret first, then the user's token."""
-    if settings.scenario_api_key and settings.scenario_api_secret:
-        return basic(settings.scenario_api_key.get_secret_value(), settings.scenario_api_secret.get_secret_value())
-    if settings.scenario_jwt:
-        return bearer(settings.scenario_jwt.get_secret_value())
-    return public()
-
-
-def _scope(url: str, credential: Credential, project_id: str | None) -> str:
-    """Tell apart what another address, credential or project would be answered."""
-    return blake2b(f"{url}\n{credential.fingerprint}\n{project_id}".encode(), digest_size=8).hexdigest()
 
 
 def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:

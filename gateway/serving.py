@@ -92,6 +92,14 @@ class Streaming(Protocol):
         """End every stream."""
 
 
+@runtime_checkable
+class Reloading(Protocol):
+    """An application that reads again what may have changed when it is told to `reload`, by SIGHUP."""
+
+    def reload(self) -> None:
+        """Read it."""
+
+
 class _Server(uvicorn.Server):
     """A server whose application ends its streams before the server waits for their end."""
 
@@ -100,6 +108,13 @@ class _Server(uvicorn.Server):
         self._app = app
         if isinstance(app, Streaming):
             _let_go(listener, app.heartbeat / 2)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if isinstance(self._app, Reloading) and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._app.reload)
+        with super().capture_signals():
+            yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -120,11 +135,12 @@ class _GuestServer(_Server):
 def configured(app: ASGIApp) -> uvicorn.Config:
     """Leave the format of logs to the process; an access log would show query strings, which hold variables.
 
-    An application that lets requests be repeated says so by `state.repeats`, and one with limits of its
-    own by `state.limits`.
+    An application that answers whole requests without ASGI says how by `direct`, and lets them be repeated by
+    `state.repeats`; one with limits of its own says so by `state.limits`.
     """
     state = getattr(app, "state", None)
-    http = protocol(getattr(state, "repeats", None), getattr(state, "limits", RequestLimits()))
+    limits = getattr(state, "limits", RequestLimits())
+    http = protocol(limits, getattr(app, "direct", None), getattr(state, "repeats", None))
     options = _socket_options(app)
     return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
 

@@ -3,6 +3,8 @@
 import secrets
 from dataclasses import dataclass, field
 
+MOST_KINDS = 10_000  # what a longer ago generation began with has died meanwhile
+
 
 @dataclass(slots=True)
 class Generations:
@@ -15,6 +17,8 @@ class Generations:
         """Give what the keys of a kind begin with."""
         prefix = self._prefixes.get(kind)
         if prefix is None:
+            if len(self._prefixes) >= MOST_KINDS:
+                self._prefixes.clear()
             prefix = self._prefixes[kind] = f"{kind}:{self.current.get(kind, '0')}:"
         return prefix
 
@@ -28,6 +32,9 @@ class Generations:
         """Go on with a generation; False where it is the present one."""
         if self.current.get(kind) == generation:
             return False
+        self.current.pop(kind, None)
+        if len(self.current) >= MOST_KINDS:
+            del self.current[next(iter(self.current))]
         self.current[kind] = generation
         self._prefixes.pop(kind, None)
         return True

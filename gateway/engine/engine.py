@@ -1,7 +1,7 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -45,7 +45,8 @@ NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like 
 class Engine:
     """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
 
-    Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
+    Who subscribes to the same with the same rights is given the same bytes, where an event is all that the answer is
+    made of: `shared`.
     """
 
     schema: GraphQLSchema
@@ -53,9 +54,7 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    most: CostLimits = field(default_factory=CostLimits)
-    joins_calls: bool = True
-    _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
+    _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
@@ -73,20 +72,35 @@ class Engine:
         if self.answers is None or not asked.takes_kept:
             context = make_context()
             return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
-        return await self._kept_or_executed(self.answers, operation, asked, make_context)
+        return self.kept(operation, asked) or await self._executed(self.answers, operation, asked, make_context)
 
-    async def _kept_or_executed(
+    def query(self, text: str, operation_name: str | None) -> Operation | None:
+        """The query that is asked for; None for all else, and where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return None
+        operation = prepared.find(operation_name)
+        return operation if operation.kind is OperationType.QUERY else None
+
+    def kept(self, query: Operation, asked: Asked) -> Answer | None:
+        """The answer to a query that was given before, where one is kept that is true."""
+        answers = self.answers
+        if answers is None or not asked.takes_kept:
+            return None
+        kept = answers.find(answers.key(query, asked.variables, asked.caller), asked.max_age)
+        if kept is None:
+            return None
+        self.counts["kept"] += 1
+        return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
+
+    async def _executed(
         self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
     ) -> Answer:
-        key = answers.key(operation, asked.variables)
-        kept = answers.find(key, asked.max_age)
-        if kept is not None:
-            self.counts["kept"] += 1
-            return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
         context, changes = make_context(), answers.store.changes
         result = await self.execute(operation, asked.variables, context)
         answer = answered(result, context.journal, is_query=True)
         if answer.cacheable:
+            key = answers.key(operation, asked.variables, asked.caller)
             answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 
@@ -99,7 +113,7 @@ class Engine:
             return await self.answer(asked, make_context)
         context = make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}))
+        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal.most)
         if isinstance(refusal, list):
             return answered(Result(None, refusal), context.journal, is_query=True)
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
@@ -150,7 +164,7 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        refusal = self._admitted(operation, given)
+        refusal = self._admitted(operation, given, context.journal.most)
         if isinstance(refusal, list):
             return encode(respond(Result(None, refusal), context.journal))
         source = await open_source(operation, given, context)
@@ -158,7 +172,8 @@ class Engine:
             return encode(respond(Result(None, source), context.journal))
 
         is_traced = context.journal.trace is not None
-        shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
+        alike = operation.serial, encode(given), context.journal.caller.rights
+        shared = Shared() if is_traced else self._shared.setdefault(alike, Shared())
 
         async def answer(event: Any) -> bytes:
             known = shared.find(event)
@@ -179,7 +194,7 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        values = self._admitted(operation, given)
+        values = self._admitted(operation, given, context.journal.most)
         if isinstance(values, list):
             return Result(None, values)
         if not self.uses_plans or context.journal.trace is not None:
@@ -197,13 +212,15 @@ class Engine:
         self.counts["planned"] += 1
         return result
 
-    def _admitted(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _admitted(
+        self, operation: Operation, given: dict[str, Any], most: CostLimits
+    ) -> VariableValues | list[GraphQLError]:
         """Give the variables their types; or say why they have others, or what the operation could cause with them."""
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, self.most, joined=self.joins_calls)
+            operation.afford(values, most)
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         return values

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from gateway.auth.caller import ENDED, Caller, OpenGate
 from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation, within
@@ -30,8 +33,8 @@ from gateway.limits import RequestLimits
 
 log = logging.getLogger("gateway.http")
 
-# Decides on a connection by what its client said at the beginning. Raises Closing, as FORBIDDEN or UNAUTHORIZED.
-Admit = Callable[[Scope, Mapping[str, Any]], Awaitable[None]]
+# Gives the caller by what the client said at the beginning. Raises Closing, as FORBIDDEN or UNAUTHORIZED.
+Admit = Callable[[Scope, Mapping[str, Any]], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,15 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What every connection is served with."""
+    """What every connection is served with; `admits` says whether who was let in still is, by the same `clock`."""
 
     answering: Answering
     documents: Documents
     limits: ConnectionLimits
     admit: Admit
     requests: RequestLimits = field(default_factory=RequestLimits)
+    admits: Callable[[Caller], bool] = OpenGate().admits
+    clock: Callable[[], float] = time.time
 
 
 class _Gone(Exception):
@@ -60,7 +65,7 @@ class _Gone(Exception):
 class Connection:
     """Listens to one client until either side has enough."""
 
-    __slots__ = ("_closed", "_ids", "_is_admitted", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
+    __slots__ = ("_caller", "_closed", "_ids", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
 
     def __init__(self, service: Service, subprotocol: Subprotocol, scope: Scope, receive: Receive, send: Send) -> None:
         self._service = service
@@ -71,7 +76,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids: dict[str, asyncio.Task[None]] = {}
         self._closed = False
-        self._is_admitted = False
+        self._caller: Caller | None = None
 
     async def run(self) -> None:
         """Answer the client's operations; what is under way when it ends, ends with it."""
@@ -102,12 +107,20 @@ class Connection:
     async def _listen(self) -> None:
         try:
             async with asyncio.timeout(self._service.limits.init_timeout):
-                while not self._is_admitted:
+                while self._caller is None:
                     await self._handle(await self._next_message())
         except TimeoutError:
             raise Closing(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout") from None
-        while True:
-            await self._handle(await self._next_message())
+        try:
+            async with asyncio.timeout(self._left_to(self._caller)):
+                while True:
+                    await self._handle(await self._next_message())
+        except TimeoutError:
+            raise Closing(CloseCode.FORBIDDEN, ENDED) from None
+
+    def _left_to(self, caller: Caller) -> float | None:
+        """How many seconds a caller is let in for; None without an end."""
+        return None if math.isinf(caller.expires_at) else max(0.0, caller.expires_at - self._service.clock())
 
     async def _next_message(self) -> Message:
         event = await self._receive()
@@ -135,15 +148,16 @@ class Connection:
                 raise Closing(CloseCode.BAD_MESSAGE, "Invalid message: no client says its `type`.")
 
     async def _begin(self, message: Message) -> None:
-        if self._is_admitted:
+        if self._caller is not None:
             raise Closing(CloseCode.TOO_MANY_INITS, "Too many initialisation requests")
-        await self._service.admit(self._scope, message.payload or {})
-        self._is_admitted = True
+        self._caller = await self._service.admit(self._scope, message.payload or {})
         await self._say("connection_ack")
 
     async def _start(self, id_: str, operation: Operation) -> None:
-        if not self._is_admitted:
+        if self._caller is None:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if not self._service.admits(self._caller):
+            raise Closing(CloseCode.FORBIDDEN, ENDED)
         if id_ in self._ids:
             raise Closing(CloseCode.ID_IN_USE, f"Subscriber for {id_} already exists")
         most = self._service.limits.operations
@@ -151,7 +165,7 @@ class Connection:
             message = f"A connection has at most {most:,} operations under way."
             await self._refuse(id_, Refusal(None, message, code=LimitExceeded.code), request_id(None))
             return
-        task = self._ids[id_] = asyncio.create_task(self._answer(id_, operation))
+        task = self._ids[id_] = asyncio.create_task(self._answer(id_, operation, self._caller))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -160,14 +174,14 @@ class Connection:
         if task is not None:
             task.cancel()
 
-    async def _answer(self, id_: str, operation: Operation) -> None:
+    async def _answer(self, id_: str, operation: Operation, caller: Caller) -> None:
         with suppress(ShuttingDown, _Gone):  # the connection ends, and with it all that is under way
-            await self._answer_or_refuse(id_, operation, request_id(None))
+            await self._answer_or_refuse(id_, operation, request_id(None), caller)
 
-    async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str) -> None:
+    async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         try:
             asked = within(self._service.requests, operation)
-            await self._send_answers(id_, with_document(asked, self._service.documents), own_id)
+            await self._send_answers(id_, with_document(asked, self._service.documents), own_id, caller)
         except (ShuttingDown, _Gone):
             raise
         except Refusal as refusal:
@@ -177,13 +191,16 @@ class Connection:
             message = "The gateway failed here; its log tells more under this requestId."
             await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
 
-    async def _send_answers(self, id_: str, operation: Operation, own_id: str) -> None:
-        answers = await self._service.answering.open(operation, own_id)
+    async def _send_answers(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
+        answers = await self._service.answering.open(operation, own_id, caller)
         if isinstance(answers, bytes):
             await self._end(id_, answers)
             return
         async with aclosing(answers):
             async for answer in answers:
+                if not self._service.admits(caller):
+                    await self.close(Closing(CloseCode.FORBIDDEN, ENDED))
+                    raise _Gone
                 await self._say(self._subprotocol.answer, id_, answer)
         self._ids.pop(id_, None)  # before the client hears of it, who may use the id again
         await self._say("complete", id_)

@@ -1,11 +1,19 @@
 """A request that is not executed: its status, its code, and why."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST, GatewayError
+from gateway.errors import BAD_REQUEST, CannotIdentify, Forbidden, GatewayError, Unauthenticated
+
+# RFC 6750: where nothing was given, no error is named.
+CHALLENGE = b'Bearer realm="scan-gateway"'
+INVALID_TOKEN = CHALLENGE + b', error="invalid_token"'
+INSUFFICIENT_SCOPE = CHALLENGE + b', error="insufficient_scope"'
+
+NOT_LET_IN = (Unauthenticated, Forbidden, CannotIdentify)
 
 
 class Refusal(Exception):
@@ -34,6 +42,19 @@ class Refusal(Exception):
     def of(cls, error: GatewayError, status: int | None) -> Self:
         """Refuse a request for what an error says."""
         return cls(status, error.message, code=error.code, extensions=error.extensions)
+
+    @classmethod
+    def of_caller(cls, error: Unauthenticated | Forbidden | CannotIdentify) -> Self:
+        """Refuse a request whose caller is not let in: nobody knows them, they may not, or nobody can tell."""
+        match error:
+            case Unauthenticated():
+                challenge = INVALID_TOKEN if error.was_given else CHALLENGE
+                status, headers = 401, {b"www-authenticate": challenge}
+            case Forbidden():
+                status, headers = 403, {b"www-authenticate": INSUFFICIENT_SCOPE}
+            case CannotIdentify():
+                status, headers = 503, {b"retry-after": b"%d" % math.ceil(error.retry_after)}
+        return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

@@ -7,14 +7,48 @@ machine itself, connections kept alive, at most 100 of them, and a bounded wait 
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from gateway.upstream.channel import Channel
+import httpx
+
+from gateway.upstream.channel import Channel, Way, over
 from gateway.upstream.http1 import open_http1
 
+Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
+
+@dataclass(slots=True)
+class Network:
+    """The ways to upstreams, one to each address: its connections serve all who go there, each under their own headers.
+
+    `timeout` is the seconds of one call. What stands for an upstream's name in `transports` is taken instead.
+    """
+
+    timeout: float
+    transports: Transports = field(default_factory=dict)
+    _ways: dict[tuple[str, str], Way] = field(default_factory=dict)
+
+    def channel(self, name: str, base_url: str, headers: Mapping[str, str]) -> Channel:
+        """Give a channel to an upstream; whoever gives back the network closes it."""
+        transport = self.transports.get(name)
+        if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
+            return transport
+        way = self._ways.get((name, base_url))
+        if way is None:
+            way = over(transport, base_url, {}, self.timeout) if transport else open_network(base_url, {}, self.timeout)
+            self._ways[name, base_url] = way
+        return way.under(headers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        given = (one for one in self.transports.values() if not isinstance(one, httpx.AsyncBaseTransport))
+        for channel in (*self._ways.values(), *given):
+            await channel.close()
+
+
+def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Way:
     """Open a channel to an address; `timeout` is seconds."""
     base = base_url.rstrip("/")
     proxy = _proxy(base)

@@ -77,6 +77,11 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
+def scope_of(key: str) -> str:
+    """Give the scope that a cache key is of."""
+    return key.split(":", 2)[1]
+
+
 @dataclass(slots=True)
 class Upstream:
     """Calls one API with one credential. Knows no paths.

@@ -112,8 +112,8 @@ async def test_what_was_asked_for_before_a_drop_is_not_written_after_it(redis_ur
     async with replicas(redis_url) as (first, second):
         asset_id = first.asset_ids[0]
         query = f'{{ asset(assetId: "{asset_id}") {{ assetId }} }}'
-        upstream = first.gateway.scenario.upstream
-        kind = first.gateway.scenario.kinds.asset
+        upstream = first.sources.scenario.upstream
+        kind = first.sources.scenario.kinds.asset
         await first.data(query)
         await heard_by_all(first)
         kept = upstream.peek(kind, asset_id)

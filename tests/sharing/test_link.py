@@ -94,7 +94,7 @@ async def test_what_was_changed_while_redis_was_away_is_told_when_it_is_back(
         await heard_by_all(first)
         server.client.client_kill_filter(_type="normal", skipme=True)
         sharing_of(first).tier.link.is_up = False
-        upstream, kinds = first.gateway.scenario.upstream, first.gateway.scenario.kinds
+        upstream, kinds = first.sources.scenario.upstream, first.sources.scenario.kinds
         upstream.drop_all(kinds.asset_page)
         await upstream.drop(kinds.asset, "a")
         sharing_of(first).tier.link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
