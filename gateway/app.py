@@ -14,7 +14,9 @@ from starlette.routing import Mount, Route
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
+from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.cache.sharing import MissingRedisError, Sharing, over_redis
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
 from gateway.deadline import Deadline, hand_down
@@ -37,10 +39,12 @@ from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
+from gateway.pace import Alone, Pace
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
 from gateway.rates.rates import NAMES as RATE_NAMES
-from gateway.rates.rates import RateLimits, Rates, Sharing
+from gateway.rates.rates import RateLimits, Rates
+from gateway.rates.rates import Sharing as SharedRates
 from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
@@ -51,7 +55,7 @@ from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
 from gateway.upstream.network import Network, Transports
 from gateway.upstream.policy import Bounds, Policy
-from gateway.watch import Pace, Sleep, Watchers
+from gateway.watch import Sleep, Watchers
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
@@ -98,6 +102,11 @@ class Gateway:
             self.rates,
         )
 
+    def open(self) -> None:
+        """Begin what goes on in the background."""
+        if self.store.sharing is not None:
+            self.store.sharing.open()
+
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
@@ -117,9 +126,11 @@ def create_gateway(
 
     Raises BadSettingsError for a file of tenants that cannot be used.
     """
-    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
+    generations = Generations()
+    sharing = _sharing(settings, generations, clock)
+    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock, generations, sharing)
     network = Network(_bounds(settings), transports or {})
-    watchers, freshness = _watchers(settings, clock, sleep), _freshness(settings)
+    watchers, freshness = _watchers(settings, clock, sleep, sharing), _freshness(settings)
     maker = SourceMaker(
         network,
         store,
@@ -156,6 +167,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
+        gateway.open()
         yield
         app.leave()
         await gateway.close()
@@ -288,7 +300,7 @@ def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
     return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
 
 
-def _shared_meters(url: str, clock: Callable[[], float]) -> Sharing:
+def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:
     try:
         from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
     except ImportError as error:
@@ -312,14 +324,28 @@ def _words(text: str | None) -> frozenset[str]:
     return frozenset((text or "").split())
 
 
-def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep) -> Watchers:
+def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:
+    if settings.gateway_redis_url is None:
+        return None
+    url = settings.gateway_redis_url.get_secret_value()
+    try:
+        return over_redis(url, settings.gateway_redis_timeout, generations, clock)
+    except MissingRedisError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    except ValueError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL cannot be used: it is not an address of Redis."]) from error
+
+
+def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep, sharing: Sharing | None) -> Watchers:
     pace = Pace(
         settings.gateway_watch_shortest,
         settings.gateway_watch_longest,
         settings.gateway_watch_growth,
         settings.gateway_watch_jitter,
     )
-    return Watchers(pace, settings.gateway_watch_documents, settings.gateway_watch_subscribers, clock, sleep)
+    turns = Alone() if sharing is None else sharing.leases
+    most, most_subscribers = settings.gateway_watch_documents, settings.gateway_watch_subscribers
+    return Watchers(pace, most, most_subscribers, clock, sleep, turns)
 
 
 def _freshness(settings: Settings) -> Freshness:

@@ -4,17 +4,27 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
+REDIS = ("redis://", "rediss://", "unix://")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits)
-
 Rate = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def _redis(url: SecretStr) -> SecretStr:
+    if url.get_secret_value().startswith(REDIS):
+        return url
+    raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -125,6 +135,12 @@ class Settings(AccessSettings, _Whose):
         1, description="How long it is left alone before a single request finds out whether it is back.", gt=0
     )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
+    gateway_redis_url: RedisUrl | None = Field(
+        None, description="A Redis or Valkey, by which gateways share documents, changes, watches and rates."
+    )
+    gateway_redis_timeout: Seconds = Field(
+        0.1, description="How long Redis is waited for; then it is left alone until it answers again.", gt=0, le=5
+    )
 
     gateway_fresh_stages_moving: Seconds = Field(2, description="A scan that still changes: fresh for.")
     gateway_fresh_stages_final: Seconds = Field(300, description="A scan that is final: fresh for.")
@@ -284,9 +300,6 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_rate_headers: bool = Field(
         default=False, description="Rates: tell in each answer's `RateLimit` header how many requests are left."
-    )
-    gateway_redis_url: SecretStr | None = Field(
-        None, description="The Redis or Valkey that several processes share, as `redis://…` or `rediss://…`."
     )
 
     gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")

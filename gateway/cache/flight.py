@@ -58,6 +58,8 @@ def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
+    land: Land
+    is_direct: bool
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     aboard: int = 0
     deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
@@ -77,17 +79,27 @@ class Flights:
 
     A flight goes on while anyone waits for it and is cancelled with the last who does. Who waits has a deadline, which
     is that of its request, and is given what stands for a document that is late; the flight's own is the last of
-    these. A forgotten key is taken off its
-    flight: who is aboard still gets the document, but it is not landed, and who comes later starts another.
+    these. A forgotten key is taken off its flight: who is aboard still gets the document, but it is not landed, and who
+    comes later starts another.
     """
 
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
 
-    def board(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late, *, deadline: Deadline | None = None) -> None:
+    def board(
+        self,
+        waiting: Mapping[str, Waiting],
+        fly: Fly,
+        late: Late,
+        land: Land | None = None,
+        *,
+        is_direct: bool = False,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Let these wait for the documents of their keys; `fly` is called once for those that no flight brings yet.
 
-        `fly` answers every key it is given, with a document or the error that stands for it. They wait until the
+        `fly` answers every key it is given, with a document or the error that stands for it; `land` then takes the
+        documents. Who needs a direct flight boards no other; it takes the place of one under way. They wait until the
         deadline that was handed down here, or that is given.
         """
         until = (deadline or handed_down()).at
@@ -99,8 +111,8 @@ class Flights:
         boarded: dict[_Flight, list[Waiting]] = {}
         for key, one in waiting.items():
             flight = self._aloft.get(key)
-            if flight is None:
-                new = flight = self._aloft[key] = new or _Flight()
+            if flight is None or (is_direct and not flight.is_direct):
+                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct)
                 flight.waiting[key] = []
             flight.waiting[key].append(one)
             flight.aboard += 1
@@ -143,7 +155,7 @@ class Flights:
             return
         for key, outcome in outcomes.items():
             if self._aloft.get(key) is flight and outcome.__class__ is Document:
-                self.land(key, outcome)
+                flight.land(key, outcome)
         self._end(flight)
         for key, one in flight.still_waiting():
             one.behind = None

@@ -51,7 +51,7 @@ class _ScanLook:
             raise client.upstream.not_found("such scan")
         stages = await self._stages(record, anew=anew)
         version = (record.body, stages.body)
-        if self.version not in (None, version):
+        if anew and self.version not in (None, version):  # else whoever looked has done so
             await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
         self.version = version
         seen = ScanDocuments(record, None if stages.missing else stages)

@@ -170,8 +170,8 @@ class ScenarioClient:
         try:
             answered = await self.upstream.change("PUT", route, query=query, body=body)
         finally:
-            await self.upstream.drop(self.kinds.asset, asset_id)
             self.upstream.drop_all(self.kinds.asset_page)
+            await self.upstream.drop(self.kinds.asset, asset_id)
         try:
             answer = self._decode(answered, _LockAnswer)
             asset = self.upstream.document(self.kinds.asset, asset_id, _with_id("id", asset_id, bytes(answer.asset)))

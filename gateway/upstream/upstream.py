@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -108,8 +107,7 @@ class Upstream:
     not_found_for: float
     scope: str
     quota: Quota
-    _generations: Counter[str] = field(default_factory=Counter)
-    _prefixes: dict[str, str] = field(default_factory=dict)
+    _scoped: dict[str, str] = field(default_factory=dict)
 
     @property
     def health(self) -> Health:
@@ -226,10 +224,7 @@ class Upstream:
 
         One that is kept `apart`, for some only, has a key with that before the id, which must hold no slash then.
         """
-        prefix = self._prefixes.get(kind.name)
-        if prefix is None:
-            generation = self._generations[kind.name]
-            prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
+        prefix = self.store.generations.prefix(self._scoped.get(kind.name) or self._scope(kind))
         return f"{prefix}{apart}/{id_}" if apart else prefix + id_
 
     def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
@@ -257,9 +252,11 @@ class Upstream:
 
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""
-        self.store.changes += 1
-        self._generations[kind.name] += 1
-        self._prefixes.pop(kind.name, None)
+        self.store.drop_all(self._scope(kind))
+
+    def _scope(self, kind: Kind) -> str:
+        scoped = self._scoped[kind.name] = f"{self.name}:{self.scope}:{kind.name}"
+        return scoped
 
     async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
         bodies: Mapping[str, bytes | UpstreamError]
