@@ -37,11 +37,13 @@ from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
+from gateway.rates.rates import NAMES as RATE_NAMES
+from gateway.rates.rates import RateLimits, Rates, Sharing
 from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.schema import build_schema, schema
-from gateway.settings import Settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
@@ -62,6 +64,7 @@ class Gateway:
     tenants: Tenants
     settings: Settings
     clock: Callable[[], float]
+    rates: Rates
 
     def context(
         self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
@@ -81,11 +84,13 @@ class Gateway:
             journal,
             sources.scan_updates,
             sources.job_updates,
+            self.rates,
         )
 
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
+        await self.rates.close()
         await self.store.close()
         await self.network.close()
 
@@ -113,8 +118,10 @@ def create_gateway(
         clock,
         settings.gateway_upstream_timeout,
         settings.gateway_fresh_not_found,
+        {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
-    return Gateway(store, network, watchers, Tenants(settings, maker, watchers), settings, clock)
+    tenants = Tenants(settings, maker, watchers)
+    return Gateway(store, network, watchers, tenants, settings, clock, _rates(settings, clock))
 
 
 def create_app(
@@ -124,8 +131,11 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    gate: Gate | None = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
+
+    A `gate` stands in for that of the settings.
 
     Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
     let in.
@@ -138,12 +148,12 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
-        await gate.close()
+        await let_in.close()
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, rates=gateway.rates)
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(
@@ -153,15 +163,26 @@ def create_app(
         settings.gateway_answers,
         limits,
         door,
+        settings.gateway_rate_headers,
     )
-    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
+    let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
+    endpoint = Endpoint(
+        engine,
+        gateway.context,
+        documents,
+        options,
+        streams,
+        in_parts=in_parts,
+        gate=let_in,
+        rates=gateway.rates,
+        clock=clock,
+    )
     app = App(
         door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate, clock),
+        _sockets(settings, answering, documents, let_in, gateway),
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -173,7 +194,7 @@ def create_app(
         direct=Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
-    app.state.gate = gate
+    app.state.gate = let_in
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
@@ -199,7 +220,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
 
 
 def _sockets(
-    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, gateway: Gateway
 ) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
@@ -209,8 +230,25 @@ def _sockets(
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, gateway.clock, gateway.rates)
     return SocketEndpoint(service, options)
+
+
+def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
+    """Limit callers who are told apart by what is set, or else by default; and anyone by what is set alone."""
+    given = {name: getattr(settings, f"gateway_rate_{name}") for name in RATE_NAMES}
+    limits = RateLimits(**{name: value for name, value in given.items() if value is not None})
+    anyone = RateLimits(**{name: value or 0 for name, value in given.items()})
+    url = settings.gateway_redis_url
+    return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+
+
+def _shared_meters(url: str, clock: Callable[[], float]) -> Sharing:
+    try:
+        from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
+    except ImportError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    return shared_meters(url, clock)
 
 
 def _admission(settings: Settings) -> Admission:

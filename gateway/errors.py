@@ -8,6 +8,8 @@ GatewayError
   · CannotIdentify            AUTHENTICATION_UNAVAILABLE  nobody can be let in for now; `retryable`
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
+  · RateLimited               RATE_LIMITED              it is asked too often, or for too much within a minute;
+                                                        `retryable`, and `retryAfter` says when
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
@@ -69,7 +71,10 @@ class Unauthenticated(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """It is known who asks, and they may not: another credential may, the same one never will."""
+    """It is known who asks, and they may not: another credential may, the same one never will.
+
+    For a field the message names the scopes that it takes.
+    """
 
     code = FORBIDDEN
 
@@ -126,6 +131,40 @@ class AskedTooMuch(LimitExceeded):
         """The limit by its setting's name, its value as `most`, and `asked` where that was counted to its end."""
         counted = {} if self.asked is None else {"asked": self.asked}
         return {**super().extensions, "limit": self.limit, "most": self.most, **counted}
+
+
+class RateLimited(GatewayError):
+    """More than a caller, or a tenant, may do in a minute: names the setting, its value, what is left of it, and when.
+
+    `retry_after` is in whole seconds, as HTTP's header of that name is.
+    """
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+    def __init__(self, limit: str, most: int, asked: int, remaining: int, retry_after: int) -> None:
+        self.name = limit
+        self.limit = f"GATEWAY_RATE_{limit.upper()}"
+        self.most = most
+        self.remaining = remaining
+        self.retry_after = retry_after
+        what = limit.replace("_", " ")
+        super().__init__(
+            f"This is too much for now: {what} may be {most:,} a minute, of which {remaining:,} are left, and here are "
+            f"{asked:,}. Try again in {retry_after} s."
+        )
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The limit by its setting's name, its value as `most`, its `window` and `retryAfter` in seconds."""
+        return {
+            **super().extensions,
+            "limit": self.limit,
+            "most": self.most,
+            "window": 60,
+            "remaining": self.remaining,
+            "retryAfter": self.retry_after,
+        }
 
 
 class ShuttingDown(GatewayError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, FilePath, ValidationError
+from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
@@ -14,6 +14,7 @@ DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits)
 
+Rate = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -37,6 +38,15 @@ class _Whose(BaseModel):
 
 class Settings(AccessSettings, _Whose):
     """What an operator may decide. Frozen; times are in seconds, sizes in bytes."""
+
+    prism_rate: int = Field(
+        0, description="Calls a minute that Prism is thought to allow, until it says; 0 is any number.", ge=0
+    )
+    scenario_rate: int = Field(
+        100,
+        description="Calls a minute that Scenario is thought to allow, until it says: polls leave a quarter to people.",
+        ge=0,
+    )
 
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
@@ -208,6 +218,25 @@ class Settings(AccessSettings, _Whose):
         COST.objects,
         description="Operations: how many objects each could answer at most.",
         ge=1,
+    )
+
+    gateway_rate_requests: Rate | None = Field(
+        None, description="Rates: a caller's requests a minute; left out 1,200, and any number for who is not known."
+    )
+    gateway_rate_upstream_calls: Rate | None = Field(
+        None, description="Rates: upstream calls that a caller may cause a minute; left out 600, likewise."
+    )
+    gateway_rate_objects: Rate | None = Field(
+        None, description="Rates: objects that a caller may be answered a minute; left out 100,000, likewise."
+    )
+    gateway_rate_tenant_requests: Rate = Field(
+        0, description="Rates: requests a minute of all callers of a tenant together; 0 is any number."
+    )
+    gateway_rate_headers: bool = Field(
+        default=False, description="Rates: tell in each answer's `RateLimit` header how many requests are left."
+    )
+    gateway_redis_url: SecretStr | None = Field(
+        None, description="The Redis or Valkey that several processes share, as `redis://…` or `rediss://…`."
     )
 
     gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")

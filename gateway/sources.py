@@ -19,6 +19,7 @@ from gateway.scenario.updates import JobUpdates
 from gateway.upstream.channel import BASE_HEADERS
 from gateway.upstream.credentials import Credential, basic, bearer, brought, public
 from gateway.upstream.network import Network
+from gateway.upstream.quota import Quota
 from gateway.upstream.upstream import Upstream, scope_of
 from gateway.watch import Watchers
 
@@ -97,7 +98,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class SourceMaker:
-    """Makes sources over one network, in front of one store. `timeout` and `not_found_for` are seconds."""
+    """Makes sources over one network, in front of one store. `timeout` and `not_found_for` are seconds.
+
+    `assumed_rates` are the calls a minute that each upstream, by its name, is thought to allow a credential.
+    """
 
     network: Network
     store: DocumentStore
@@ -107,6 +111,7 @@ class SourceMaker:
     clock: Callable[[], float]
     timeout: float
     not_found_for: float
+    assumed_rates: Mapping[str, int]
 
     def make(self, owner: str, access: Access, before: Sources | None = None) -> Sources:
         """Make the sources of an owner, who meets no other in the cache, not even one with the same credentials.
@@ -139,6 +144,7 @@ class SourceMaker:
             timeout=self.timeout,
             not_found_for=self.not_found_for,
             scope=_scope(owner, url, credential),
+            quota=Quota(api.name, api.title, self.assumed_rates[api.name], self.clock),
         )
 
 

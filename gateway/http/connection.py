@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import ENDED, Caller, OpenGate
-from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
+from gateway.errors import INTERNAL, LimitExceeded, RateLimited, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation, within
 from gateway.http.persisted import Documents, with_document
@@ -30,6 +30,7 @@ from gateway.http.subprotocols import (
     write,
 )
 from gateway.limits import RequestLimits
+from gateway.rates.rates import Rates
 
 log = logging.getLogger("gateway.http")
 
@@ -56,6 +57,7 @@ class Service:
     requests: RequestLimits = field(default_factory=RequestLimits)
     admits: Callable[[Caller], bool] = OpenGate().admits
     clock: Callable[[], float] = time.time
+    rates: Rates = field(default_factory=Rates)
 
 
 class _Gone(Exception):
@@ -180,10 +182,13 @@ class Connection:
 
     async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         try:
+            self._service.rates.check(caller)
             asked = within(self._service.requests, operation)
             await self._send_answers(id_, with_document(asked, self._service.documents), own_id, caller)
         except (ShuttingDown, _Gone):
             raise
+        except RateLimited as error:
+            await self._refuse(id_, Refusal.of_rate(error), own_id)
         except Refusal as refusal:
             await self._refuse(id_, refusal, own_id)
         except Exception:

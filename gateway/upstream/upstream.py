@@ -27,6 +27,7 @@ from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
+from gateway.upstream.quota import Quota
 
 log = logging.getLogger("gateway.upstream")
 
@@ -89,7 +90,7 @@ class Upstream:
 
     `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
     `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
-    be answered.
+    be answered. `quota` is what is left of the credential's budget there.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Upstream:
     timeout: float
     not_found_for: float
     scope: str
+    quota: Quota
     _generations: Counter[str] = field(default_factory=Counter)
     _prefixes: dict[str, str] = field(default_factory=dict)
 
@@ -119,12 +121,14 @@ class Upstream:
         bring({self.key(kind, id_): waiting}, fly)
         return waiting
 
-    def load(self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False) -> None:
+    def load(
+        self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False, apart: str = ""
+    ) -> None:
         """Give documents by their ids; `fetch` brings the bodies of those that are not at hand, in one go.
 
-        With `anew` none is at hand but what is under way.
+        With `anew` none is at hand but what is under way. What is loaded `apart` is nobody else's.
         """
-        keys = {self.key(kind, id_): id_ for id_ in waiting}
+        keys = {self.key(kind, id_, apart): id_ for id_ in waiting}
 
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
@@ -133,15 +137,26 @@ class Upstream:
         bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
 
     def load_one(
-        self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
+        self,
+        kind: Kind,
+        id_: str,
+        fetch: Fetch,
+        waiting: Waiting | None = None,
+        *,
+        anew: bool = False,
+        apart: str = "",
     ) -> Waiting:
         """Give one document likewise."""
         waiting = waiting or Waiting()
-        self.load(kind, {id_: waiting}, fetch, anew=anew)
+        self.load(kind, {id_: waiting}, fetch, anew=anew, apart=apart)
         return waiting
 
     async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
-        """Make one call and give the body of its answer. Raises an UpstreamError for anything but a 2xx."""
+        """Make one call, where the quota has one, and give the body of its answer.
+
+        Raises an UpstreamError for anything but a 2xx.
+        """
+        self.quota.admit()
         count_call(self.name)
         url = f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
         try:
@@ -149,6 +164,7 @@ class Upstream:
             answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
+        self.quota.learn(answer)
         log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, path_, self._refusal(answer))
@@ -165,17 +181,20 @@ class Upstream:
                 raise  # it never left
             raise error.after_change() from error.__cause__
 
-    def key(self, kind: Kind, id_: str) -> str:
-        """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
+    def key(self, kind: Kind, id_: str, apart: str = "") -> str:
+        """Give the cache key of a document: scoped by credential, so that two tenants never meet.
+
+        One that is kept `apart`, for some only, has a key with that before the id, which must hold no slash then.
+        """
         prefix = self._prefixes.get(kind.name)
         if prefix is None:
             generation = self._generations[kind.name]
             prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
-        return prefix + id_
+        return f"{prefix}{apart}/{id_}" if apart else prefix + id_
 
-    def peek(self, kind: Kind, id_: str) -> Document | None:
+    def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
-        return self.store.peek(self.key(kind, id_))
+        return self.store.peek(self.key(kind, id_, apart))
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
