@@ -1,14 +1,13 @@
 """Requests whose client has left: what is done for them ends, unless others wait for it too."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.http.heads import GuardedProtocol
-
-HAS_LEFT = "gateway.has_left"  # stands in the state of a request whose client has
 
 
 class AbandonedProtocol(GuardedProtocol):
@@ -25,12 +24,26 @@ class AbandonedProtocol(GuardedProtocol):
         super().connection_lost(exc)
         task, self._running = self._running, None
         if task is not None and not self._answering.response_started:
-            self._answering.scope["state"][HAS_LEFT] = True
             task.cancel()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Start a request as uvicorn does, and remember its task."""
         self._answering = cycle
-        self._running = task = self.loop.create_task(cycle.run_asgi(app))
+        self._running = task = self.loop.create_task(cycle.run_asgi(partial(_until_left, cycle, app)))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+
+async def _until_left(
+    cycle: RequestResponseCycle,
+    app: ASGI3Application,
+    scope: Scope,
+    receive: ASGIReceiveCallable,
+    send: ASGISendCallable,
+) -> None:
+    """Answer a request; that its client has left is no failure, of which uvicorn would write a traceback."""
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        if not cycle.disconnected:
+            raise

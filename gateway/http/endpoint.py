@@ -1,6 +1,5 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
-import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,7 +18,6 @@ from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
 from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
-from gateway.http.abandoned import HAS_LEFT
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
@@ -139,10 +137,6 @@ class Endpoint:
             reply = await self._reply(request, receive, send)
         except ClientDisconnect:
             return  # nobody waits for an answer
-        except asyncio.CancelledError:
-            if HAS_LEFT in scope.get("state", ()):
-                return  # the same
-            raise
         if reply is not None:
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
 

@@ -257,3 +257,24 @@ async def test_one_too_many_is_refused_in_the_same_words_whichever_way_it_came()
         (b"HTTP/1.1 200 OK", None),
         (b"HTTP/1.1 429 Too Many Requests", b"90"),
     ]
+
+
+async def test_that_a_client_leaves_any_application_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def waits(scope: Scope, _receive: Receive, _send: Send) -> None:
+        if scope["type"] == "http":
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        async with asyncio.timeout(30), serving((waits, listener)):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(get(b"/"))
+            await begun.wait()
+            writer.close()
+            await ended.wait()
+    assert [record for record in caplog.records if record.exc_info] == []
