@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import httpx
 from graphql import GraphQLSchema
@@ -29,11 +30,14 @@ from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
+from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
+from gateway.metrics.exposition import registry_of
+from gateway.metrics.readings import Sources
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -44,12 +48,19 @@ from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
+from gateway.tallies import CallTally
 from gateway.telemetry import watch_calls
 from gateway.upstream.channel import BASE_HEADERS, Channel, over
 from gateway.upstream.credentials import Credential, basic, bearer, public
+from gateway.upstream.http1 import Http1Channel
 from gateway.upstream.network import open_network
+from gateway.upstream.observed import ObservedChannel
+from gateway.upstream.pool import Pool
 from gateway.upstream.upstream import Upstream
 from gateway.watch import Pace, Sleep, Watchers
+
+if TYPE_CHECKING:
+    from gateway.spans import Traces
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
@@ -69,13 +80,19 @@ class Gateway:
     watchers: Watchers
     scan_updates: ScanUpdates
     job_updates: JobUpdates
+    pools: Mapping[str, Pool]
+
+    @property
+    def upstreams(self) -> tuple[Upstream, Upstream]:
+        """Both ways to the APIs."""
+        return self.prism.upstream, self.scenario.upstream
 
     def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
         """Make what lives as long as one request, or one event of a subscription.
 
         Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
         """
-        journal = Journal(request_id, watch_calls(), self.clock, self.settings.gateway_report_calls)
+        journal = Journal(request_id, watch_calls(request_id), self.clock, self.settings.gateway_report_calls)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         return Context(
@@ -90,8 +107,8 @@ class Gateway:
         """End what is under way, then the connections."""
         await self.watchers.close()
         await self.store.close()
-        await self.prism.upstream.channel.close()
-        await self.scenario.upstream.channel.close()
+        for upstream in self.upstreams:
+            await upstream.channel.close()
 
 
 def create_gateway(
@@ -100,31 +117,50 @@ def create_gateway(
     transports: Transports | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
+    traces: "Traces | None" = None,
 ) -> Gateway:
     """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`."""
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
     freshness = _freshness(settings)
+    pools: dict[str, Pool] = {}
 
-    def upstream(name: str, title: str, url: str, credential: Credential, headers: Mapping[str, str]) -> Upstream:
+    def upstream(
+        name: str, title: str, url: str, credential: Credential, *, headers: Mapping[str, str], routes: tuple[str, ...]
+    ) -> Upstream:
         every = {**BASE_HEADERS, **headers, "authorization": credential.header}
         channel = _channel((transports or {}).get(name), url, every, settings.gateway_upstream_timeout)
+        if isinstance(channel, Http1Channel):
+            pools[name] = channel.pool
+        tally = CallTally(routes)
+        observed = ObservedChannel(name, channel, tally)
         return Upstream(
             name=name,
             title=title,
-            channel=channel,
+            channel=observed if traces is None else traces.traced(observed, url, tally),
             credential=credential,
             store=store,
             clock=clock,
             timeout=settings.gateway_upstream_timeout,
             not_found_for=settings.gateway_fresh_not_found,
             scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
+            tally=tally,
         )
 
     to_prism = upstream(
-        "prism", "Prism", str(settings.prism_url), bearer(settings.prism_api_key.get_secret_value()), prism.HEADERS
+        "prism",
+        "Prism",
+        str(settings.prism_url),
+        bearer(settings.prism_api_key.get_secret_value()),
+        headers=prism.HEADERS,
+        routes=prism.ROUTES,
     )
     to_scenario = upstream(
-        "scenario", "Scenario", str(settings.scenario_url), _scenario_credential(settings), scenario.HEADERS
+        "scenario",
+        "Scenario",
+        str(settings.scenario_url),
+        _scenario_credential(settings),
+        headers=scenario.HEADERS,
+        routes=scenario.ROUTES,
     )
     watchers = _watchers(settings, clock, sleep)
     prism_client = prism.PrismClient(to_prism, PrismKinds(freshness))
@@ -138,6 +174,7 @@ def create_gateway(
         watchers,
         ScanUpdates(prism_client, watchers),
         JobUpdates(scenario_client, watchers),
+        pools,
     )
 
 
@@ -148,12 +185,14 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    traces: "Traces | None" = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    Raises BadSettingsError for trusted documents that cannot be read.
+    `app.state.metrics` is what Prometheus is told, and `traces` where spans go. Raises BadSettingsError for trusted
+    documents that cannot be read.
     """
-    gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
+    gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
     page = graphiql.page(examples) if settings.shows_graphiql else None
 
     @asynccontextmanager
@@ -161,13 +200,18 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
     joins_calls = not gateway.scenario.upstream.credential.is_public
     most = settings.limits(CostLimits)
+    watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
+    engine.tallies.most = settings.gateway_metrics_operations
+    engine.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
@@ -175,9 +219,11 @@ def create_app(
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
+    sockets = _sockets(settings, _observed(answering, watch), documents)
+    opened = door.open_to(endpoint, READING_AND_CHANGING)
     app = App(
-        door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents),
+        ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
+        sockets,
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -191,6 +237,17 @@ def create_app(
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
+    sources = Sources(
+        endpoint.tally,
+        app.state.repeats,
+        engine,
+        gateway.store,
+        gateway.upstreams,
+        gateway.pools,
+        gateway.watchers,
+        sockets,
+    )
+    app.state.metrics = registry_of(sources.readings())
     app.state.ready = True
     return app
 
@@ -201,6 +258,11 @@ def _channel(
     if isinstance(transport, httpx.AsyncBaseTransport):
         return over(transport, url, headers, timeout)
     return transport or open_network(url, headers, timeout)
+
+
+def _observed(answering: Answering, watch: Watch) -> Answering:
+    """Choose whether each operation over WebSocket is looked at."""
+    return ObservedAnswering(answering.engine, answering.make_context, watch) if watch.is_wanted else answering
 
 
 def _documents(settings: Settings) -> Documents:

@@ -1,8 +1,10 @@
 """The command line: each command reads its arguments and calls one function."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import TextIO, TypeVar
 
@@ -14,9 +16,12 @@ from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
 from gateway.http import graphiql
+from gateway.logs import configure_logging
+from gateway.metrics.exposition import metrics_app
 from gateway.schema import build_schema, schema
 from gateway.serving import listen, serve_until_stopped, url_of
 from gateway.settings import BadSettingsError, read_settings
+from gateway.tracing import NoTracesError, start_traces
 
 log = logging.getLogger("gateway")
 
@@ -41,13 +46,22 @@ def main() -> None:
 def serve(env_file: str | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
-    configure_logging(settings.gateway_log_level)
+    configure_logging(settings.gateway_log_level, settings.gateway_log_format, settings.secrets)
     if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
-    app = _or_exit(partial(create_app, settings))
-    with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:
+    app = _or_exit(lambda: create_app(settings, traces=start_traces(os.environ)))
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(
+            listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT")
+        )
         log.info("listening on %s/graphql", url_of(listener))
-        serve_until_stopped(app, listener)
+        beside = []
+        if settings.gateway_metrics_port is not None:
+            host, port = settings.gateway_metrics_host, settings.gateway_metrics_port
+            scraped = sockets.enter_context(listen(host, port, "GATEWAY_METRICS_HOST or GATEWAY_METRICS_PORT"))
+            log.info("metrics at %s/metrics", url_of(scraped))
+            beside.append((metrics_app(app.state.metrics), scraped))
+        serve_until_stopped(app, listener, *beside)
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")
@@ -95,13 +109,6 @@ def print_schema(output: TextIO, *, federation: bool, incremental: bool) -> None
     output.write(f"{sdl() if federation else graph.as_str()}\n")
 
 
-def configure_logging(level: str) -> None:
-    """Log to standard error. httpx and httpcore are kept quiet: they show query strings and headers."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def _or_exit(make: Callable[[], T]) -> T:
     """Make something of the settings, or end with a line for each that is missing or bad."""
     try:
@@ -109,4 +116,6 @@ def _or_exit(make: Callable[[], T]) -> T:
     except BadSettingsError as error:
         for line in error.lines:
             click.echo(line, err=True)
-        sys.exit(2)
+    except NoTracesError as error:
+        click.echo(error, err=True)
+    sys.exit(2)

@@ -52,17 +52,23 @@ def settle() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0."""
+Served = tuple[ASGIApp, socket.socket]
+
+
+def serve_until_stopped(app: ASGIApp, listener: socket.socket, *beside: Served) -> None:
+    """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0.
+
+    What is served `beside` it is served until its end.
+    """
     # Having shut down, uvicorn raises the signal again, which must not end the process as if it had been killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(app, listener).run(sockets=[listener])
+        _Server(app, listener, *beside).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
-async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
+async def serving(*served: Served) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
     servers = [_GuestServer(app, listener) for app, listener in served]
     running = [
@@ -95,11 +101,16 @@ class Streaming(Protocol):
 class _Server(uvicorn.Server):
     """A server whose application ends its streams before the server waits for their end."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, *beside: Served) -> None:
         super().__init__(configured(app))
         self._app = app
+        self._beside = beside
         if isinstance(app, Streaming):
             _let_go(listener, app.heartbeat / 2)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        async with serving(*self._beside):
+            await super().serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -79,6 +79,20 @@ class Settings(BaseModel):
     gateway_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged: debug, info, warning or error."
     )
+    gateway_log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="How it is logged: json, text, or auto, which is text on a terminal and JSON elsewhere."
+    )
+    gateway_log_requests: bool = Field(default=False, description="Log each request, at level info.")
+    gateway_server_timing: bool = Field(
+        default=False, description="Tell in each answer's `Server-Timing` header how long it took, and the upstreams."
+    )
+    gateway_metrics_port: int | None = Field(
+        None, description="Serve Prometheus metrics at `/metrics` on this port; 0 is any free one.", ge=0, le=65_535
+    )
+    gateway_metrics_host: str = Field("127.0.0.1", description="The address to serve metrics on.")
+    gateway_metrics_operations: int = Field(
+        100, description="How many names of operations metrics tell apart; the others are one.", ge=0
+    )
     gateway_report_calls: bool = Field(
         default=False, description="Tell in each answer's `extensions.upstreamCalls` what it took."
     )
@@ -246,6 +260,12 @@ class Settings(BaseModel):
     gateway_origins: str | None = Field(
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret among the settings."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
     @property
     def shows_graphiql(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.cache.document import Document
 from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.tallies import CacheTally
 
 log = logging.getLogger("gateway.cache")
 
@@ -34,6 +35,7 @@ class DocumentStore:
     clock: Callable[[], float]
     flights: Flights = field(init=False)
     changes: int = 0
+    tally: CacheTally = field(default_factory=CacheTally)
     _refreshes: set[asyncio.Future[Outcome]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -47,9 +49,13 @@ class DocumentStore:
             document = self._usable(key, now)
             if document is None:
                 absent[key] = one
+                self.tally.misses[_kind_in(key)] += 1
                 continue
             one.set_result(document)
-            if not document.is_fresh(now):
+            if document.is_fresh(now):
+                self.tally.hits[document.kind] += 1
+            else:
+                self.tally.stale[document.kind] += 1
                 stale.append(key)
         if stale:
             self._refresh(stale, fly)
@@ -65,7 +71,10 @@ class DocumentStore:
         document: Document | None = self.memory.peek(key)
         if document is None or document.fetched_at < _not_before.get():
             return None
-        return document if self.clock() < document.fresh_until else None
+        if self.clock() >= document.fresh_until:
+            return None
+        self.tally.hits[document.kind] += 1
+        return document
 
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
@@ -106,3 +115,9 @@ class DocumentStore:
         self._refreshes.discard(refresh)
         if not refresh.cancelled() and (bug := refresh.exception()) is not None:
             log.error("a refresh ended with %s", type(bug).__name__)
+
+
+def _kind_in(key: str) -> str:
+    """Find the kind of a document in its key, as `Upstream.key` writes it; empty where somebody else wrote it."""
+    parts = key.split(":", 3)
+    return parts[2] if len(parts) == 4 else ""  # noqa: PLR2004 - name, scope, kind and the rest

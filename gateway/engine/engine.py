@@ -1,9 +1,10 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,6 +23,7 @@ from gateway.engine.answer import (
     StreamsOnly,
     answered,
     encode,
+    outcome_of,
     refused,
     respond,
     without_calls,
@@ -36,14 +38,21 @@ from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch
 from gateway.limits import CostLimits
+from gateway.tallies import OperationTallies, OperationTally, Outcome
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 
 
+# Is told of each answer: its operation's tally, how it ended, and the seconds that it took.
+Observe = Callable[[OperationTally, Outcome, float], None]
+
+
 @dataclass(slots=True)
 class Engine:
     """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
+
+    `tallies` say how they ended and how long they took; `observe` is told the same of each.
 
     Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
     """
@@ -55,6 +64,8 @@ class Engine:
     counts: Counter[str] = field(default_factory=Counter)
     most: CostLimits = field(default_factory=CostLimits)
     joins_calls: bool = True
+    tallies: OperationTallies = field(default_factory=OperationTallies)
+    observe: Observe | None = None
     _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -62,10 +73,18 @@ class Engine:
 
         `make_context` is called where there is anything to execute.
         """
+        began = perf_counter()
         prepared = self.operations.find(asked.text)
         if prepared.errors:
-            return answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+            answer = answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+            self._note(self.tallies.invalid, answer.outcome, began)
+            return answer
         operation = prepared.find(asked.operation_name)
+        answer = await self._answer(operation, asked, make_context)
+        self._note(operation.tally or self._tally(operation), answer.outcome, began)
+        return answer
+
+    async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         if operation.kind is not OperationType.QUERY:
             _check_kind(operation, reads_only=asked.reads_only)
             context = make_context()
@@ -97,16 +116,22 @@ class Engine:
         """
         if not self.is_deferring(asked.text, asked.operation_name):
             return await self.answer(asked, make_context)
-        context = make_context()
+        began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
+        tally = operation.tally or self._tally(operation)
         refusal = self._admitted(operation, dict(asked.variables or {}))
         if isinstance(refusal, list):
-            return answered(Result(None, refusal), context.journal, is_query=True)
+            answer = answered(Result(None, refusal), context.journal, is_query=True)
+            self._note(tally, answer.outcome, began)
+            return answer
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
+            self._note(tally, Outcome.OK, began)
             return answers
-        return answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        answer = answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        self._note(tally, answer.outcome, began)
+        return answer
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""
@@ -140,9 +165,11 @@ class Engine:
         `make_context` is called for every event, so that each is answered by what is true then. Raises ShuttingDown,
         as the stream does: whoever subscribes again, elsewhere, goes on.
         """
+        began = perf_counter()
         context, given = make_context(), dict(variables or {})
         prepared = self.operations.find(text)
         if prepared.errors:
+            self._note(self.tallies.invalid, Outcome.REFUSED, began)
             return encode(respond(Result(None, prepared.errors, executed=False), context.journal))
         try:
             operation = prepared.find(operation_name)
@@ -150,12 +177,13 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        refusal = self._admitted(operation, given)
-        if isinstance(refusal, list):
-            return encode(respond(Result(None, refusal), context.journal))
-        source = await open_source(operation, given, context)
-        if isinstance(source, Sequence):
-            return encode(respond(Result(None, source), context.journal))
+        tally = operation.tally or self._tally(operation)
+        opened = await self._open(operation, given, context)
+        if isinstance(opened, Result):
+            response = respond(opened, context.journal)
+            self._note(tally, outcome_of(response), began)
+            return encode(response)
+        self._note(tally, Outcome.OK, began)
 
         is_traced = context.journal.trace is not None
         shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
@@ -172,7 +200,26 @@ class Engine:
                 shared.keep(event, body)
             return body
 
-        return AnswerStream(source, answer)
+        return AnswerStream(opened, answer)
+
+    async def _open(
+        self, operation: Operation, given: dict[str, Any], context: HasJournal
+    ) -> AsyncIterator[Any] | Result:
+        refusal = self._admitted(operation, given)
+        if isinstance(refusal, list):
+            return Result(None, refusal)
+        source = await open_source(operation, given, context)
+        return Result(None, source) if isinstance(source, Sequence) else source
+
+    def _tally(self, operation: Operation) -> OperationTally:
+        tally = operation.tally = self.tallies.of(operation.name, operation.kind.value)
+        return tally
+
+    def _note(self, tally: OperationTally, outcome: Outcome, began: float) -> None:
+        seconds = perf_counter() - began
+        tally.note(outcome, seconds)
+        if self.observe is not None:
+            self.observe(tally, outcome, seconds)
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None

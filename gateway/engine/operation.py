@@ -21,6 +21,7 @@ from gateway.engine.plan import ObjectPlan
 from gateway.engine.selection import Selections
 from gateway.graph.cost import Estimate
 from gateway.limits import CostLimits
+from gateway.tallies import OperationTally
 
 MAX_VARIANTS = 16
 _serials = itertools.count()
@@ -49,6 +50,7 @@ class Operation:
     costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
     is_affordable: bool = False  # whatever its variables are
     serial: int = field(default_factory=_serials.__next__)
+    tally: OperationTally | None = None
 
     @property
     def name(self) -> str | None:

@@ -25,9 +25,11 @@ from gateway.http.repeats import OFFER
 from gateway.http.reply import GUARDS, Reply, refused, repeat_of, send_reply
 from gateway.http.request import METHODS, Request
 from gateway.limits import RequestLimits
+from gateway.tallies import CLIENT_LEFT, HttpTally
 
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
+STREAMED = 200
 ASKING = {"query", "documentId", "extensions"}
 
 
@@ -81,7 +83,7 @@ InParts = Callable[[Deferred, Receive, Send], Awaitable[Answer | None]]
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP; without `stream` and `in_parts` as a whole only."""
+    """Answers GraphQL over HTTP, and counts it; without `stream` and `in_parts` as a whole only."""
 
     def __init__(
         self,
@@ -102,9 +104,17 @@ class Endpoint:
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts
+        self.tally = HttpTally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under its id; a malformed one as a GraphQL error too."""
+        self.tally.under_way += 1
+        try:
+            self.tally.statuses[await self._respond(scope, receive, send)] += 1
+        finally:
+            self.tally.under_way -= 1
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
         request = Request(scope)
         whole: WholeType | None = None
         try:
@@ -115,11 +125,13 @@ class Endpoint:
         except Refusal as refusal:
             reply = refused(refusal, whole, request.id)
         except ClientDisconnect:
-            return  # nobody waits for an answer
+            return CLIENT_LEFT  # nobody waits for an answer
         if reply is not None:
             if reply.is_true is not None and (offer := scope.get("extensions", {}).get(OFFER)) is not None:
                 offer["keep"](repeat_of(reply, reply.is_true, request.given_id))
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
+            return reply.status
+        return STREAMED
 
     async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
         """Answer as a whole, or None where a stream was the answer."""

@@ -5,13 +5,13 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
 from gateway.upstream.patience import Patience
 from gateway.upstream.pool import Pool
 
@@ -28,12 +28,14 @@ class Http1Channel:
     pool: Pool
     patience: Patience
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target.
 
         ConnectError and ConnectTimeout alone say that the request never left: whoever made a change relies on that.
         """
-        request = self._request(method, target, content)
+        request = self._request(method, target, content, headers)
         late: type[httpx.TimeoutException] = httpx.ConnectTimeout
         try:
             with self.patience.wait():
@@ -55,11 +57,13 @@ class Http1Channel:
         """Close the connections."""
         await self.pool.close()
 
-    def _request(self, method: str, target: str, content: bytes | None) -> bytes:
+    def _request(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
         """Write a request whole, for one system call."""
         if len(target) > MAX_TARGET or not _TARGET.fullmatch(target):
             raise httpx.InvalidURL("URL too long" if len(target) > MAX_TARGET else "URL not encoded")
         start = b"%b %b%b%b" % (method.encode(), self.base, target.encode(), self.head)
+        if headers:
+            start += _lines(f"{name}: {value}" for name, value in headers.items())
         if content is None and method == "GET":
             return start + b"\r\n"
         content = content or b""
@@ -76,7 +80,11 @@ def open_http1(base: str, headers: Mapping[str, str], timeout: float) -> Http1Ch
 
 def _head(parts: SplitResult, headers: Mapping[str, str]) -> bytes:
     """Write what all requests have in common, from behind the target on."""
-    lines = [" HTTP/1.1", f"host: {_host(parts)}", *(f"{name}: {value}" for name, value in headers.items())]
+    return _lines([" HTTP/1.1", f"host: {_host(parts)}", *(f"{name}: {value}" for name, value in headers.items())])
+
+
+def _lines(given: Iterable[str]) -> bytes:
+    lines = list(given)
     if any(character in line for line in lines for character in "\r\n\0"):
         raise ValueError("A header of the upstream calls holds a line break: look at the credentials.")
     return "".join(line + "\r\n" for line in lines).encode()

@@ -34,6 +34,15 @@ class Pool:
     _all: set[Connection] = field(default_factory=set)
     _waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
 
+    def census(self) -> dict[str, int]:
+        """Count the connections that rest, and those that are lent or being made."""
+        return {"idle": len(self._idle), "busy": self._places - len(self._idle)}
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for a connection."""
+        return sum(not turn.done() for turn in self._waiting)
+
     async def take(self) -> Connection:
         """Lend the connection that rested least, or a new one, or the first that comes free. Raises ConnectError."""
         connection = await self._place()

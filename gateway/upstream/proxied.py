@@ -8,7 +8,7 @@ import httpx
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
 from gateway.upstream.patience import Patience
 from gateway.upstream.pool import MAX_CONNECTIONS
 
@@ -39,7 +39,9 @@ class ProxiedChannel:
     def __post_init__(self) -> None:
         self._patience = Patience(self.timeout)
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target."""
         if len(target) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
@@ -47,12 +49,16 @@ class ProxiedChannel:
         url = URL(self.base + target, encoded=True)
         try:
             with self._patience.wait():
-                return await self._exchange(session, method, url, content)
+                return await self._exchange(session, method, url, content, headers)
         except (aiohttp.ClientError, OSError) as error:
             raise as_httpx(error) from None  # its own words hold the address
 
-    async def _exchange(self, session: aiohttp.ClientSession, method: str, url: URL, content: bytes | None) -> Answer:
-        async with session.request(method, url, data=content, allow_redirects=False, proxy=self.proxy) as response:
+    async def _exchange(
+        self, session: aiohttp.ClientSession, method: str, url: URL, content: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        async with session.request(
+            method, url, data=content, headers=headers, allow_redirects=False, proxy=self.proxy
+        ) as response:
             return Answer(response.status, response.headers, await response.read())
 
     def _open(self) -> aiohttp.ClientSession:

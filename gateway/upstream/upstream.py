@@ -23,10 +23,12 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.tallies import CallTally
 from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
+from gateway.upstream.health import Health
 
 log = logging.getLogger("gateway.upstream")
 
@@ -84,7 +86,7 @@ class Upstream:
 
     `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
     `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
-    be answered.
+    be answered; `tally` counts its calls, and `health` says how it does.
     """
 
     name: str
@@ -96,6 +98,8 @@ class Upstream:
     timeout: float
     not_found_for: float
     scope: str
+    tally: CallTally = field(default_factory=CallTally)
+    health: Health = field(default_factory=Health)
     _generations: Counter[str] = field(default_factory=Counter)
     _prefixes: dict[str, str] = field(default_factory=dict)
 
@@ -144,7 +148,6 @@ class Upstream:
             answer = await self.channel.send(method, url, content)
         except _FAILURES as error:
             raise self._noted(method, path_, self._failure(error)) from error
-        log.debug("%s %s %s: %d", self.name, method, path_.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, path_, self._refusal(answer))
         if not _is_utf8(answer.body):
@@ -248,5 +251,7 @@ class Upstream:
         )
 
     def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
-        log.warning("%s %s %s: %s", self.name, method, path_.partition("?")[0], error.code)
+        route = self.tally.of(method, path_).route
+        fields = {"api": self.name, "method": method, "route": route, "code": error.code}
+        log.warning("%s failed: %s", self.title, error.code, extra=fields)
         return error

@@ -1,0 +1,177 @@
+"""The metrics of the gateway, each read from the object that counts it; a new one is a function here."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
+
+from gateway import __version__
+from gateway.cache.store import DocumentStore
+from gateway.engine.engine import Engine
+from gateway.http.repeats import Repeats
+from gateway.http.websocket import SocketEndpoint
+from gateway.tallies import BOUNDS, Histogram, HttpTally, Outcome
+from gateway.telemetry import Drift
+from gateway.upstream.health import BreakerState
+from gateway.upstream.pool import Pool
+from gateway.upstream.upstream import Upstream
+from gateway.watch import Watchers
+
+PREFIX = "scan_gateway"
+EDGES = [*map(floatToGoString, BOUNDS), "+Inf"]
+
+OPERATION = ["operation", "kind"]
+CALL = ["api", "method", "route"]
+BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")
+HEALTH_COUNTS = {
+    "retries": "Requests made after one that failed, or was given up.",
+    "hedges": "Requests made beside one that was slow.",
+    "unaffordable": "Retries and hedges that the budget did not allow.",
+    "given_up": "Requests that were slow, and given up for another.",
+    "too_late": "Calls that came to nothing before their operations' deadlines.",
+    "refused": "Calls that were not made because the breaker was open.",
+    "shed": "Calls that were not made because too many were waiting.",
+    "opened": "How often the breaker opened.",
+}
+HEALTH_STATES = {
+    "retry_budget": ("budget", "Retries and hedges that the budget allows."),
+    "slots": ("limit", "Requests that may be under way at once."),
+    "slots_queue": ("waiting", "Calls that wait for others to end."),
+}
+LOOKUP = ["tier", "kind", "outcome"]
+
+
+def counter(name: str, what: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
+    """A count by labels."""
+    family = CounterMetricFamily(f"{PREFIX}_{name}", what, labels=labels)
+    for given, value in values:
+        family.add_metric(given, value)
+    return family
+
+
+def gauge(name: str, what: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
+    """A state by labels."""
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", what, labels=labels)
+    for given, value in values:
+        family.add_metric(given, value)
+    return family
+
+
+def seconds(name: str, what: str, labels: list[str], values: Iterable[tuple[list[str], Histogram]]) -> Metric:
+    """How long something took, by labels."""
+    family = HistogramMetricFamily(f"{PREFIX}_{name}_seconds", what, labels=labels)
+    for given, histogram in values:
+        buckets = [(edge, float(count)) for edge, count in zip(EDGES, accumulate(histogram.counts), strict=True)]
+        family.add_metric(given, buckets, histogram.seconds)
+    return family
+
+
+def state(name: str, what: str, value: float) -> Metric:
+    """A state without labels."""
+    return gauge(name, what, [], [([], value)])
+
+
+def of_build() -> Iterator[Metric]:
+    """Which version runs."""
+    yield gauge("info", "The version that runs.", ["version"], [([__version__], 1)])
+
+
+def of_http(tally: HttpTally, repeats: Repeats | None) -> Iterator[Metric]:
+    """Requests to `/graphql` by status; repeated ones were answered before they were parsed."""
+    repeated = 0 if repeats is None else repeats.hits
+    statuses = {200: 0, **tally.statuses}
+    statuses[200] += repeated
+    values = [([str(status)], count) for status, count in sorted(statuses.items())]
+    yield counter("http_requests", "HTTP requests to /graphql that ended, by status.", ["status"], values)
+    yield state("http_requests_in_flight", "HTTP requests to /graphql under way, streams included.", tally.under_way)
+
+
+def of_engine(engine: Engine) -> Iterator[Metric]:
+    """Operations by name and outcome, the time they took, and what answered them."""
+    tallies = engine.tallies.all()
+    ended = [
+        ([each.name, each.kind, outcome.name.lower()], each.outcomes[outcome])
+        for each in tallies
+        for outcome in Outcome
+    ]
+    yield counter("operations", "GraphQL operations by outcome.", [*OPERATION, "outcome"], ended)
+    taken = [([each.name, each.kind], each.latency) for each in tallies]
+    yield seconds(
+        "operation", "From an operation to its answer, or to the first part or opened stream.", OPERATION, taken
+    )
+    words = {"kept": "kept", "planned": "plan", "unplanned": "graphql-core", "left": "plan left for graphql-core"}
+    words |= {"in parts": "parts", "shared": "shared event"}
+    executed = [([word], engine.counts[key]) for key, word in words.items()]
+    yield counter(
+        "executions", "Answers by what made them; plans left and graphql-core are fall-backs.", ["by"], executed
+    )
+    yield state("operations_prepared", "Documents that are kept parsed and planned.", len(engine.operations))
+
+
+def of_cache(store: DocumentStore, engine: Engine, repeats: Repeats | None) -> Iterator[Metric]:
+    """What was found in memory and what was not, and how full it is."""
+    tally = store.tally
+    found = [(["memory", kind, "hit"], count) for kind, count in tally.hits.items()]
+    found += [(["memory", kind, "stale"], count) for kind, count in tally.stale.items()]
+    found += [(["memory", kind, "miss"], count) for kind, count in tally.misses.items()]
+    found.append((["memory", "answer", "hit"], engine.counts["kept"]))
+    found.append((["memory", "request", "hit"], 0 if repeats is None else repeats.hits))
+    yield counter("cache_lookups", "What was looked up in a tier of the cache, by kind and outcome.", LOOKUP, found)
+    yield state("cache_bytes", "Bytes of documents and answers in memory.", store.memory.used_bytes)
+    yield state("cache_max_bytes", "The most that they may be.", store.memory.max_bytes)
+    yield state("cache_entries", "Documents and answers in memory.", len(store.memory))
+    yield state("flights", "Documents that are being fetched.", len(store.flights))
+
+
+def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Metric]:
+    """Each attempt at a call, by route and outcome, the time it took, and who waits."""
+    tallies = [(each.name, each.tally) for each in upstreams]
+    routes = [([api, each.method, each.route], each) for api, tally in tallies for each in tally.all()]
+    ended = [([*labels, outcome], count) for labels, each in routes for outcome, count in each.outcomes.items()]
+    yield counter("upstream_calls", "Calls to an upstream by status, or by what failed.", [*CALL, "outcome"], ended)
+    taken = [(labels, each.latency) for labels, each in routes]
+    yield seconds("upstream_call", "From a call to an upstream to its answer's end.", CALL, taken)
+    under_way = [([api], tally.under_way) for api, tally in tallies]
+    yield gauge(
+        "upstream_calls_in_flight", "Calls to an upstream under way, waiting ones included.", ["api"], under_way
+    )
+
+
+def of_pools(pools: Mapping[str, Pool]) -> Iterator[Metric]:
+    """Connections to each upstream, and the calls that wait for one; not where something else makes them."""
+    open_ = [([api, state], count) for api, pool in pools.items() for state, count in pool.census().items()]
+    yield gauge("upstream_connections", "Connections to an upstream.", ["api", "state"], open_)
+    waiting = [([api], pool.waiting) for api, pool in pools.items()]
+    yield gauge("upstream_queue", "Calls that wait for a connection to an upstream.", ["api"], waiting)
+
+
+def of_health(upstreams: Iterable[Upstream]) -> Iterator[Metric]:
+    """How each upstream does: its breaker, the retries that its budget has left, and what was not asked of it."""
+    healths = [(each.name, each.health) for each in upstreams]
+    states = [([api, one], float(health.breaker == one)) for api, health in healths for one in BREAKER_STATES]
+    yield gauge("upstream_breaker", "1 for the state that the circuit breaker is in.", ["api", "state"], states)
+    for name, what in HEALTH_COUNTS.items():
+        yield counter(f"upstream_{name}", what, ["api"], [([api], getattr(health, name)) for api, health in healths])
+    for name, (attribute, what) in HEALTH_STATES.items():
+        values = [([api], getattr(health, attribute)) for api, health in healths]
+        yield gauge(f"upstream_{name}", what, ["api"], values)
+
+
+def of_subscriptions(watchers: Watchers, sockets: SocketEndpoint) -> Iterator[Metric]:
+    """Who subscribes, what is watched for them, and WebSockets."""
+    yield state("subscriptions", "Open subscriptions, by whichever protocol.", watchers.subscribed)
+    yield state("watched_documents", "Scans and jobs that are watched for subscribers.", len(watchers))
+    yield state("websocket_connections", "Open WebSocket connections.", len(sockets.connections))
+    operations = sum(connection.under_way for connection in sockets.connections)
+    yield state("websocket_operations", "Operations under way on them.", operations)
+
+
+def of_drift(drift: Drift) -> Iterator[Metric]:
+    """Upstream values that the graph does not know, by place; the values stand in the log."""
+    places: dict[str, int] = {}
+    for (place, _), count in drift.counts.items():
+        places[place] = places.get(place, 0) + count
+    values = [([place], count) for place, count in places.items()]
+    yield counter("upstream_drift", "Upstream values that the graph does not know.", ["place"], values)

@@ -1,0 +1,45 @@
+"""Everything that a gateway's metrics are read from, put together once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.cache.store import DocumentStore
+from gateway.engine.engine import Engine
+from gateway.http.repeats import Repeats
+from gateway.http.websocket import SocketEndpoint
+from gateway.metrics import families
+from gateway.metrics.exposition import Read
+from gateway.tallies import HttpTally
+from gateway.telemetry import drift
+from gateway.upstream.pool import Pool
+from gateway.upstream.upstream import Upstream
+from gateway.watch import Watchers
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The objects that count."""
+
+    http: HttpTally
+    repeats: Repeats | None
+    engine: Engine
+    store: DocumentStore
+    upstreams: Sequence[Upstream]
+    pools: Mapping[str, Pool]
+    watchers: Watchers
+    sockets: SocketEndpoint
+
+    def readings(self) -> list[Read]:
+        """What reads them."""
+        return [
+            families.of_build,
+            partial(families.of_http, self.http, self.repeats),
+            partial(families.of_engine, self.engine),
+            partial(families.of_cache, self.store, self.engine, self.repeats),
+            partial(families.of_upstreams, self.upstreams),
+            partial(families.of_health, self.upstreams),
+            partial(families.of_pools, self.pools),
+            partial(families.of_subscriptions, self.watchers, self.sockets),
+            partial(families.of_drift, drift),
+        ]

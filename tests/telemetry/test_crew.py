@@ -1,0 +1,51 @@
+"""Several workers behind one `/metrics`: whoever is asked tells of all."""
+
+import socket
+from pathlib import Path
+
+import httpx
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from gateway.metrics.crew import Crew
+from gateway.metrics.exposition import metrics_app
+from tests.telemetry.reading import told_by
+from tests.world import world
+
+
+async def scraped(app: Starlette) -> str:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metrics.test") as client:
+        return (await client.get("/metrics")).text
+
+
+async def test_whoever_is_asked_tells_of_every_worker_by_its_number(tmp_path: Path) -> None:
+    async with world() as first, world() as second:
+        apps = [metrics_app(each.app.state.metrics, Crew(tmp_path, n)) for n, each in enumerate((first, second))]
+        await first.execute("query A { __typename }")
+        async with apps[0].router.lifespan_context(apps[0]), apps[1].router.lifespan_context(apps[1]):
+            told = [await scraped(app) for app in apps]
+    for text in told:
+        assert 'scan_gateway_operations_total{kind="query",operation="A",outcome="ok",worker="0"} 1.0\n' in text
+        assert 'scan_gateway_http_requests_total{status="200",worker="1"} 0.0\n' in text
+        assert text.count("# TYPE scan_gateway_operations_total counter\n") == 1
+
+
+async def test_a_worker_that_has_ended_or_hangs_is_told_of_as_not_up(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    async with Crew(tmp_path, 0).telling(registry):
+        async with Crew(tmp_path, 1).telling(registry):
+            pass
+        with socket.socket(socket.AF_UNIX) as hanging, socket.socket(socket.AF_UNIX) as killed:
+            hanging.bind(str(tmp_path / "2.sock"))
+            hanging.listen()
+            killed.bind(str(tmp_path / "3.sock"))
+            told = told_by(await Crew(tmp_path, 0).gather())
+    assert told["scan_gateway_worker_up"] == {("0",): 1, ("2",): 0, ("3",): 0}
+
+
+async def test_a_worker_in_the_place_of_one_that_was_killed_takes_its_socket(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "0.sock"))
+    assert told_by(await Crew(tmp_path, 0).gather())["scan_gateway_worker_up"] == {("0",): 0}
+    async with Crew(tmp_path, 0).telling(CollectorRegistry()):
+        assert told_by(await Crew(tmp_path, 0).gather())["scan_gateway_worker_up"] == {("0",): 1}
