@@ -14,6 +14,7 @@ from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
+from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -28,13 +29,14 @@ from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
+from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
-from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 from gateway.metrics.exposition import registry_of
 from gateway.metrics.readings import Sources
@@ -87,12 +89,15 @@ class Gateway:
         """Both ways to the APIs."""
         return self.prism.upstream, self.scenario.upstream
 
-    def context(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
-        """Make what lives as long as one request, or one event of a subscription.
+    def context(
+        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+    ) -> Context:
+        """Make what lives as long as one request of a caller, or one event of a subscription.
 
         Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
         """
-        journal = Journal(request_id, watch_calls(request_id), self.clock, self.settings.gateway_report_calls)
+        calls = watch_calls(request_id)
+        journal = Journal(request_id, calls, self.clock, self.settings.gateway_report_calls, caller)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         return Context(
@@ -214,12 +219,20 @@ def create_app(
     engine.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
-    options = Options(page, settings.gateway_compress_from, settings.gateway_client_refresh, limits, door)
+    options = Options(
+        page,
+        settings.gateway_compress_from,
+        settings.gateway_client_refresh,
+        settings.gateway_answers,
+        limits,
+        door,
+    )
+    gate: Gate = OpenGate()
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, clock=clock)
-    sockets = _sockets(settings, _observed(answering, watch), documents)
+    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
+    sockets = _sockets(settings, _observed(answering, watch), documents, gate)
     opened = door.open_to(endpoint, READING_AND_CHANGING)
     app = App(
         ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
@@ -232,6 +245,7 @@ def create_app(
         ],
         lifespan,
         settings,
+        direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
     app.state.engine = engine
@@ -282,7 +296,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents) -> SocketEndpoint:
+def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -291,7 +305,7 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents) -> 
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_everyone, requests), options)
+    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
 
 
 def _admission(settings: Settings) -> Admission:

@@ -3,6 +3,7 @@
 GatewayError
   · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
+  · Unauthenticated           UNAUTHENTICATED           nobody is let in by what the request brought
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
@@ -53,6 +54,12 @@ class GatewayError(Exception):
     def extensions(self) -> dict[str, Any]:
         """What stands under `extensions` of the GraphQL error."""
         return {"code": self.code} if self.retryable is None else {"code": self.code, "retryable": self.retryable}
+
+
+class Unauthenticated(GatewayError):
+    """Nobody is let in by what a request brought; the message says what is taken, and shows nothing of it."""
+
+    code = "UNAUTHENTICATED"
 
 
 class BadRequest(GatewayError):

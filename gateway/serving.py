@@ -131,11 +131,12 @@ class _GuestServer(_Server):
 def configured(app: ASGIApp) -> uvicorn.Config:
     """Leave the format of logs to the process; an access log would show query strings, which hold variables.
 
-    An application that lets requests be repeated says so by `state.repeats`, and one with limits of its
-    own by `state.limits`.
+    An application that answers whole requests without ASGI says how by `direct`, and lets them be repeated by
+    `state.repeats`; one with limits of its own says so by `state.limits`.
     """
     state = getattr(app, "state", None)
-    http = protocol(getattr(state, "repeats", None), getattr(state, "limits", RequestLimits()))
+    limits = getattr(state, "limits", RequestLimits())
+    http = protocol(limits, getattr(app, "direct", None), getattr(state, "repeats", None))
     options = _socket_options(app)
     return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from graphql import GraphQLError
 
+from gateway.auth.caller import ANYONE, Caller
 from gateway.engine.errors import present
 from gateway.errors import BadRequest
 from gateway.graph.journal import Journal
@@ -33,7 +34,7 @@ class StreamsOnly(Exception):
 
 
 class Asked(NamedTuple):
-    """An operation as it was asked for. `takes_kept` says whether it may be answered by what was answered before.
+    """An operation as a caller asked for it. `takes_kept` says whether it may be answered by what was answered before.
 
     Nothing is taken then that is older than `max_age` seconds.
     """
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
     reads_only: bool = False
     takes_kept: bool = True
     max_age: float = math.inf
+    caller: Caller = ANYONE
 
 
 class Answer(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.auth.caller import Caller
 from gateway.cache.document import Tenure
 from gateway.cache.store import DocumentStore
 from gateway.engine.operation import Operation
@@ -41,9 +42,10 @@ class Answers:
 
     store: DocumentStore
 
-    def key(self, operation: Operation, variables: Mapping[str, Any] | None) -> str:
+    def key(self, operation: Operation, variables: Mapping[str, Any] | None, caller: Caller) -> str:
         """Give the key of an answer: everything that it depends on but the documents."""
-        return f"answer:{operation.serial}:{msgspec.json.encode(variables).decode() if variables else ''}"
+        given = msgspec.json.encode(variables).decode() if variables else ""
+        return f"answer:{operation.serial}:{caller.rights}:{given}"
 
     def find(self, key: str, max_age: float) -> Kept | None:
         """Give an answer that is still true, and made of nothing that is older than `max_age` seconds."""

@@ -1,7 +1,7 @@
 """Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -54,7 +54,8 @@ class Engine:
 
     `tallies` say how they ended and how long they took; `observe` is told the same of each.
 
-    Who subscribes to the same is given the same bytes, where an event is all that its answer is made of: `shared`.
+    Who subscribes to the same with the same rights is given the same bytes, where an event is all that the answer is
+    made of: `shared`.
     """
 
     schema: GraphQLSchema
@@ -66,7 +67,7 @@ class Engine:
     joins_calls: bool = True
     tallies: OperationTallies = field(default_factory=OperationTallies)
     observe: Observe | None = None
-    _shared: WeakValueDictionary[tuple[int, bytes], Shared] = field(default_factory=WeakValueDictionary)
+    _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
@@ -81,8 +82,12 @@ class Engine:
             return answer
         operation = prepared.find(asked.operation_name)
         answer = await self._answer(operation, asked, make_context)
-        self._note(operation.tally or self._tally(operation), answer.outcome, began)
+        self.note(operation, answer.outcome, began)
         return answer
+
+    def note(self, operation: Operation, outcome: Outcome, began: float) -> None:
+        """Count an operation whose answer began at a moment of `perf_counter`, as is done for all but a `kept` one."""
+        self._note(operation.tally or self._tally(operation), outcome, began)
 
     async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         if operation.kind is not OperationType.QUERY:
@@ -92,20 +97,35 @@ class Engine:
         if self.answers is None or not asked.takes_kept:
             context = make_context()
             return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
-        return await self._kept_or_executed(self.answers, operation, asked, make_context)
+        return self.kept(operation, asked) or await self._executed(self.answers, operation, asked, make_context)
 
-    async def _kept_or_executed(
+    def query(self, text: str, operation_name: str | None) -> Operation | None:
+        """The query that is asked for; None for all else, and where the document is refused. Raises NoOperation."""
+        prepared = self.operations.find(text)
+        if prepared.errors:
+            return None
+        operation = prepared.find(operation_name)
+        return operation if operation.kind is OperationType.QUERY else None
+
+    def kept(self, query: Operation, asked: Asked) -> Answer | None:
+        """The answer to a query that was given before, where one is kept that is true."""
+        answers = self.answers
+        if answers is None or not asked.takes_kept:
+            return None
+        kept = answers.find(answers.key(query, asked.variables, asked.caller), asked.max_age)
+        if kept is None:
+            return None
+        self.counts["kept"] += 1
+        return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
+
+    async def _executed(
         self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
     ) -> Answer:
-        key = answers.key(operation, asked.variables)
-        kept = answers.find(key, asked.max_age)
-        if kept is not None:
-            self.counts["kept"] += 1
-            return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
         context, changes = make_context(), answers.store.changes
         result = await self.execute(operation, asked.variables, context)
         answer = answered(result, context.journal, is_query=True)
         if answer.cacheable:
+            key = answers.key(operation, asked.variables, asked.caller)
             answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 
@@ -118,19 +138,18 @@ class Engine:
             return await self.answer(asked, make_context)
         began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        tally = operation.tally or self._tally(operation)
         refusal = self._admitted(operation, dict(asked.variables or {}))
         if isinstance(refusal, list):
             answer = answered(Result(None, refusal), context.journal, is_query=True)
-            self._note(tally, answer.outcome, began)
+            self.note(operation, answer.outcome, began)
             return answer
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
-            self._note(tally, Outcome.OK, began)
+            self.note(operation, Outcome.OK, began)
             return answers
         answer = answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
-        self._note(tally, answer.outcome, began)
+        self.note(operation, answer.outcome, began)
         return answer
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
@@ -177,16 +196,16 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        tally = operation.tally or self._tally(operation)
         opened = await self._open(operation, given, context)
         if isinstance(opened, Result):
             response = respond(opened, context.journal)
-            self._note(tally, outcome_of(response), began)
+            self.note(operation, outcome_of(response), began)
             return encode(response)
-        self._note(tally, Outcome.OK, began)
+        self.note(operation, Outcome.OK, began)
 
         is_traced = context.journal.trace is not None
-        shared = Shared() if is_traced else self._shared.setdefault((operation.serial, encode(given)), Shared())
+        alike = operation.serial, encode(given), context.journal.caller.rights
+        shared = Shared() if is_traced else self._shared.setdefault(alike, Shared())
 
         async def answer(event: Any) -> bytes:
             known = shared.find(event)

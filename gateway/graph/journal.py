@@ -11,6 +11,7 @@ from typing import Any
 from graphql import GraphQLError
 from graphql.pyutils import Path
 
+from gateway.auth.caller import ANYONE, Caller
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
 from gateway.errors import GatewayError
@@ -55,12 +56,13 @@ def _timestamp(moment: float) -> str | None:
 
 @dataclass(slots=True)
 class Journal:
-    """Belongs to one request and ends with its answer. With a `trace` it notes every document."""
+    """Belongs to one request of a `caller`, and ends with its answer. With a `trace` it notes every document."""
 
     request_id: str
     calls: dict[str, int]
     clock: Callable[[], float]
     reports_calls: bool = False
+    caller: Caller = ANYONE
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     errors: list[GraphQLError] = field(default_factory=list)
     started: float = field(init=False)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from gateway.http.direct import Direct
 from gateway.http.websocket import SocketEndpoint
 from gateway.settings import Settings
 
@@ -17,7 +18,8 @@ PATH = "/graphql"
 class App(Starlette):
     """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    Its streams end when it is told to `drain`; `heartbeat` and `message_bytes` are what it wants of its server.
+    A server may answer by `direct`, where there is that, what has come as a whole. Streams end when it is told to `drain`;
+    `heartbeat` and `message_bytes` are what it wants of its server.
     """
 
     def __init__(
@@ -27,9 +29,12 @@ class App(Starlette):
         routes: list[BaseRoute],
         lifespan: Lifespan["App"],
         settings: Settings,
+        *,
+        direct: Direct | None,
     ) -> None:
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint
+        self.direct = direct
         self._sockets = sockets
         self.heartbeat = settings.gateway_heartbeat
         self.message_bytes = settings.gateway_websocket_message_bytes

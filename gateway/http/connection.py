@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from gateway.auth.caller import Caller
 from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation, within
@@ -30,8 +31,8 @@ from gateway.limits import RequestLimits
 
 log = logging.getLogger("gateway.http")
 
-# Decides on a connection by what its client said at the beginning. Raises Closing, as FORBIDDEN or UNAUTHORIZED.
-Admit = Callable[[Scope, Mapping[str, Any]], Awaitable[None]]
+# Gives the caller by what the client said at the beginning. Raises Closing, as FORBIDDEN or UNAUTHORIZED.
+Admit = Callable[[Scope, Mapping[str, Any]], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Gone(Exception):
 class Connection:
     """Listens to one client until either side has enough."""
 
-    __slots__ = ("_closed", "_ids", "_is_admitted", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
+    __slots__ = ("_caller", "_closed", "_ids", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
 
     def __init__(self, service: Service, subprotocol: Subprotocol, scope: Scope, receive: Receive, send: Send) -> None:
         self._service = service
@@ -71,7 +72,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids: dict[str, asyncio.Task[None]] = {}
         self._closed = False
-        self._is_admitted = False
+        self._caller: Caller | None = None
 
     @property
     def under_way(self) -> int:
@@ -107,7 +108,7 @@ class Connection:
     async def _listen(self) -> None:
         try:
             async with asyncio.timeout(self._service.limits.init_timeout):
-                while not self._is_admitted:
+                while self._caller is None:
                     await self._handle(await self._next_message())
         except TimeoutError:
             raise Closing(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout") from None
@@ -140,14 +141,13 @@ class Connection:
                 raise Closing(CloseCode.BAD_MESSAGE, "Invalid message: no client says its `type`.")
 
     async def _begin(self, message: Message) -> None:
-        if self._is_admitted:
+        if self._caller is not None:
             raise Closing(CloseCode.TOO_MANY_INITS, "Too many initialisation requests")
-        await self._service.admit(self._scope, message.payload or {})
-        self._is_admitted = True
+        self._caller = await self._service.admit(self._scope, message.payload or {})
         await self._say("connection_ack")
 
     async def _start(self, id_: str, operation: Operation) -> None:
-        if not self._is_admitted:
+        if self._caller is None:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized")
         if id_ in self._ids:
             raise Closing(CloseCode.ID_IN_USE, f"Subscriber for {id_} already exists")
@@ -156,7 +156,7 @@ class Connection:
             message = f"A connection has at most {most:,} operations under way."
             await self._refuse(id_, Refusal(None, message, code=LimitExceeded.code), request_id(None))
             return
-        task = self._ids[id_] = asyncio.create_task(self._answer(id_, operation))
+        task = self._ids[id_] = asyncio.create_task(self._answer(id_, operation, self._caller))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -165,14 +165,14 @@ class Connection:
         if task is not None:
             task.cancel()
 
-    async def _answer(self, id_: str, operation: Operation) -> None:
+    async def _answer(self, id_: str, operation: Operation, caller: Caller) -> None:
         with suppress(ShuttingDown, _Gone):  # the connection ends, and with it all that is under way
-            await self._answer_or_refuse(id_, operation, request_id(None))
+            await self._answer_or_refuse(id_, operation, request_id(None), caller)
 
-    async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str) -> None:
+    async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         try:
             asked = within(self._service.requests, operation)
-            await self._send_answers(id_, with_document(asked, self._service.documents), own_id)
+            await self._send_answers(id_, with_document(asked, self._service.documents), own_id, caller)
         except (ShuttingDown, _Gone):
             raise
         except Refusal as refusal:
@@ -182,8 +182,8 @@ class Connection:
             message = "The gateway failed here; its log tells more under this requestId."
             await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
 
-    async def _send_answers(self, id_: str, operation: Operation, own_id: str) -> None:
-        answers = await self._service.answering.open(operation, own_id)
+    async def _send_answers(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
+        answers = await self._service.answering.open(operation, own_id, caller)
         if isinstance(answers, bytes):
             await self._end(id_, answers)
             return

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from gateway.errors import FORBIDDEN
 from gateway.http.negotiation import JSON_TYPE, Accepted
 from gateway.http.refusal import Refusal
-from gateway.http.repeats import OFFER
 
 # A browser sends none of these for a page of another site, unless this gateway has told it that it may.
 PREFLIGHTED = (b"graphql-require-preflight", b"apollo-require-preflight", b"x-apollo-operation-name")
@@ -45,24 +44,24 @@ class Door:
         if not (takes.is_named or _is_meant(headers)):
             raise Refusal(403, NOT_MEANT, code=FORBIDDEN)
 
+    def speaks_with(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a browser is told in the answer's headers what it may show, which `open_to` does."""
+        return bool(self.origins) and b"origin" in headers
+
+    @property
+    def headers(self) -> bytes:
+        """What `open_to` says in the head of an answer to who names no origin, in lines."""
+        return b"vary: Origin\r\n" if self.origins else b""
+
     def _knows(self, origin: bytes | None) -> bool:
         return origin is not None and ("*" in self.origins or origin.decode("latin-1") in self.origins)
 
     def open_to(self, app: ASGIApp, methods: Iterable[str]) -> ASGIApp:
-        """Let browsers show the answers to pages of these origins.
-
-        What goes to a page of another origin is not repeated, for its headers are put on after it was kept.
-        """
+        """Let browsers show the answers to pages of these origins."""
         if not self.origins:
             return app
-
-        async def unrepeated(scope: Scope, receive: Receive, send: Send) -> None:
-            if any(name == b"origin" for name, _ in scope["headers"]):
-                scope = {**scope, "extensions": {**scope.get("extensions", {}), OFFER: None}}
-            await app(scope, receive, send)
-
         return CORSMiddleware(
-            unrepeated,
+            app,
             allow_origins=sorted(self.origins),
             allow_methods=list(methods),
             allow_headers=["*"],

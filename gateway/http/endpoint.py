@@ -1,32 +1,38 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
+import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from time import perf_counter
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
 from gateway.context import Context
 from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import NO_OPERATION
-from gateway.http import caching, compression, graphiql
+from gateway.errors import INTERNAL, NO_OPERATION, Unauthenticated
+from gateway.http import caching, graphiql
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
-from gateway.http.repeats import OFFER
-from gateway.http.reply import GUARDS, Reply, refused, repeat_of, send_reply
+from gateway.http.reply import Reply, refused, send_reply
 from gateway.http.request import METHODS, Request
+from gateway.http.writing import Writing
 from gateway.limits import RequestLimits
 from gateway.tallies import CLIENT_LEFT, HttpTally
 
+log = logging.getLogger("gateway.http")
+
+FAILED = Refusal(500, "The gateway failed here; its log tells more under this requestId.", code=INTERNAL)
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
 STREAMED = 200
@@ -34,9 +40,11 @@ ASKING = {"query", "documentId", "extensions"}
 
 
 class MakeContext(Protocol):
-    """Makes what lives as long as one request."""
+    """Makes what lives as long as one request of a caller."""
 
-    def __call__(self, request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:
+    def __call__(
+        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+    ) -> Context:
         """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
 
 
@@ -45,13 +53,15 @@ class Options:
     """What an operator decides about answers.
 
     `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
-    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache;
-    `limits` bound a request, and `door` says who may make one.
+    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache,
+    and `repeats` whether an answer says how long it may be repeated to the same bytes; `limits` bound a request, and
+    `door` says who may make one.
     """
 
     page: str | None = None
     compress_from: int = 0
     refreshes: bool = True
+    repeats: bool = False
     limits: RequestLimits = field(default_factory=RequestLimits)
     door: Door = field(default_factory=Door)
 
@@ -94,13 +104,16 @@ class Endpoint:
         stream: Stream | None = None,
         *,
         in_parts: InParts | None = None,
+        gate: Gate | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
-        self._clock = clock
         self._make_context = make_context
         self._documents = documents
         self._options = options
+        self._door, self._limits = options.door, options.limits
+        self._gate = gate or OpenGate()
+        self._writing = Writing(options.compress_from, options.repeats, self._gate, clock)
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts
@@ -115,52 +128,127 @@ class Endpoint:
             self.tally.under_way -= 1
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
-        request = Request(scope)
-        whole: WholeType | None = None
+        request = Request(scope["method"], scope["headers"], scope["query_string"])
         try:
-            self._options.door.check_host(request.headers)
-            takes = accepted(request.headers.get(b"accept"))
-            whole = takes.whole
-            reply = await self._reply(request, takes, receive, send)
-        except Refusal as refusal:
-            reply = refused(refusal, whole, request.id)
+            reply = await self._reply(request, receive, send)
         except ClientDisconnect:
             return CLIENT_LEFT  # nobody waits for an answer
         if reply is not None:
-            if reply.is_true is not None and (offer := scope.get("extensions", {}).get(OFFER)) is not None:
-                offer["keep"](repeat_of(reply, reply.is_true, request.given_id))
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
             return reply.status
         return STREAMED
 
-    async def _reply(self, request: Request, takes: Accepted, receive: Receive, send: Send) -> Reply | None:
-        """Answer as a whole, or None where a stream was the answer."""
-        if request.method == "OPTIONS":
-            return Reply(204, b"", [(b"allow", METHODS)])
-        if self._page is not None and _is_for_browser(request):
-            return self._page
-        operation = with_document(await request.operation(receive, self._options.limits), self._documents)
-        if request.is_safe:
-            self._options.door.check_reading(request.headers, takes)
+    def direct(self, request: Request, body: bytes) -> Reply | Coroutine[Any, Any, Reply] | None:
+        """Answer a POST or GET that is here as a whole: at once or later; or not, which leaves it to ASGI.
+
+        That is what streams, changes anything, needs the headers of CORS, or comes from who is not known yet. What
+        answers later may be cancelled, and raises nothing else.
+        """
+        whole: WholeType | None = None
         try:
-            if self._stream is not None and self._is_streamed(operation, takes):
-                await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
-                return None
-            asked, make_context = self._asked(request, operation)
-            if self._in_parts is not None and (form := self._form(asked, takes)) is not None:
-                deferred = Deferred(request, asked, make_context, form, takes.whole is not None)
-                answer = await self._in_parts(deferred, receive, send)
-            elif takes.whole is None:
-                raise Refusal(406, NOT_ACCEPTABLE)
-            else:
-                answer = await self._engine.answer(asked, make_context)
-            return None if answer is None else await self._whole(request, answer, takes.whole or LEGACY_JSON)
-        except NoOperation as error:
-            raise Refusal(None, str(error), code=NO_OPERATION) from error
-        except ReadsOnly as error:
-            raise Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"}) from error
-        except StreamsOnly as error:
-            raise Refusal(406, STREAM_NEEDED) from error
+            takes = self._takes(request)
+            whole = takes.whole
+            reply = None if whole is None else self._direct(request, body, takes, whole)
+        except (Refusal, NoOperation) as error:
+            reply = refused(_refusal_of(error), whole, request.id)
+        except Exception:
+            log.exception("%s in request %s", INTERNAL, request.id)
+            reply = refused(FAILED, whole, request.id)
+        if isinstance(reply, Reply):
+            self.tally.statuses[reply.status] += 1
+        return reply
+
+    def _direct(
+        self, request: Request, body: bytes, takes: Accepted, type_: WholeType
+    ) -> Reply | Coroutine[Any, Any, Reply] | None:
+        began = perf_counter()
+        request.check(self._limits)
+        caller = self._gate.known(request.headers)
+        if caller is None or self._shows_page(request) or self._door.speaks_with(request.headers):
+            return None
+        request.caller = caller
+        operation = self._operation(request, body, takes)
+        query = self._engine.query(operation.query or "", operation.operation_name)
+        if query is None or (takes.form is not None and query.deferring is not None):
+            return None
+        asked = self._asked(request, operation)
+        answer = self._engine.kept(query, asked)
+        if answer is not None:
+            self._engine.note(query, answer.outcome, began)
+        if answer is None or self._writing.is_compressed(answer):
+            return self._later(request, asked, answer, type_)
+        return self._writing.plain(request, answer, type_)
+
+    async def _later(self, request: Request, asked: Asked, answer: Answer | None, type_: WholeType) -> Reply:
+        self.tally.under_way += 1
+        status = CLIENT_LEFT
+        try:
+            answer = answer or await self._engine.answer(asked, self._context_of(request, asked))
+            reply = await self._writing.whole(request, answer, type_)
+            status = reply.status
+        except Exception:
+            log.exception("%s in request %s", INTERNAL, request.id)
+            reply = refused(FAILED, type_, request.id)
+            status = reply.status
+        finally:
+            self.tally.under_way -= 1
+            self.tally.statuses[status] += 1
+        return reply
+
+    async def _reply(self, request: Request, receive: Receive, send: Send) -> Reply | None:
+        """Answer as a whole, or None where a stream was the answer."""
+        whole: WholeType | None = None
+        try:
+            takes = self._takes(request)
+            whole = takes.whole
+            if request.method == "OPTIONS":
+                return Reply(204, b"", [(b"allow", METHODS)])
+            if self._page is not None and self._shows_page(request):
+                return self._page
+            request.check(self._limits)
+            request.caller = self._gate.known(request.headers) or await self._gate.identify(request.headers)
+            operation = self._operation(request, await request.body(receive, self._limits), takes)
+            return await self._answered(request, operation, takes, receive, send)
+        except (Refusal, Unauthenticated, NoOperation, ReadsOnly, StreamsOnly) as error:
+            return refused(_refusal_of(error), whole, request.id)
+
+    async def _answered(
+        self, request: Request, operation: Operation, takes: Accepted, receive: Receive, send: Send
+    ) -> Reply | None:
+        if self._stream is not None and self._is_streamed(operation, takes):
+            await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
+            return None
+        asked = self._asked(request, operation)
+        make_context = self._context_of(request, asked)
+        answer: Answer | None
+        if self._in_parts is not None and (form := self._form(asked, takes)) is not None:
+            deferred = Deferred(request, asked, make_context, form, takes.whole is not None)
+            answer = await self._in_parts(deferred, receive, send)
+        elif takes.whole is None:
+            raise Refusal(406, NOT_ACCEPTABLE)
+        else:
+            answer = await self._engine.answer(asked, make_context)
+        return None if answer is None else await self._writing.whole(request, answer, takes.whole or LEGACY_JSON)
+
+    def _takes(self, request: Request) -> Accepted:
+        """Let a request in by its host, and read what answers it takes. Raises Refusal."""
+        self._door.check_host(request.headers)
+        return accepted(request.headers.get(b"accept"))
+
+    def _shows_page(self, request: Request) -> bool:
+        """Tell a browser that opens the address from a program that asks something."""
+        if self._page is None or request.method not in ("GET", "HEAD"):
+            return False
+        if b"text/html" not in request.headers.get(b"accept", b""):
+            return False
+        return not ASKING & parameters_of(request.query_string).keys()
+
+    def _operation(self, request: Request, body: bytes, takes: Accepted) -> Operation:
+        """Read what is asked, with its document, which may be known by a name only. Raises Refusal."""
+        operation = with_document(request.operation(body, self._limits), self._documents)
+        if request.is_safe:
+            self._door.check_reading(request.headers, takes)
+        return operation
 
     def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
         """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""
@@ -176,32 +264,31 @@ class Endpoint:
             return takes.form
         return None
 
-    async def _whole(self, request: Request, answer: Answer, type_: WholeType) -> Reply:
-        status, body = 200 if answer.executed else type_.refused, answer.body
-        headers = [(b"content-type", type_.content_type), *GUARDS]
-        is_cached = caching.is_wanted(request.method, request.headers)
-        if is_cached:
-            kept = caching.headers_of(answer, self._clock())
-            if caching.is_known(request.headers, kept):
-                return Reply(304, b"", kept)
-            headers += kept
-        if 0 < self._options.compress_from <= len(body):
-            body = await compression.compressed(body, request.headers.get(b"accept-encoding"), headers)
-        return Reply(status, body, headers, None if is_cached else answer.is_true)
-
-    def _asked(self, request: Request, operation: Operation) -> tuple[Asked, Callable[[], Context]]:
+    def _asked(self, request: Request, operation: Operation) -> Asked:
         text, variables, name = operation.query or "", operation.variables, operation.operation_name
         if operation.extensions is None and b"cache-control" not in request.headers:
-            return Asked(text, variables, name, request.is_safe), partial(self._make_context, request.id)
+            return Asked(text, variables, name, request.is_safe, caller=request.caller)
         is_traced = bool(operation.extensions and operation.extensions.get("freshness") is True)
         header = request.headers.get(b"cache-control") if self._options.refreshes else None
         max_age = math.inf if header is None else caching.max_age(header)
-        make_context = partial(self._make_context, request.id, max_age=max_age, is_traced=is_traced)
-        return Asked(text, variables, name, request.is_safe, not is_traced, max_age), make_context
+        return Asked(text, variables, name, request.is_safe, not is_traced, max_age, request.caller)
+
+    def _context_of(self, request: Request, asked: Asked) -> Callable[[], Context]:
+        """What makes the context of what is asked, where that is executed."""
+        return partial(
+            self._make_context, request.id, asked.caller, max_age=asked.max_age, is_traced=not asked.takes_kept
+        )
 
 
-def _is_for_browser(request: Request) -> bool:
-    """Tell a browser that opens the address from a program that asks something."""
-    if request.method not in ("GET", "HEAD") or b"text/html" not in request.headers.get(b"accept", b""):
-        return False
-    return not ASKING & parameters_of(request.query_string).keys()
+def _refusal_of(error: Exception) -> Refusal:
+    """Refuse for whatever was wrong with a request; `error` is one of those that Endpoint catches."""
+    match error:
+        case Refusal():
+            return error
+        case Unauthenticated():
+            return Refusal.of_unknown(error)
+        case ReadsOnly():
+            return Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"})
+        case StreamsOnly():
+            return Refusal(406, STREAM_NEEDED)
+    return Refusal(None, str(error), code=NO_OPERATION)

@@ -22,6 +22,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._refusal: Refusal | None = None
         self._head_bytes = 0  # that came after those with which the head began
+        self._piece_bytes = 0  # that came last
         self._in_head = False
         self._begun_at: float | None = None
         self._next_look: asyncio.TimerHandle | None = None
@@ -44,8 +45,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes of a head that has not ended yet."""
+        self._piece_bytes = len(data)
         if self._in_head:
-            self._head_bytes += len(data)
+            self._head_bytes += self._piece_bytes
         super().data_received(data)
         if self._in_head and self._head_bytes > self.limits.header_bytes:
             self._refuse(self._too_long(None))
@@ -57,14 +59,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
 
-    def on_headers_complete(self) -> None:
-        """Start the application, unless the head is too long; raising ends the parser, which says so."""
+    def check_head(self) -> None:
+        """Refuse a head that is too long; raising ends the parser, which says so."""
         self._in_head = False
+        if self._head_bytes + self._piece_bytes <= self.limits.header_bytes:
+            return  # as all that came is not longer
         size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > self.limits.header_bytes:
             self._refusal = self._too_long(size)
             raise self._refusal
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait for the next, however long it takes."""

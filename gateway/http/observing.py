@@ -1,6 +1,6 @@
 """Requests looked at one by one, for operators who ask for it: a log of each, `Server-Timing`, and traces.
 
-Nothing of this is in the way of a request otherwise. What is looked at is not repeated unparsed.
+Nothing of this is in the way of a request otherwise. What is looked at goes by ASGI, and is not repeated unparsed.
 """
 
 import logging
@@ -13,10 +13,10 @@ from typing import Literal, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.auth.caller import Caller
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation
-from gateway.http.repeats import OFFER
 from gateway.tallies import OperationTally, Outcome
 from gateway.telemetry import account
 
@@ -103,10 +103,9 @@ class ObservedEndpoint:
                     message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(exchange))]}
             await send(message)
 
-        unrepeated = {**scope, "extensions": {**scope.get("extensions", {}), OFFER: None}}
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self.watch.over(exchange, headers):
-            await self.app(unrepeated, receive, sent)
+            await self.app(scope, receive, sent)
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,12 @@ class ObservedAnswering(Answering):
 
     watch: Watch = Watch()
 
-    async def open(self, operation: Operation, request_id: str, *, reads_only: bool = False) -> AnswerStream | bytes:
+    async def open(
+        self, operation: Operation, request_id: str, caller: Caller, *, reads_only: bool = False
+    ) -> AnswerStream | bytes:
         """Answer as the other does."""
         with self.watch.over(Exchange("websocket", request_id=request_id), {}):
-            return await Answering.open(self, operation, request_id, reads_only=reads_only)
+            return await Answering.open(self, operation, request_id, caller, reads_only=reads_only)
 
 
 def _timing(exchange: Exchange) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST, GatewayError
+from gateway.errors import BAD_REQUEST, GatewayError, Unauthenticated
 
 
 class Refusal(Exception):
@@ -34,6 +34,11 @@ class Refusal(Exception):
     def of(cls, error: GatewayError, status: int | None) -> Self:
         """Refuse a request for what an error says."""
         return cls(status, error.message, code=error.code, extensions=error.extensions)
+
+    @classmethod
+    def of_unknown(cls, error: Unauthenticated) -> Self:
+        """Refuse a request whose caller nobody knows."""
+        return cls(401, error.message, code=error.code, headers={b"www-authenticate": b"Bearer"})
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

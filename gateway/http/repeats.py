@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 LONGEST = 16_384  # bytes of a request; a longer one comes in parts anyway
 ENTRY_OVERHEAD = 500  # bytes that Python spends on an entry
-OFFER = "scan-gateway.repeat"  # an ASGI extension: its `keep` takes a Repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from starlette.types import Send
 
 from gateway.http.negotiation import LEGACY_JSON, WholeType
 from gateway.http.refusal import Refusal
-from gateway.http.repeats import Repeat
 
 Header = tuple[bytes, bytes]
 
@@ -17,6 +16,10 @@ GUARDS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+
+
+WITHOUT_BODY = (204, 304)
+_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 
 
 class Reply(NamedTuple):
@@ -34,17 +37,18 @@ class Reply(NamedTuple):
 async def send_reply(send: Send, reply: Reply, request_id: str, *, with_body: bool = True) -> None:
     """Send an answer under the request's id; to HEAD without its body."""
     headers = [*reply.headers, (b"x-request-id", request_id.encode())]
-    if reply.status not in (204, 304):
+    if reply.status not in WITHOUT_BODY:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body if with_body else b""})
 
 
-def repeat_of(reply: Reply, is_true: Callable[[], bool], request_id: bytes | None) -> Repeat:
-    """Write the answer as it is sent when its request comes again."""
-    lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
-    lines += [b"%s: %s" % header for header in (*reply.headers, (b"content-length", b"%d" % len(reply.body)))]
-    return Repeat(b"\r\n".join([*lines, b""]), reply.body, request_id, is_true)
+def head_of(reply: Reply) -> bytes:
+    """Write the lines of an answer's head that say no more than the reply does, from its status on."""
+    lines = [b"%s: %s\r\n" % header for header in reply.headers]
+    if reply.status in WITHOUT_BODY:
+        return b"".join([_STATUS_LINES[reply.status], *lines])
+    return b"".join([_STATUS_LINES[reply.status], *lines, b"content-length: %d\r\n" % len(reply.body)])
 
 
 def refused(refusal: Refusal, type_: WholeType | None, request_id: str) -> Reply:

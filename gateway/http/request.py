@@ -1,10 +1,11 @@
 """One HTTP request as it came in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
+from gateway.auth.caller import Caller
 from gateway.errors import AskedTooMuch
 from gateway.http.negotiation import check_body_type
 from gateway.http.operation import Operation, parameters_of, read_body, read_parameters, within
@@ -16,20 +17,21 @@ METHODS = b"GET, HEAD, POST, OPTIONS"
 
 
 class Request:
-    """A request without its body: method, headers by their names in lower case, query string, and its id."""
+    """A request without its body: method, headers by their names in lower case, query string, id, and who asks.
 
-    __slots__ = ("headers", "id", "is_safe", "method", "query_string")
+    The `caller` is there once the gate has let them in.
+    """
 
-    def __init__(self, scope: Scope) -> None:
-        raw = scope["headers"]
-        headers = dict(raw)
-        if len(headers) < len(raw):
-            headers = _joined(raw)
-        self.headers: dict[bytes, bytes] = headers
-        self.method: str = scope["method"]
-        self.is_safe = self.method != "POST"  # so it may only read
-        self.query_string: bytes = scope["query_string"]
-        self.id = request_id(headers.get(b"x-request-id"))
+    __slots__ = ("caller", "headers", "id", "is_safe", "method", "query_string")
+    caller: Caller
+
+    def __init__(self, method: str, headers: Sequence[tuple[bytes, bytes]], query_string: bytes) -> None:
+        by_name = dict(headers)
+        self.headers: dict[bytes, bytes] = by_name if len(by_name) == len(headers) else _joined(headers)
+        self.method = method
+        self.is_safe = method != "POST"  # so it may only read
+        self.query_string = query_string
+        self.id = request_id(self.headers.get(b"x-request-id"))
 
     @property
     def given_id(self) -> bytes | None:
@@ -37,19 +39,30 @@ class Request:
         given = self.headers.get(b"x-request-id")
         return given if given == self.id.encode() else None
 
-    async def operation(self, receive: Receive, limits: RequestLimits) -> Operation:
-        """Read what is asked. Raises Refusal for every shape that asks nothing, or too much, or ClientDisconnect."""
+    def check(self, limits: RequestLimits) -> None:
+        """Raise Refusal for what asks nothing, or too much, whatever its body is."""
         if len(self.query_string) > limits.url_bytes:
             raise Refusal.of(AskedTooMuch("url_bytes", limits.url_bytes, len(self.query_string)), 414)
         if self.method == "POST":
             check_body_type(self.headers.get(b"content-type"))
             if self.headers.get(b"content-encoding", b"identity") != b"identity":
                 raise Refusal(415, "A body must not be compressed.", headers={b"accept-encoding": b"identity"})
-            body = await _body(receive, limits.body_bytes, self.headers.get(b"content-length"))
-            return within(limits, read_body(body), len(body))
-        if self.method in ("GET", "HEAD"):
+        elif self.method not in ("GET", "HEAD"):
+            raise Refusal(405, "GraphQL only supports GET and POST requests.", headers={b"allow": METHODS})
+
+    async def body(self, receive: Receive, limits: RequestLimits) -> bytes:
+        """Read the body of a POST; that of a GET says nothing. Raises Refusal for one too long, or ClientDisconnect."""
+        if self.is_safe:
+            return b""
+        return await _body(receive, limits.body_bytes, self.headers.get(b"content-length"))
+
+    def operation(self, body: bytes, limits: RequestLimits) -> Operation:
+        """Read what is asked. Raises Refusal for every shape that asks nothing, or too much."""
+        if self.is_safe:
             return within(limits, read_parameters(parameters_of(self.query_string)), len(self.query_string))
-        raise Refusal(405, "GraphQL only supports GET and POST requests.", headers={b"allow": METHODS})
+        if len(body) > limits.body_bytes:
+            raise Refusal.of(AskedTooMuch("body_bytes", limits.body_bytes, len(body)), 413)
+        return within(limits, read_body(body), len(body))
 
 
 def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -43,7 +43,9 @@ class Streams:
     async def _answer(self, streamed: Streamed, send: Send) -> None:
         request, framing = streamed.request, FRAMINGS[streamed.type.name]
         try:
-            answers = await self.answering.open(streamed.operation, request.id, reads_only=request.is_safe)
+            answers = await self.answering.open(
+                streamed.operation, request.id, request.caller, reads_only=request.is_safe
+            )
         except ShuttingDown as error:
             raise Refusal(503, error.message, code=error.code) from error
         await self._send(answers, framing, request, send)

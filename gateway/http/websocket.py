@@ -7,7 +7,9 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.connection import Connection, Service
+from gateway.auth.caller import Caller, Gate
+from gateway.errors import Unauthenticated
+from gateway.http.connection import Admit, Connection, Service
 from gateway.http.door import host_of
 from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
 
@@ -29,8 +31,18 @@ class SocketOptions:
     hosts: frozenset[str] = frozenset()
 
 
-async def admit_everyone(_scope: Scope, _payload: Mapping[str, Any]) -> None:
-    """Let a client in, whoever it is."""
+def admit_by(gate: Gate) -> Admit:
+    """Let in whom the gate knows by the headers of the handshake, or by what stands for them in `connection_init`."""
+
+    async def admit(scope: Scope, payload: Mapping[str, Any]) -> Caller:
+        said = {name.lower().encode(): value.encode() for name, value in payload.items() if isinstance(value, str)}
+        headers = {**dict(scope["headers"]), **said}
+        try:
+            return gate.known(headers) or await gate.identify(headers)
+        except Unauthenticated as error:
+            raise Closing(CloseCode.FORBIDDEN, error.message) from error
+
+    return admit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The metrics of several worker processes, of which Prometheus reaches any one: whoever is asked asks the others.
 
-Each worker tells its own over a Unix socket in a folder that they share; all that is needed besides is that each knows
-its number. A worker that does not answer in time is told of as not up, and the others all the same.
+Each worker tells its own over a Unix socket in a folder that they share, under a number of its own, as its process has
+one. A worker that does not answer in time is told of as not up, and the others all the same; one that has ended is not.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+GONE: list["Family"] = []  # what a worker tells that has ended
 PATIENCE = 1.0  # seconds
 SUFFIX = ".sock"
 
@@ -37,7 +38,7 @@ class Family(msgspec.Struct, array_like=True):
 
 
 class Gathered(Collector):
-    """What the workers told, by worker; None for one that did not."""
+    """What the workers told, by worker; None for one that hangs."""
 
     def __init__(self, told: dict[str, list[Family] | None]) -> None:
         self._told = told
@@ -85,7 +86,8 @@ class Crew:
         sockets = sorted(self.folder.glob(f"*{SUFFIX}"))
         told = await asyncio.gather(*map(_ask, sockets))
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Gathered({path.stem: families for path, families in zip(sockets, told, strict=True)}))
+        by_worker = zip((path.stem for path in sockets), told, strict=True)
+        registry.register(Gathered({worker: families for worker, families in by_worker if families is not GONE}))
         return registry
 
 
@@ -98,10 +100,22 @@ def _families(metrics: Iterable[Metric]) -> Iterator[Family]:
 async def _ask(path: Path) -> list[Family] | None:
     try:
         async with asyncio.timeout(PATIENCE):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                return msgspec.json.decode(await reader.read(-1), type=list[Family])
-            finally:
-                writer.close()
-    except (OSError, TimeoutError, msgspec.DecodeError):
-        return None  # it has ended, or hangs: its `worker_up` says so
+            return await _told_at(path)
+    except (ConnectionError, FileNotFoundError, msgspec.DecodeError):
+        _forget(path)
+        return GONE
+    except TimeoutError:
+        return None
+
+
+async def _told_at(path: Path) -> list[Family]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        return msgspec.json.decode(await reader.read(-1), type=list[Family])
+    finally:
+        writer.close()
+
+
+def _forget(path: Path) -> None:
+    """Remove the socket of a worker that was killed, or ends."""
+    path.unlink(missing_ok=True)

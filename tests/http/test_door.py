@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.http.door import CROSS_SITE, NOT_MEANT, host_of
-from tests.http.exchanges import Exchange, connect
+from tests.http.exchanges import connect
 from tests.world import World, world
 
 ID = "request-1"
@@ -111,35 +111,6 @@ async def test_pages_of_any_other_origin_read_nothing(settings: dict[str, Any]) 
             answer = await gateway.client.request(method, "/graphql", json={"query": "{ __typename }"}, headers=headers)
             assert "access-control-allow-origin" not in answer.headers
         assert (await get(gateway, sec_fetch_site="cross-site", origin="https://other.test"))[0] == 403
-
-
-async def test_an_answer_to_a_page_of_another_origin_is_never_repeated() -> None:
-    kept: list[Any] = []
-    async with world(ALLOWED | {"gateway_answers": True}) as gateway:
-        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
-        body = b'{"query": "{ scan(scanId: \\"%s\\") { assets { isReady } } }"}' % scan_id.encode()
-        for origin, offered in ((None, 1), (PAGE, 0), ("https://other.test", 0)):
-            kept.clear()
-            for _ in range(2):  # the second is kept by the engine, so it may be repeated
-                exchange = _posted(gateway, body, origin, kept)
-                await exchange.task
-                assert exchange.status == 200
-            assert len(kept) == offered
-
-
-def _posted(gateway: World, body: bytes, origin: str | None, kept: list[Any]) -> Exchange:
-    headers = [(b"content-type", b"application/json"), *([(b"origin", origin.encode())] if origin else [])]
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/graphql",
-        "query_string": b"",
-        "headers": headers,
-        "extensions": {"scan-gateway.repeat": {"keep": kept.append}},
-    }
-    exchange = Exchange(gateway.app, scope)
-    exchange.inbox.put_nowait({"type": "http.request", "body": body})
-    return exchange
 
 
 @pytest.mark.parametrize("host", ["gateway.test", "GATEWAY.test:8000", "[::1]:8000"])

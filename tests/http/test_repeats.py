@@ -104,6 +104,15 @@ async def test_a_clients_own_request_id_is_given_back_each_time(wire: Wire) -> N
     assert wire.repeats.hits == 1
 
 
+@pytest.mark.parametrize("origin", ["https://app.test", "https://other.test"])
+async def test_an_answer_to_a_page_of_another_origin_is_never_repeated(origin: str) -> None:
+    async with wired(gateway_origins="https://app.test") as wire:
+        request = post(QUERY, f"origin: {origin}\r\n", id=wire.scan_id)
+        allowed = {(await wire.send(request))[1].get(b"access-control-allow-origin") for _ in range(3)}
+        assert allowed == {b"https://app.test" if origin == "https://app.test" else None}
+        assert wire.repeats.hits == 0
+
+
 async def test_a_document_that_is_fresh_no_more_is_asked_for_again(wire: Wire) -> None:
     request = post(QUERY, id=wire.scan_id)
     for _ in range(3):

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import math
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 import pytest
 from starlette.types import Scope
 
+from gateway.auth.caller import ANYONE, Caller, OpenGate
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.http.answering import Answering
 from gateway.http.connection import Admit, ConnectionLimits, Service
 from gateway.http.persisted import PersistedDocuments
 from gateway.http.subprotocols import CloseCode, Closing
-from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_everyone
+from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.sandbox import Fault
 from tests.http.exchanges import connect
 from tests.world import World, settle, world
@@ -344,10 +344,11 @@ def endpoint(gateway: World, admit: Admit) -> SocketEndpoint:
 
 
 async def test_who_may_connect_is_decided_by_what_the_client_says_at_the_beginning(gateway: World) -> None:
-    async def admit(scope: Scope, payload: Mapping[str, Any]) -> None:
+    async def admit(scope: Scope, payload: Mapping[str, Any]) -> Caller:
         assert scope["path"] == "/graphql"
         if payload.get("token") != "right":
             raise Closing(CloseCode.FORBIDDEN, "Forbidden")
+        return ANYONE
 
     app = endpoint(gateway, admit)
     for payload, answer in (({"token": "right"}, {"type": "connection_ack"}), ({"token": "x"}, (4403, "Forbidden"))):
@@ -361,11 +362,11 @@ async def test_a_bug_is_one_operations_error_and_logged(gateway: World, caplog: 
     class Broken(GatewayError):
         pass
 
-    def fail(request_id: str, *, max_age: float = math.inf, is_traced: bool = False) -> Context:  # noqa: ARG001
+    def fail(*_: object, **__: object) -> Context:
         raise Broken("secret")
 
     service = Service(
-        Answering(gateway.app.state.engine, fail), PersistedDocuments(0), ConnectionLimits(), admit_everyone
+        Answering(gateway.app.state.engine, fail), PersistedDocuments(0), ConnectionLimits(), admit_by(OpenGate())
     )
     socket = await connect(SocketEndpoint(service, SocketOptions()))
     await socket.say({"id": "1", "type": "subscribe", "payload": NAME})

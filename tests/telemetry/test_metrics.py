@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.app import create_app
 from gateway.metrics.exposition import metrics_app
 from gateway.sandbox import Fault, Sandbox
+from gateway.serving import listen, serving, url_of
 from gateway.tallies import BOUNDS, OTHER, CallTally, Histogram, OperationTallies
 from tests.http.exchanges import ask, connect
 from tests.processes import running
@@ -255,3 +256,22 @@ def test_a_served_gateway_has_metrics_on_a_port_of_their_own_and_its_connections
     assert 'upstream_calls_total{api="prism",method="GET",outcome="unreachable",route="/scans/{scanId}"} 1.0\n' in text
     assert 'scan_gateway_upstream_queue{api="prism"} 0.0\n' in text
     assert (elsewhere, code) == ([404, 404], 0), printed
+
+
+async def test_what_is_answered_without_asgi_is_counted_alike(gateway: World) -> None:
+    headers = {"accept": JSON, "content-type": JSON, "connection": "keep-alive"}
+    gateway.sandbox.faults.add(Fault(upstream="prism", delay=0.05, times=1))
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        async with (
+            serving((gateway.app, listener)),
+            httpx.AsyncClient(base_url=url_of(listener), trust_env=False, headers=headers) as client,
+        ):
+            for query in (SCAN, SCAN, "{ nothing }", "{"):
+                await client.post("/graphql", json={"query": query, "variables": {"scanId": ready(gateway)}})
+            await client.post("/graphql", content=b"{")
+    assert gateway.app.direct is not None
+    assert counted(gateway.app, "http_requests_total") == {("200",): 4, ("400",): 1}
+    assert counted(gateway.app, "http_requests_in_flight") == {}
+    assert counted(gateway.app, "operations_total") == {("query", "Scan", "ok"): 2, ("", "<invalid>", "refused"): 2}
+    assert counted(gateway.app, "executions_total") == {("plan",): 1, ("kept",): 1}
+    assert counted(gateway.app, "operation_seconds_count")["query", "Scan"] == 2

@@ -1,0 +1,56 @@
+"""Answers as HTTP has them: their status, what caches are told of them, and how they are made smaller."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.auth.caller import Gate
+from gateway.engine.answer import Answer
+from gateway.http import caching, compression
+from gateway.http.negotiation import WholeType
+from gateway.http.reply import GUARDS, Reply
+from gateway.http.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Writes whole answers.
+
+    `compress_from` is the size in bytes of the smallest that is compressed, 0 compresses none; `repeats` says whether a
+    reply tells how long it may be given again, which it may as long as the `gate` admits who asked. `clock` gives Unix
+    seconds.
+    """
+
+    compress_from: int
+    repeats: bool
+    gate: Gate
+    clock: Callable[[], float]
+
+    def is_compressed(self, answer: Answer) -> bool:
+        """Whether an answer is long enough to be compressed for who takes that."""
+        return 0 < self.compress_from <= len(answer.body)
+
+    def plain(self, request: Request, answer: Answer, type_: WholeType) -> Reply:
+        """Write an answer as one of this type, not compressed."""
+        status = 200 if answer.executed else type_.refused
+        headers = [(b"content-type", type_.content_type), *GUARDS]
+        if not caching.is_wanted(request.method, request.headers):
+            return Reply(status, answer.body, headers, self._repeated_while(request, answer))
+        kept = caching.headers_of(answer, self.clock())
+        if caching.is_known(request.headers, kept):
+            return Reply(304, b"", kept)
+        return Reply(status, answer.body, headers + kept)
+
+    async def whole(self, request: Request, answer: Answer, type_: WholeType) -> Reply:
+        """Write an answer as one of this type, compressed where it is long and the client takes that."""
+        reply = self.plain(request, answer, type_)
+        if not reply.body or not self.is_compressed(answer):
+            return reply
+        body = await compression.compressed(reply.body, request.headers.get(b"accept-encoding"), reply.headers)
+        return reply._replace(body=body)
+
+    def _repeated_while(self, request: Request, answer: Answer) -> Callable[[], bool] | None:
+        is_true = answer.is_true
+        if is_true is None or not self.repeats:
+            return None
+        admits, caller = self.gate.admits, request.caller
+        return lambda: is_true() and admits(caller)

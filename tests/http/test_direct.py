@@ -1,0 +1,233 @@
+"""Requests that have come as a whole, over real sockets: answered without ASGI, and exactly as by way of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.app import create_app
+from gateway.http.application import App
+from gateway.sandbox import Fault, Sandbox
+from gateway.serving import listen, serving
+from tests.world import URL, Clock, settings_for
+
+SCAN = "query Scan($id: ID!) { scan(scanId: $id) { scanId assets { isReady } } }"
+LOCK = "mutation ($id: ID!, $at: DateTime!) { lockAsset(input: { assetId: $id, lockExpiresAt: $at }) { lockId } }"
+TRUE_ID = b"x-request-id: mine\r\n"
+GRAPHQL = b"accept: application/graphql-response+json\r\n"
+ORIGIN = b"origin: https://app.test\r\n"
+
+
+@dataclass
+class Wire:
+    """A gateway behind a socket, and one connection to it; `sandbox` is what it calls."""
+
+    sandbox: Sandbox
+    app: App
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @property
+    def scan_id(self) -> str:
+        return self.sandbox.prism.scan_ids("READY")[0]
+
+    async def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self.writer.write(part)
+            await self.writer.drain()
+            await asyncio.sleep(0.005)
+
+    async def read(self) -> tuple[bytes, set[tuple[bytes, bytes]], Any]:
+        """Status, headers without those that are never the same, and the body without its request's id."""
+        status, *lines = (await self.reader.readuntil(b"\r\n\r\n")).rstrip().split(b"\r\n")
+        headers: dict[bytes, bytes] = {}
+        for name, value in (line.split(b": ", 1) for line in lines):
+            headers[name] = headers[name] + b", " + value if name in headers else value
+        del headers[b"date"]
+        length = int(headers.get(b"content-length", b"0"))
+        id_ = headers.pop(b"x-request-id")
+        body = (await self.reader.readexactly(length)).replace(id_, b"ID")
+        return status, set(headers.items()), body
+
+
+def by_asgi_alone(app: ASGIApp) -> ASGIApp:
+    """Hide what an application offers beside ASGI."""
+
+    async def alone(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return alone
+
+
+@asynccontextmanager
+async def wired(*, direct: bool = True, **settings: Any) -> AsyncIterator[Wire]:
+    clock = Clock()
+    sandbox = Sandbox(clock=clock, url=URL)
+    transport = httpx.ASGITransport(app=sandbox.app)
+    transports = {"prism": transport, "scenario": transport}
+    app = create_app(settings_for(sandbox, **settings), transports=transports, clock=clock, sleep=clock.sleep)
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        async with serving((app if direct else by_asgi_alone(app), listener)):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            yield Wire(sandbox, app, reader, writer)
+        writer.close()
+
+
+def post(body: Any, headers: bytes = b"", target: bytes = b"/graphql", version: bytes = b"1.1") -> bytes:
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    head = b"POST %s HTTP/%s\r\nhost: gateway.test\r\ncontent-type: application/json\r\n" % (target, version)
+    return head + headers + b"content-length: %d\r\n\r\n" % len(content) + content
+
+
+def get(target: bytes, headers: bytes = GRAPHQL) -> bytes:
+    return b"GET %s HTTP/1.1\r\nhost: gateway.test\r\n%s\r\n" % (target, headers)
+
+
+def every_kind(scan_id: str, asset_id: str) -> dict[str, bytes]:
+    scan = {"query": SCAN, "variables": {"id": scan_id}}
+    lock = {"query": LOCK, "variables": {"id": asset_id, "at": "2027-01-01T00:00:00Z"}}
+    return {
+        "a query": post(scan),
+        "the same again, from what is kept": post(scan),
+        "in the newer type": post(scan, GRAPHQL),
+        "under the client's id": post(scan, TRUE_ID),
+        "through a cache": post(scan, b"cache-control: max-age=5\r\n"),
+        "known by its tag": post(scan, b"if-none-match: *\r\n"),
+        "told where it comes from": post({**scan, "extensions": {"freshness": True}}),
+        "a large answer": post({"query": "{ assets(first: 50) { nodes { assetId url tags } } }"}),
+        "the same compressed": post(
+            {"query": "{ assets(first: 50) { nodes { assetId url tags } } }"}, b"accept-encoding: gzip\r\n"
+        ),
+        "a scan that is not there": post({"query": SCAN, "variables": {"id": "no-such"}}),
+        "a mutation": post(lock),
+        "a subscription": post({"query": 'subscription { scanUpdated(scanId: "x") { scanId } }'}),
+        "a variable of a wrong type": post({"query": SCAN, "variables": {"id": [1]}}),
+        "no GraphQL": post({"query": "{ nothing }"}),
+        "no GraphQL in the newer type": post({"query": "{"}, GRAPHQL),
+        "no operation of that name": post({"query": "query A { __typename }", "operationName": "B"}),
+        "no query": post({}),
+        "no JSON": post(b"{"),
+        "no body": post(b""),
+        "another type of body": post(b"a").replace(b"application/json", b"text/plain"),
+        "a compressed body": post(b"a", b"content-encoding: gzip\r\n"),
+        "a hash that nobody knows": post({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "a" * 64}}}),
+        "nothing that is taken": post(scan, b"accept: text/plain\r\n"),
+        "a page of ours": post(scan, ORIGIN),
+        "another host": post(scan).replace(b"gateway.test", b"other.test"),
+        "two of a header": post(scan, b"accept: application/json\r\naccept: text/html\r\n"),
+        "a GET": get(b"/graphql?query=%7B__typename%7D"),
+        "a GET through a cache": get(b"/graphql?query=%7B__typename%7D", GRAPHQL + b'if-none-match: W/"x"\r\n'),
+        "a GET with a fragment": get(b"/graphql?query=%7B__typename%7D#there"),
+        "a GET that is not meant": get(b"/graphql?query=%7B__typename%7D", b""),
+        "a GET by another site": get(b"/graphql?query=%7B__typename%7D", b"sec-fetch-site: cross-site\r\n" + GRAPHQL),
+        "a GET that changes something": get(b"/graphql?query=mutation%7B__typename%7D"),
+        "a GET that says it twice": get(b"/graphql?query=%7Ba%7D&query=%7Bb%7D"),
+        "a GET that asks nothing": get(b"/graphql"),
+        "OPTIONS": get(b"/graphql").replace(b"GET", b"OPTIONS", 1),
+        "DELETE": get(b"/graphql").replace(b"GET", b"DELETE", 1),
+        "an absolute target": get(b"http://gateway.test/graphql?query=%7B__typename%7D"),
+    }
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - the gateway tells nobody
+            await asyncio.sleep(0.005)
+
+
+async def answers(requests: Sequence[bytes], *, direct: bool, **settings: Any) -> list[Any]:
+    async with wired(direct=direct, **settings) as wire:
+        heard = []
+        for request in requests:
+            await wire.send(request)
+            heard.append(await wire.read())
+        return heard
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"gateway_answers": True},
+    {"gateway_origins": "https://app.test", "gateway_hosts": "gateway.test", "gateway_compress_from": 100},
+    {"gateway_graphiql": False, "gateway_incremental": True, "gateway_introspection": False},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda one: " ".join(one) or "as it is")
+async def test_every_kind_of_request_is_answered_as_by_way_of_asgi(settings: dict[str, Any]) -> None:
+    sandbox = Sandbox(clock=Clock(), url=URL)
+    kinds = every_kind(sandbox.prism.scan_ids("READY")[0], next(iter(sandbox.scenario.assets)))
+    direct = await answers(list(kinds.values()), direct=True, **settings)
+    by_asgi = await answers(list(kinds.values()), direct=False, **settings)
+    assert dict(zip(kinds, direct, strict=True)) == dict(zip(kinds, by_asgi, strict=True))
+
+
+async def test_where_a_request_is_cut_is_nobodys_concern() -> None:
+    async with wired() as wire:
+        request = post({"query": "{ __typename }"})
+        for place in range(1, len(request), 7):
+            await wire.send(request[:place], request[place:])
+            status, _, body = await wire.read()
+            assert (status, body) == (b"HTTP/1.1 200 OK", b'{"data":{"__typename":"Query"}}')
+
+
+async def test_requests_that_come_together_are_answered_in_their_order() -> None:
+    async with wired() as wire:
+        for _ in range(2):  # the scan is called for, then at hand
+            names = [post({"query": f"{{ {name}: __typename }}"}) for name in ("first", "third")]
+            await wire.send(names[0] + post({"query": SCAN, "variables": {"id": wire.scan_id}}) + names[1])
+            bodies = [(await wire.read())[2] for _ in range(3)]
+            assert [next(iter(msgspec.json.decode(body)["data"])) for body in bodies] == ["first", "scan", "third"]
+
+
+@pytest.mark.parametrize("by", [b"connection: close\r\n", b"expect: 100-continue\r\n"])
+async def test_what_a_request_wants_of_its_connection_is_done(by: bytes) -> None:
+    async with wired() as wire:
+        await wire.send(post({"query": "{ __typename }"}, by))
+        if b"100" in by:
+            assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        status, headers, body = await wire.read()
+        assert (status, body) == (b"HTTP/1.1 200 OK", b'{"data":{"__typename":"Query"}}')
+        assert ((b"connection", b"close") in headers) is (b"close" in by)
+
+
+async def test_an_old_client_is_answered_and_let_go() -> None:
+    async with wired() as wire:
+        await wire.send(post({"query": "{ __typename }"}, b"connection: keep-alive\r\n", version=b"1.0"))
+        assert (b"connection", b"close") in (await wire.read())[1]
+        assert await wire.reader.read() == b""
+
+
+async def test_who_leaves_takes_the_upstream_call_along() -> None:
+    async with wired() as wire:
+        wire.sandbox.faults.add(Fault(delay=60))
+        await wire.send(post({"query": SCAN, "variables": {"id": wire.scan_id}}))
+        store = wire.app.state.gateway.store
+        await until(lambda: len(store.flights) == 1)
+        wire.writer.close()
+        await until(lambda: len(store.flights) == 0)
+
+
+async def test_a_bug_is_told_in_graphqls_words_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with wired() as wire:
+        wire.app.state.engine.answers = object()
+        await wire.send(post({"query": "{ __typename }"}))
+        status, _, body = await wire.read()
+        assert status == b"HTTP/1.1 500 Internal Server Error"
+        assert msgspec.json.decode(body)["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+        assert caplog.messages == ["INTERNAL_SERVER_ERROR in request " + caplog.messages[0].split()[-1]]
+
+
+async def test_one_under_way_is_answered_before_its_server_ends() -> None:
+    async with wired() as wire:
+        wire.sandbox.faults.add(Fault(delay=0.2))
+        await wire.send(post({"query": SCAN, "variables": {"id": wire.scan_id}}))
+        await asyncio.sleep(0.05)
+        reading = asyncio.create_task(wire.read())
+    status, headers, _ = await reading
+    assert (status, (b"connection", b"close") in headers) == (b"HTTP/1.1 200 OK", True)
