@@ -18,7 +18,7 @@ PATH = "/graphql"
 class App(Starlette):
     """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    A server may answer by `direct`, where there is that, what has come as a whole. Streams end when it is told to `drain`;
+    A server may answer by `direct`, where there is that, what has come as a whole. Streams end when told to `drain`;
     `heartbeat` and `message_bytes` are what it wants of its server.
     """
 
