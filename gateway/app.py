@@ -216,7 +216,7 @@ def create_app(
     watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
     engine.tallies.most = settings.gateway_metrics_operations
-    engine.observe = observe if watch.is_wanted else None
+    engine.tallies.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(

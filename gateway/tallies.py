@@ -2,9 +2,12 @@
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from http import HTTPStatus
+from time import perf_counter
+from typing import Protocol
 
 BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 CLIENT_LEFT = 499  # as nginx says it
@@ -35,30 +38,71 @@ class Histogram:
         self.seconds += seconds
 
 
-class OperationTally:
+class OperationTally(Histogram):
     """The operations of one name and kind: how they ended, and how long an answer took."""
 
-    __slots__ = ("kind", "latency", "name", "outcomes")
+    __slots__ = ("kind", "name", "outcomes")
 
     def __init__(self, name: str, kind: str) -> None:
+        super().__init__()
         self.name = name
         self.kind = kind
         self.outcomes = [0] * len(Outcome)
-        self.latency = Histogram()
 
-    def note(self, outcome: Outcome, seconds: float) -> None:
-        """Count one."""
+    def give(self) -> None:
+        """Count one that was given at once, being kept: it takes no time that a bucket could tell from none."""
+        self.outcomes[0] += 1
+        self.counts[0] += 1
+
+    def end(self, outcome: Outcome, seconds: float) -> None:
+        """Count one; all here, for it is part of every answer, however short."""
         self.outcomes[outcome] += 1
-        self.latency.note(seconds)
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class Counted(Protocol):
+    """An operation that is counted, and knows where once it was."""
+
+    tally: OperationTally | None
+
+    @property
+    def name(self) -> str | None:
+        """Its name, where it has one."""
+
+    @property
+    def kind(self) -> Enum:
+        """Query, mutation or subscription."""
+
+
+# Is told of an answer: its operation's tally, how it ended, and the seconds that it took.
+Observe = Callable[[OperationTally, Outcome, float], None]
 
 
 @dataclass(slots=True)
 class OperationTallies:
-    """A tally for each name of an operation: the first `most` that are asked are told apart, the others are one."""
+    """A tally for each name of an operation: the first `most` that are asked are told apart, the others are one.
+
+    `observe`, where there is one, is told of each answer but those kept.
+    """
 
     most: int = 100
+    observe: Observe | None = None
     invalid: OperationTally = field(default_factory=lambda: OperationTally(INVALID, ""))
     _named: dict[tuple[str, str], OperationTally] = field(default_factory=dict)
+
+    def note(self, operation: Counted | None, outcome: Outcome, began: float) -> None:
+        """Count what began at a moment of `perf_counter`; None is an operation of a document that is refused."""
+        seconds = perf_counter() - began
+        tally = self.invalid if operation is None else operation.tally or self.find(operation)
+        tally.end(outcome, seconds)
+        if self.observe is not None:
+            self.observe(tally, outcome, seconds)
+
+    def find(self, operation: Counted) -> OperationTally:
+        """Find where an operation is counted, and let it know."""
+        tally = operation.tally = self.of(operation.name, operation.kind.value)
+        return tally
 
     def of(self, name: str | None, kind: str) -> OperationTally:
         """Give the tally of a valid operation."""
@@ -82,21 +126,21 @@ class HttpTally:
     statuses: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
-class RouteTally:
+class RouteTally(Histogram):
     """The calls of one route of an upstream: how they ended, and how long they took."""
 
-    __slots__ = ("latency", "method", "outcomes", "route")
+    __slots__ = ("method", "outcomes", "route")
 
     def __init__(self, method: str, route: str) -> None:
+        super().__init__()
         self.method = method
         self.route = route
         self.outcomes: defaultdict[str, int] = defaultdict(int)
-        self.latency = Histogram()
 
-    def note(self, outcome: str, seconds: float) -> None:
+    def end(self, outcome: str, seconds: float) -> None:
         """Count one."""
         self.outcomes[outcome] += 1
-        self.latency.note(seconds)
+        self.note(seconds)
 
 
 class CallTally:

@@ -38,21 +38,17 @@ from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch
 from gateway.limits import CostLimits
-from gateway.tallies import OperationTallies, OperationTally, Outcome
+from gateway.tallies import OperationTallies, Outcome
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
-
-
-# Is told of each answer: its operation's tally, how it ended, and the seconds that it took.
-Observe = Callable[[OperationTally, Outcome, float], None]
 
 
 @dataclass(slots=True)
 class Engine:
     """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
 
-    `tallies` say how they ended and how long they took; `observe` is told the same of each.
+    `tallies` say how they ended and how long they took.
 
     Who subscribes to the same with the same rights is given the same bytes, where an event is all that the answer is
     made of: `shared`.
@@ -66,7 +62,6 @@ class Engine:
     most: CostLimits = field(default_factory=CostLimits)
     joins_calls: bool = True
     tallies: OperationTallies = field(default_factory=OperationTallies)
-    observe: Observe | None = None
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -78,16 +73,12 @@ class Engine:
         prepared = self.operations.find(asked.text)
         if prepared.errors:
             answer = answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
-            self._note(self.tallies.invalid, answer.outcome, began)
+            self.tallies.note(None, answer.outcome, began)
             return answer
         operation = prepared.find(asked.operation_name)
         answer = await self._answer(operation, asked, make_context)
-        self.note(operation, answer.outcome, began)
+        self.tallies.note(operation, answer.outcome, began)
         return answer
-
-    def note(self, operation: Operation, outcome: Outcome, began: float) -> None:
-        """Count an operation whose answer began at a moment of `perf_counter`, as is done for all but a `kept` one."""
-        self._note(operation.tally or self._tally(operation), outcome, began)
 
     async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         if operation.kind is not OperationType.QUERY:
@@ -141,15 +132,15 @@ class Engine:
         refusal = self._admitted(operation, dict(asked.variables or {}))
         if isinstance(refusal, list):
             answer = answered(Result(None, refusal), context.journal, is_query=True)
-            self.note(operation, answer.outcome, began)
+            self.tallies.note(operation, answer.outcome, began)
             return answer
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
-            self.note(operation, Outcome.OK, began)
+            self.tallies.note(operation, Outcome.OK, began)
             return answers
         answer = answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
-        self.note(operation, answer.outcome, began)
+        self.tallies.note(operation, answer.outcome, began)
         return answer
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
@@ -188,7 +179,7 @@ class Engine:
         context, given = make_context(), dict(variables or {})
         prepared = self.operations.find(text)
         if prepared.errors:
-            self._note(self.tallies.invalid, Outcome.REFUSED, began)
+            self.tallies.note(None, Outcome.REFUSED, began)
             return encode(respond(Result(None, prepared.errors, executed=False), context.journal))
         try:
             operation = prepared.find(operation_name)
@@ -199,9 +190,9 @@ class Engine:
         opened = await self._open(operation, given, context)
         if isinstance(opened, Result):
             response = respond(opened, context.journal)
-            self.note(operation, outcome_of(response), began)
+            self.tallies.note(operation, outcome_of(response), began)
             return encode(response)
-        self.note(operation, Outcome.OK, began)
+        self.tallies.note(operation, Outcome.OK, began)
 
         is_traced = context.journal.trace is not None
         alike = operation.serial, encode(given), context.journal.caller.rights
@@ -229,16 +220,6 @@ class Engine:
             return Result(None, refusal)
         source = await open_source(operation, given, context)
         return Result(None, source) if isinstance(source, Sequence) else source
-
-    def _tally(self, operation: Operation) -> OperationTally:
-        tally = operation.tally = self.tallies.of(operation.name, operation.kind.value)
-        return tally
-
-    def _note(self, tally: OperationTally, outcome: Outcome, began: float) -> None:
-        seconds = perf_counter() - began
-        tally.note(outcome, seconds)
-        if self.observe is not None:
-            self.observe(tally, outcome, seconds)
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None

@@ -5,7 +5,6 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
 from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
@@ -154,14 +153,13 @@ class Endpoint:
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
             reply = refused(FAILED, whole, request.id)
-        if isinstance(reply, Reply):
+        if reply.__class__ is Reply:
             self.tally.statuses[reply.status] += 1
         return reply
 
     def _direct(
         self, request: Request, body: bytes, takes: Accepted, type_: WholeType
     ) -> Reply | Coroutine[Any, Any, Reply] | None:
-        began = perf_counter()
         request.check(self._limits)
         caller = self._gate.known(request.headers)
         if caller is None or self._shows_page(request) or self._door.speaks_with(request.headers):
@@ -174,7 +172,7 @@ class Endpoint:
         asked = self._asked(request, operation)
         answer = self._engine.kept(query, asked)
         if answer is not None:
-            self._engine.note(query, answer.outcome, began)
+            (query.tally or self._engine.tallies.find(query)).give()
         if answer is None or self._writing.is_compressed(answer):
             return self._later(request, asked, answer, type_)
         return self._writing.plain(request, answer, type_)

@@ -52,7 +52,7 @@ _exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 def observe(tally: OperationTally, outcome: Outcome, _seconds: float) -> None:
-    """Take note of what the request under way asked for, and how that ended; the engine's `observe`."""
+    """Take note of what the request under way asked for, and how that ended: what tallies `observe`."""
     exchange = _exchange.get()
     if exchange is not None:
         exchange.tally, exchange.outcome = tally, outcome

@@ -97,7 +97,7 @@ def of_engine(engine: Engine) -> Iterator[Metric]:
         for outcome in Outcome
     ]
     yield counter("operations", "GraphQL operations by outcome.", [*OPERATION, "outcome"], ended)
-    taken = [([each.name, each.kind], each.latency) for each in tallies]
+    taken = [([each.name, each.kind], each) for each in tallies]
     yield seconds(
         "operation", "From an operation to its answer, or to the first part or opened stream.", OPERATION, taken
     )
@@ -131,7 +131,7 @@ def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Metric]:
     routes = [([api, each.method, each.route], each) for api, tally in tallies for each in tally.all()]
     ended = [([*labels, outcome], count) for labels, each in routes for outcome, count in each.outcomes.items()]
     yield counter("upstream_calls", "Calls to an upstream by status, or by what failed.", [*CALL, "outcome"], ended)
-    taken = [(labels, each.latency) for labels, each in routes]
+    taken = [(labels, each) for labels, each in routes]
     yield seconds("upstream_call", "From a call to an upstream to its answer's end.", CALL, taken)
     under_way = [([api], tally.under_way) for api, tally in tallies]
     yield gauge(

@@ -47,7 +47,7 @@ class ObservedChannel:
         finally:
             seconds = perf_counter() - began
             self.tally.under_way -= 1
-            tally.note(outcome, seconds)
+            tally.end(outcome, seconds)
             count_seconds(self.name, seconds)
             if log.isEnabledFor(logging.DEBUG):
                 fields = {"api": self.name, "method": method, "route": tally.route, "outcome": outcome}

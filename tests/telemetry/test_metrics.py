@@ -80,7 +80,7 @@ async def test_an_operation_that_was_let_go_is_still_counted() -> None:
 def test_no_client_can_make_up_more_names_than_that() -> None:
     tallies = OperationTallies(100)
     for number in range(10_000):
-        tallies.of(f"Q{number}", "query").note(0, 0.0)  # type: ignore[arg-type]  # an Outcome is an int
+        tallies.of(f"Q{number}", "query").end(0, 0.0)  # type: ignore[arg-type]  # an Outcome is an int
     assert len(tallies.all()) == 1 + 100 + 1
     assert sum(tally.outcomes[0] for tally in tallies.all()) == 10_000
 
