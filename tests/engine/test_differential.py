@@ -65,7 +65,6 @@ def side(sandbox: Sandbox, *, uses_plans: bool, cache_bytes: int = 0) -> Side:
         clock=Clock(),
     )
     answers = Answers(gateway.store) if cache_bytes else None
-    answers = Answers(gateway.store) if cache_bytes else None
     return Side(Engine(GRAPHQL, Operations(GRAPHQL), uses_plans=uses_plans, answers=answers), transport, gateway)
 
 
@@ -76,7 +75,6 @@ class Sides:
         self.sandbox = Sandbox(clock=Clock(), url=URL)
         self.planned = side(self.sandbox, uses_plans=True)
         self.core = side(self.sandbox, uses_plans=False)
-        self.keeping = side(self.sandbox, uses_plans=True, cache_bytes=10_000_000)
         self.keeping = side(self.sandbox, uses_plans=True, cache_bytes=10_000_000)
         self.compared = 0
         scans = [*self.sandbox.prism.scan_ids("READY")[:2], *self.sandbox.prism.scan_ids("FAILED")[:1], "missing"]
