@@ -4,15 +4,16 @@ Spans hold routes, statuses and names of operations; never documents, variables,
 exception says.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace import Tracer as OtelTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -23,6 +24,7 @@ from gateway.tallies import CallTally, Outcome
 from gateway.upstream.channel import NO_HEADERS, Answer, Channel
 from gateway.upstream.observed import failure_word
 
+PATIENCE = 2.0  # seconds in which spans are exported when the process ends
 PROPAGATOR = TraceContextTextMapPropagator()
 FIRST_ERROR = 400  # what an upstream answers from here on is no success
 FIRST_OWN_ERROR = 500  # what the gateway answers from here on is its own failure
@@ -30,9 +32,10 @@ FIRST_OWN_ERROR = 500  # what the gateway answers from here on is its own failur
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Makes spans with a provider, which exports them."""
+    """Makes spans with a provider, which exports them by the exporter."""
 
     provider: TracerProvider
+    exporter: SpanExporter
 
     @property
     def tracer(self) -> OtelTracer:
@@ -66,8 +69,11 @@ class Traces:
         return TracedChannel(self.tracer, channel, tally, server)
 
     def close(self) -> None:
-        """Export what is left, within the time that the exporter has; blocks."""
+        """Export what is left, where that is taken in time; blocks."""
+        giving_up = threading.Timer(PATIENCE, self.exporter.shutdown)
+        giving_up.start()
         self.provider.shutdown()
+        giving_up.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +116,13 @@ class TracedChannel:
 
 def exported() -> Traces:
     """Export spans in batches, as OTEL_… variables say where, how many and how often."""
-    named = Resource({SERVICE_NAME: "scan-gateway", SERVICE_VERSION: __version__})
-    provider = TracerProvider(resource=named.merge(OTELResourceDetector().detect()))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return Traces(provider)
+    resource = Resource.create({SERVICE_VERSION: __version__})
+    if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
+        resource = resource.merge(Resource({SERVICE_NAME: "scan-gateway"}))
+    provider = TracerProvider(resource=resource)
+    exporter = OTLPSpanExporter()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Traces(provider, exporter)
 
 
 def _describe(span: Span, exchange: Exchange) -> None:

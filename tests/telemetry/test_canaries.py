@@ -123,7 +123,7 @@ async def seen_world() -> AsyncIterator[Seen]:
     configure_logging("debug", secrets=settings.secrets, stream=log)
     transport = httpx.ASGITransport(sandbox.app)
     transports = {"prism": transport, "scenario": transport}
-    traces = Traces(provider)
+    traces = Traces(provider, exporter)
     app = create_app(settings, transports=transports, clock=clock, sleep=clock.sleep, traces=traces)
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app),

@@ -62,7 +62,7 @@ async def traced_world() -> AsyncIterator[Traced]:
     transport = Overheard(httpx.ASGITransport(sandbox.app), sent)
     transports = {"prism": transport, "scenario": transport}
     app = create_app(
-        settings_for(sandbox), transports=transports, clock=clock, sleep=clock.sleep, traces=Traces(provider)
+        settings_for(sandbox), transports=transports, clock=clock, sleep=clock.sleep, traces=Traces(provider, exporter)
     )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway.test")
     async with app.router.lifespan_context(app), client:
@@ -228,3 +228,14 @@ def test_a_served_gateway_exports_to_a_receiver_before_it_ends(receiver: Receive
     assert {span.trace_id.hex() for span in receiver.spans} == {PARENT.split("-")[1]}
     resource = {each.key: each.value.string_value for each in receiver.exports[0].resource_spans[0].resource.attributes}
     assert resource["service.name"] == "ours"
+
+
+def test_a_receiver_that_is_not_there_keeps_nobody_from_answering_or_ending(tmp_path: Path) -> None:
+    settings = {"PRISM_API_KEY": Sandbox.prism_api_key, "SCENARIO_PUBLIC": "true", "GATEWAY_PORT": "0"}
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    with running("serve", folder=tmp_path, settings={**settings, **nowhere}) as served:
+        url = served.wait_for(r"listening on (\S+?)/graphql")
+        answer = httpx.post(f"{url}/graphql", json={"query": "{ __typename }"}, trust_env=False).json()
+        code, printed = served.stop(signal.SIGTERM)
+    assert (answer, code) == ({"data": {"__typename": "Query"}}, 0), printed
+    assert "Traceback" not in printed
