@@ -20,11 +20,10 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_log_of_another_test() -> Iterator[None]:
     """Let logging be as it was before a command, or a test, configured it."""
-    root = logging.getLogger()
-    level = root.level
     yield
+    root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, Handler)]
-    root.setLevel(level)
+    root.setLevel(logging.WARNING)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
