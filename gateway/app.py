@@ -3,18 +3,17 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import httpx
 from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
-from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
+from gateway.auth.caller import ANYONE, Caller, Gate
+from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore, take_nothing_before
@@ -37,28 +36,20 @@ from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
-from gateway.limits import CostLimits, DocumentLimits, RequestLimits
+from gateway.limits import DocumentLimits, RequestLimits
 from gateway.metrics.exposition import registry_of
 from gateway.metrics.readings import Sources
-from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
-from gateway.prism.updates import ScanUpdates
-from gateway.scenario import client as scenario
+from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
-from gateway.scenario.updates import JobUpdates
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
-from gateway.tallies import CallTally
+from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
-from gateway.upstream.channel import BASE_HEADERS, Channel, over
-from gateway.upstream.credentials import Credential, basic, bearer, public
-from gateway.upstream.http1 import Http1Channel
-from gateway.upstream.network import open_network
-from gateway.upstream.observed import ObservedChannel
-from gateway.upstream.pool import Pool
-from gateway.upstream.upstream import Upstream
+from gateway.tenants import Tenants, guarded
+from gateway.upstream.network import Network, Transports
 from gateway.watch import Pace, Sleep, Watchers
 
 if TYPE_CHECKING:
@@ -67,27 +58,17 @@ if TYPE_CHECKING:
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
 
-Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
-
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What lives as long as the process: the store, the two clients and what is watched."""
+    """What lives as long as the process: the store, the ways to the upstreams, what is watched there, and for whom."""
 
     store: DocumentStore
-    prism: prism.PrismClient
-    scenario: scenario.ScenarioClient
+    network: Network
+    watchers: Watchers
+    tenants: Tenants
     settings: Settings
     clock: Callable[[], float]
-    watchers: Watchers
-    scan_updates: ScanUpdates
-    job_updates: JobUpdates
-    pools: Mapping[str, Pool]
-
-    @property
-    def upstreams(self) -> tuple[Upstream, Upstream]:
-        """Both ways to the APIs."""
-        return self.prism.upstream, self.scenario.upstream
 
     def context(
         self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
@@ -96,24 +77,24 @@ class Gateway:
 
         Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
         """
-        calls = watch_calls(request_id)
-        journal = Journal(request_id, calls, self.clock, self.settings.gateway_report_calls, caller)
+        tenant = self.tenants.of(caller)
+        sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
+        journal = Journal(request_id, watch_calls(request_id), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         return Context(
-            PrismLoaders(self.prism, journal),
-            ScenarioLoaders(self.scenario, journal),
+            PrismLoaders(sources.prism, journal),
+            ScenarioLoaders(sources.scenario, journal),
             journal,
-            self.scan_updates,
-            self.job_updates,
+            sources.scan_updates,
+            sources.job_updates,
         )
 
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
         await self.store.close()
-        for upstream in self.upstreams:
-            await upstream.channel.close()
+        await self.network.close()
 
 
 def create_gateway(
@@ -124,63 +105,24 @@ def create_gateway(
     sleep: Sleep = asyncio.sleep,
     traces: "Traces | None" = None,
 ) -> Gateway:
-    """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`."""
+    """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`.
+
+    Raises BadSettingsError for a file of tenants that cannot be used.
+    """
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
-    freshness = _freshness(settings)
-    pools: dict[str, Pool] = {}
-
-    def upstream(
-        name: str, title: str, url: str, credential: Credential, *, headers: Mapping[str, str], routes: tuple[str, ...]
-    ) -> Upstream:
-        every = {**BASE_HEADERS, **headers, "authorization": credential.header}
-        channel = _channel((transports or {}).get(name), url, every, settings.gateway_upstream_timeout)
-        if isinstance(channel, Http1Channel):
-            pools[name] = channel.pool
-        tally = CallTally(routes)
-        observed = ObservedChannel(name, channel, tally)
-        return Upstream(
-            name=name,
-            title=title,
-            channel=observed if traces is None else traces.traced(observed, url, tally),
-            credential=credential,
-            store=store,
-            clock=clock,
-            timeout=settings.gateway_upstream_timeout,
-            not_found_for=settings.gateway_fresh_not_found,
-            scope=_scope(url.rstrip("/"), credential, settings.scenario_project_id),
-            tally=tally,
-        )
-
-    to_prism = upstream(
-        "prism",
-        "Prism",
-        str(settings.prism_url),
-        bearer(settings.prism_api_key.get_secret_value()),
-        headers=prism.HEADERS,
-        routes=prism.ROUTES,
-    )
-    to_scenario = upstream(
-        "scenario",
-        "Scenario",
-        str(settings.scenario_url),
-        _scenario_credential(settings),
-        headers=scenario.HEADERS,
-        routes=scenario.ROUTES,
-    )
-    watchers = _watchers(settings, clock, sleep)
-    prism_client = prism.PrismClient(to_prism, PrismKinds(freshness))
-    scenario_client = scenario.ScenarioClient(to_scenario, ScenarioKinds(freshness), settings.scenario_project_id)
-    return Gateway(
+    network = Network(settings.gateway_upstream_timeout, transports or {}, traces)
+    watchers, freshness = _watchers(settings, clock, sleep), _freshness(settings)
+    maker = SourceMaker(
+        network,
         store,
-        prism_client,
-        scenario_client,
-        settings,
-        clock,
         watchers,
-        ScanUpdates(prism_client, watchers),
-        JobUpdates(scenario_client, watchers),
-        pools,
+        PrismKinds(freshness),
+        ScenarioKinds(freshness),
+        clock,
+        settings.gateway_upstream_timeout,
+        settings.gateway_fresh_not_found,
     )
+    return Gateway(store, network, watchers, Tenants(settings, maker, watchers), settings, clock)
 
 
 def create_app(
@@ -194,8 +136,8 @@ def create_app(
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    `app.state.metrics` is what Prometheus is told, and `traces` where spans go. Raises BadSettingsError for trusted
-    documents that cannot be read.
+    `app.state.metrics` is what Prometheus is told, and `traces` where spans go. Raises BadSettingsError for tenants or
+    trusted documents that cannot be read, and where nobody, or anybody, would be let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
     page = graphiql.page(examples) if settings.shows_graphiql else None
@@ -205,16 +147,15 @@ def create_app(
         yield
         app.state.ready = False
         await gateway.close()
+        await gate.close()
         if traces is not None:
             await asyncio.to_thread(traces.close)
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
-    joins_calls = not gateway.scenario.upstream.credential.is_public
-    most = settings.limits(CostLimits)
     watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, most=most, joins_calls=joins_calls)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
     engine.tallies.most = settings.gateway_metrics_operations
     engine.tallies.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
@@ -227,12 +168,12 @@ def create_app(
         limits,
         door,
     )
-    gate: Gate = OpenGate()
+    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
     in_parts = streams.in_parts if settings.gateway_incremental else None
     endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
-    sockets = _sockets(settings, _observed(answering, watch), documents, gate)
+    sockets = _sockets(settings, _observed(answering, watch), documents, gate, clock)
     opened = door.open_to(endpoint, READING_AND_CHANGING)
     app = App(
         ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
@@ -248,6 +189,7 @@ def create_app(
         direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
     )
     app.state.gateway = gateway
+    app.state.gate = gate
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
@@ -256,22 +198,13 @@ def create_app(
         app.state.repeats,
         engine,
         gateway.store,
-        gateway.upstreams,
-        gateway.pools,
+        gateway.network,
         gateway.watchers,
         sockets,
     )
     app.state.metrics = registry_of(sources.readings())
     app.state.ready = True
     return app
-
-
-def _channel(
-    transport: httpx.AsyncBaseTransport | Channel | None, url: str, headers: Mapping[str, str], timeout: float
-) -> Channel:
-    if isinstance(transport, httpx.AsyncBaseTransport):
-        return over(transport, url, headers, timeout)
-    return transport or open_network(url, headers, timeout)
 
 
 def _observed(answering: Answering, watch: Watch) -> Answering:
@@ -296,7 +229,9 @@ def _schema(settings: Settings) -> GraphQLSchema:
     return served._schema  # noqa: SLF001 - graphql-core's own, which Strawberry does not give out otherwise
 
 
-def _sockets(settings: Settings, answering: Answering, documents: Documents, gate: Gate) -> SocketEndpoint:
+def _sockets(
+    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
         settings.gateway_websocket_connections,
@@ -305,29 +240,24 @@ def _sockets(settings: Settings, answering: Answering, documents: Documents, gat
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    return SocketEndpoint(Service(answering, documents, limits, admit_by(gate), requests), options)
+    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    return SocketEndpoint(service, options)
 
 
 def _admission(settings: Settings) -> Admission:
     return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
 
 
+def _is_simulated(settings: Settings) -> bool:
+    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's."""
+    given = (settings.prism_api_key, settings.scenario_api_key, settings.scenario_api_secret, settings.scenario_jwt)
+    words = {one.get_secret_value() for one in given if one is not None}
+    made_up = {Sandbox.prism_api_key, Sandbox.scenario_api_key, Sandbox.scenario_api_secret, Sandbox.scenario_jwt}
+    return bool(words) and words <= made_up
+
+
 def _words(text: str | None) -> frozenset[str]:
     return frozenset((text or "").split())
-
-
-def _scenario_credential(settings: Settings) -> Credential:
-    """Choose as Scenario's own SDK does: key and secret first, then the user's token."""
-    if settings.scenario_api_key and settings.scenario_api_secret:
-        return basic(settings.scenario_api_key.get_secret_value(), settings.scenario_api_secret.get_secret_value())
-    if settings.scenario_jwt:
-        return bearer(settings.scenario_jwt.get_secret_value())
-    return public()
-
-
-def _scope(url: str, credential: Credential, project_id: str | None) -> str:
-    """Tell apart what another address, credential or project would be answered."""
-    return blake2b(f"{url}\n{credential.fingerprint}\n{project_id}".encode(), digest_size=8).hexdigest()
 
 
 def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep) -> Watchers:

@@ -5,13 +5,17 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
 
 from gateway import __version__
 from gateway.app import create_app
+from gateway.auth.api_keys import keep_key, new_key
+from gateway.auth.scopes import SCOPES
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
@@ -107,6 +111,48 @@ def print_schema(output: TextIO, *, federation: bool, incremental: bool) -> None
         raise click.UsageError("--federation and --incremental exclude each other: a router defers by itself.")
     graph = build_schema(is_incremental=True) if incremental else schema
     output.write(f"{sdl() if federation else graph.as_str()}\n")
+
+
+@main.group("key", help="Make API keys.")
+def keys() -> None:
+    """Do nothing by itself."""
+
+
+@keys.command("new", help="Make an API key and show it, this once; the file keeps a hash of it.")
+@click.option("--name", required=True, help="Whose it is, for whoever reads the file.")
+@click.option(
+    "--scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice(list(SCOPES)),
+    help="What it is good for; may be given more than once. `*` is everything.",
+)
+@click.option("--tenant", default="default", show_default=True, help="For whom it is.")
+@click.option("--owner", help="With scans:read:own: the `userToken` of the scans that it sees.")
+@click.option(
+    "--expires", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="When it ends, in UTC; else never."
+)
+@click.option(
+    "--file",
+    "path",
+    required=True,
+    envvar="GATEWAY_API_KEYS",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file that keeps it; made where there is none.",
+)
+def new_api_key(
+    name: str, *, scopes: tuple[str, ...], tenant: str, owner: str | None, expires: datetime | None, path: Path
+) -> None:
+    """Add a line to the file."""
+    ends = None if expires is None else expires.replace(tzinfo=UTC)
+    key, stored = new_key(name, scopes, tenant, owner, ends)
+    try:
+        keep_key(path, stored)
+    except OSError as error:
+        raise click.ClickException(f"Cannot write {path}: {error.strerror}.") from None
+    click.echo(key)
+    click.echo(f"{path} keeps a hash of it; this is the only time that it is shown.", err=True)
 
 
 def _or_exit(make: Callable[[], T]) -> T:

@@ -4,6 +4,8 @@ GatewayError
   · BadRequest                BAD_REQUEST               an operation that cannot be taken in this way
   · BadUserInput              BAD_USER_INPUT
   · Unauthenticated           UNAUTHENTICATED           nobody is let in by what the request brought
+  · Forbidden                 FORBIDDEN                 it is known who asks, and they may not
+  · CannotIdentify            AUTHENTICATION_UNAVAILABLE  nobody can be let in for now; `retryable`
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
@@ -60,6 +62,32 @@ class Unauthenticated(GatewayError):
     """Nobody is let in by what a request brought; the message says what is taken, and shows nothing of it."""
 
     code = "UNAUTHENTICATED"
+
+    def __init__(self, message: str, *, was_given: bool = True) -> None:
+        super().__init__(message)
+        self.was_given = was_given  # whether the request brought anything at all to be let in by
+
+
+class Forbidden(GatewayError):
+    """It is known who asks, and they may not: another credential may, the same one never will."""
+
+    code = FORBIDDEN
+
+
+class CannotIdentify(GatewayError):
+    """What is needed to know who asks cannot be had: the credential may be good. `retry_after` is in seconds."""
+
+    code = "AUTHENTICATION_UNAVAILABLE"
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """When to come again, as `retryAfter`."""
+        return {**super().extensions, "retryAfter": self.retry_after}
 
 
 class BadRequest(GatewayError):

@@ -126,12 +126,15 @@ class RequestLimits:
                 self._check_each(value if isinstance(value, list) else value.values(), depth - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class CostLimits:
-    """How much an operation may cause at most, by what is known of it before it is executed."""
+class CostLimits(NamedTuple):
+    """How much an operation may cause at most, by what is known of it before it is executed.
+
+    Where calls are not `joined`, each document takes one of its own.
+    """
 
     upstream_calls: int = 300
     objects: int = 10_000
+    joined: bool = True
 
     def check(self, upstream_calls: int, objects: int) -> None:
         """Refuse an operation for what it could cause. Raises AskedTooMuch."""

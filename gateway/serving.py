@@ -98,6 +98,14 @@ class Streaming(Protocol):
         """End every stream."""
 
 
+@runtime_checkable
+class Reloading(Protocol):
+    """An application that reads again what may have changed when it is told to `reload`, by SIGHUP."""
+
+    def reload(self) -> None:
+        """Read it."""
+
+
 class _Server(uvicorn.Server):
     """A server whose application ends its streams before the server waits for their end."""
 
@@ -111,6 +119,13 @@ class _Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         async with serving(*self._beside):
             await super().serve(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if isinstance(self._app, Reloading) and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._app.reload)
+        with super().capture_signals():
+            yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -1,68 +1,42 @@
 """Every setting, read once from the environment or a `.env` file; a field's name in capitals is its variable."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FilePath,
-    HttpUrl,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
-OWN_WORDS = "own_words"
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
-LOOPBACK = ("127.", "::1", "localhost")
 
-Limits = TypeVar("Limits", DocumentLimits, RequestLimits, CostLimits)
+Limits = TypeVar("Limits", DocumentLimits, RequestLimits)
 
-
-def _fit_for_a_header(secret: SecretStr) -> SecretStr:
-    if re.fullmatch(r"[!-~]+", secret.get_secret_value()):
-        return secret
-    raise PydanticCustomError("header", "It must be ASCII without spaces and line breaks")
-
-
-def _plain_address(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password or url.query or url.fragment:
-        raise PydanticCustomError("address", "It must have neither user, password, query nor fragment")
-    return url
-
-
-Address = Annotated[HttpUrl, AfterValidator(_plain_address)]
-Secret = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
+class _Whose(BaseModel):
+    """Whose credentials open the upstreams: fields that stand before those of one tenant, which depend on them."""
+
+    gateway_auth: Literal["open", "api-key", "jwt", "pass-through"] = Field(
+        "open",
+        description=(
+            "Who is let in: open (everyone, on loopback only), api-key, jwt, or pass-through (whoever brings"
+            " credentials of their own for the upstreams)."
+        ),
+    )
+    gateway_tenants_file: FilePath | None = Field(
+        None, description="A TOML file of tenants, each with credentials of its own, instead of those below."
+    )
+    gateway_own_credentials: int = Field(
+        1_000, description="Of how many clients who bring their own credentials these are kept at hand.", ge=1
+    )
+
+
+class Settings(AccessSettings, _Whose):
     """What an operator may decide. Frozen; times are in seconds, sizes in bytes."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
-
-    prism_url: Address = Field(HttpUrl("https://api.hosted.prismlabs.tech"), description="Where Prism's Hosted API is.")
-    prism_api_key: Secret = Field(description="The Bearer key that Prism issued.")
-
-    scenario_url: Address = Field(HttpUrl("https://api.cloud.scenario.com/v1"), description="Where Scenario's API is.")
-    scenario_api_key: Secret | None = Field(None, description="Scenario's API key; with `SCENARIO_API_SECRET`.")
-    scenario_api_secret: Secret | None = Field(None, description="The secret of `SCENARIO_API_KEY`.")
-    scenario_jwt: Secret | None = Field(None, description="A Scenario user's token, instead of key and secret.")
-    scenario_public: bool = Field(
-        default=False, description="Read Scenario's public assets only, without any credential."
-    )
-    scenario_project_id: str | None = Field(
-        None, description="Scenario's project; the key's own one when left out.", min_length=1
-    )
 
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
@@ -261,6 +235,34 @@ class Settings(BaseModel):
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
 
+    gateway_api_keys: FilePath | None = Field(
+        None, description="The file of API keys, which `gateway key new` writes; read again when it changes."
+    )
+    gateway_jwt_jwks_url: KeysAddress | None = Field(
+        None, description="Tokens: where the issuer's JWK Set is, by https or on loopback."
+    )
+    gateway_jwt_key_file: FilePath | None = Field(
+        None, description="Tokens: a public key in PEM, or a JWK Set, instead of the URL."
+    )
+    gateway_jwt_issuer: str | None = Field(None, description="Tokens: their `iss`.")
+    gateway_jwt_audience: str | None = Field(
+        None, description="Tokens: what is taken as their `aud`, between spaces; one of them must be there."
+    )
+    gateway_jwt_leeway: Seconds = Field(30, description="Tokens: how far the issuer's clock may be from this one.")
+    gateway_jwt_bytes: int = Field(8_192, description="Tokens: the longest.", ge=1)
+    gateway_jwt_subject: str = Field("sub", description="Tokens: the claim that says who asks.", min_length=1)
+    gateway_jwt_scopes: str = Field(
+        "scope", description="Tokens: the claim with the scopes, in a text between spaces or in a list.", min_length=1
+    )
+    gateway_jwt_tenant: str | None = Field(None, description="Tokens: the claim that says for which tenant.")
+    gateway_jwt_owner: str | None = Field(
+        None, description="Tokens: the claim that is the `userToken` of the caller's own scans."
+    )
+    gateway_jwks_fresh: Seconds = Field(300, description="The JWK Set: fetched again when older.")
+    gateway_jwks_cooldown: Seconds = Field(
+        10, description="The JWK Set: the shortest time between two fetches, whatever keys tokens name.", gt=0
+    )
+
     @property
     def secrets(self) -> list[str]:
         """Every secret among the settings."""
@@ -271,31 +273,26 @@ class Settings(BaseModel):
     def shows_graphiql(self) -> bool:
         """Whether GraphiQL is served: where it is asked for, or nobody but this machine can see it."""
         if self.gateway_graphiql is None:
-            return self.gateway_host.startswith(LOOPBACK)
+            return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return is_loopback(self.gateway_host)
+
+    @classmethod
+    def needs_credentials(cls, given: Mapping[str, Any]) -> bool:
+        """Whether the environment must have them: not where clients do, or a file, even one that cannot be read."""
+        return given.get("gateway_auth") != "pass-through" and given.get("gateway_tenants_file", given) is None
+
+    def cost_limits(self, *, joined: bool) -> CostLimits:
+        """How much an operation may cause at most, where nothing else is set for a tenant."""
+        return CostLimits(self.gateway_max_upstream_calls, self.gateway_max_objects, joined)
 
     def limits(self, kind: type[Limits]) -> Limits:
         """The limits of one kind, each from the setting of its name."""
         return kind(**{one.name: getattr(self, f"gateway_max_{one.name}") for one in fields(kind)})
-
-    @field_validator("scenario_public")
-    @classmethod
-    def _one_scenario_credential(cls, is_public: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
-        """Check a field, the last of the four, rather than the whole: then it is told beside every other problem."""
-        names = ("scenario_api_key", "scenario_api_secret", "scenario_jwt")
-        if not info.data.keys() >= set(names):
-            return is_public  # one of them cannot be used, which is told already
-        key, secret, token = (info.data[name] for name in names)
-        if bool(key) != bool(secret):
-            raise PydanticCustomError(
-                OWN_WORDS, "SCENARIO_API_KEY and SCENARIO_API_SECRET go together; one of them is missing."
-            )
-        if key or token or is_public:
-            return is_public
-        raise PydanticCustomError(
-            OWN_WORDS,
-            "SCENARIO_API_KEY and SCENARIO_API_SECRET are missing; SCENARIO_JWT or SCENARIO_PUBLIC=true would do too.",
-        )
 
 
 class _Environment(Settings, BaseSettings):
@@ -321,16 +318,5 @@ def read_settings(env_file: str | None = ".env", **given: Any) -> Settings:
         raise BadSettingsError([f"{env_file} cannot be read: it is not UTF-8."]) from None
     except ValidationError as error:
         raise BadSettingsError(
-            [_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+            [line_of(Settings, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
         ) from None
-
-
-def _line(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    """Say in one line what is wrong, never showing the value."""
-    if kind == OWN_WORDS:
-        return message
-    name = str(place[0])
-    field = Settings.model_fields[name]
-    if kind == "missing":
-        return f"{name.upper()} is missing: {field.description}"
-    return f"{name.upper()} cannot be used: {message}. {field.description}"

@@ -147,10 +147,16 @@ class _Watch(Generic[T]):
             error, traceback = self._failure
             raise error.with_traceback(traceback)
 
+    def fail(self, failure: Exception) -> None:
+        """Begin to end it: its subscribers raise this."""
+        if not self.ended:
+            self._failure = (failure, None)
+        self.task.cancel()
+
     async def stop(self, failure: Exception | None = None) -> None:
         """End it."""
-        if not self.ended and failure is not None:
-            self._failure = (failure, None)
+        if failure is not None:
+            self.fail(failure)
         self.task.cancel()
         await asyncio.wait([self.task])
 
@@ -237,6 +243,12 @@ class Watchers:
         """Look now at a document that was heard to have changed, where it is watched."""
         if key in self._watches:
             self._watches[key].hurry(after=0)
+
+    def end(self, concerns: Callable[[str], bool], failure: Exception) -> None:
+        """End the watches of some keys: their subscribers raise this."""
+        for watch in self._watches.values():
+            if concerns(watch.key):
+                watch.fail(failure)
 
     def __len__(self) -> int:
         return len(self._watches)

@@ -2,19 +2,27 @@
 
 Beside aliases, depth, fragments and the like these are the points of OWASP's cheat sheet for GraphQL that concern
 what may be asked: depth, amount and cost, batches, input that is none, introspection, and errors that tell nothing.
+Tokens are attacked as the best current practice for them (RFC 8725) tells.
 """
 
+import asyncio
 import gc
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from tests.auth.forged import GOOD, forged, of_key
+from tests.auth.issuer import Document, by_tokens, published
+from tests.auth.keys import bearing
 from tests.world import World, world
 
 MOST_CPU = 0.2  # seconds; the aim is a tenth of it, on a machine that nobody else uses
@@ -196,16 +204,65 @@ async def attacked() -> AsyncIterator[World]:
 async def test_it_is_refused_or_answered_at_once(attack: Attack, attacked: World) -> None:
     url = f"/graphql?{attack.query_string}" if attack.query_string else "/graphql"
     request = attacked.client.build_request(attack.method, url, content=attack.content, headers=dict(attack.headers))
+    size = len(attack.content or attack.query_string)
+    answer = await at_once(attacked, request, attack.name, size)
+    assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
+    assert len(answer.content) < 15_000
+
+
+async def at_once(attacked: World, request: httpx.Request, name: str, size: int) -> httpx.Response:
+    """Send something of a size, and give the answer, which must take little CPU and no upstream call."""
     begun = time.process_time()
     answer = await attacked.client.send(request)
     took = time.process_time() - begun
-    size = len(attack.content or attack.query_string)
-    figures = f"{size:>11,} bytes {took * 1_000:7.1f} ms  {answer.status_code} {attack.comes_to}"
-    print(f"{attack.name:40}{figures}")  # noqa: T201 - read by whoever runs this with -s
-    assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
-    assert len(answer.content) < 15_000
+    figures = f"{size:>11,} bytes {took * 1_000:7.1f} ms  {answer.status_code} {what_it_came_to(answer)}"
+    print(f"{name:40}{figures}")  # noqa: T201 - read by whoever runs this with -s
     assert attacked.calls == []
     assert took < MOST_CPU
+    return answer
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("name", forged(""))
+async def test_a_token_that_is_not_good_is_refused_at_once_and_nothing_of_it_is_shown(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="gateway")
+    async with guarded() as (attacked, document):
+        given = forged(f"{document.url}/of-the-attacker")[name]
+        headers = [*JSON.items(), *(("authorization", one) for one in given)]
+        request = attacked.client.build_request("POST", "/graphql", json={"query": "{ __typename }"}, headers=headers)
+        answer = await at_once(attacked, request, name, len("".join(given)))
+        assert (answer.status_code, what_it_came_to(answer)) == (401, "UNAUTHENTICATED")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="scan-gateway", error="invalid_token"'
+        assert document.fetches == 1
+        parts = [part for one in given for part in one[7:].split(".") if len(part) > 3]
+        assert [part for part in parts if part[:40] in f"{answer.headers}{answer.text}{caplog.text}"] == []
+
+
+@pytest.mark.usefixtures("settled")
+async def test_a_storm_of_unknown_keys_is_one_fetch_in_a_cooldown_and_hinders_nobody() -> None:
+    async with guarded() as (attacked, document):
+        post = partial(attacked.client.post, "/graphql", json={"query": "{ __typename }"})
+        begun = time.process_time()
+        for seconds in range(3):
+            attacked.clock.advance(10)
+            storm = [post(headers=bearing(of_key(f"{seconds}-{number}"))) for number in range(300)]
+            answers = await asyncio.gather(*storm, post(headers=bearing(GOOD)))
+            assert [answer.status_code for answer in answers] == [401] * 300 + [200]
+            assert document.fetches == 2 + seconds
+        took = (time.process_time() - begun) / 903
+        print(f"each of 900 tokens of unknown keys {took * 1_000:7.1f} ms, 3 fetches")  # noqa: T201 - as above
+        assert took < MOST_CPU
+
+
+@asynccontextmanager
+async def guarded() -> AsyncIterator[tuple[World, Document]]:
+    """A gateway that has let somebody in by a token, and the keys of who issues them."""
+    async with published() as document, world(by_tokens(gateway_jwt_jwks_url=document.url)) as gateway:
+        gateway.headers = bearing(GOOD)
+        await gateway.data("{ __typename }")
+        yield gateway, document
 
 
 def what_it_came_to(answer: httpx.Response) -> str | None:

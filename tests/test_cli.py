@@ -1,5 +1,6 @@
 """The command line: what each command prints, and what it says when it cannot do its work."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ from tests.processes import run, running
 
 SCHEMA = Path(__file__).parent.parent / "schema.graphql"
 ENOUGH = {"PRISM_API_KEY": "prism-key", "SCENARIO_API_KEY": "key", "SCENARIO_API_SECRET": "secret"}
+SANDBOXED = {
+    "PRISM_API_KEY": Sandbox.prism_api_key,
+    "SCENARIO_API_KEY": Sandbox.scenario_api_key,
+    "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +53,7 @@ def test_version_is_the_packages() -> None:
 
 
 def test_help_names_every_command() -> None:
-    assert list(main.commands) == ["serve", "demo", "sandbox", "bench", "schema"]
+    assert list(main.commands) == ["serve", "demo", "sandbox", "bench", "schema", "key"]
     assert all(f"\n  {name} " in invoke("--help").output for name in main.commands)
 
 
@@ -127,7 +133,7 @@ def test_serve_says_when_its_port_is_taken(taken: int) -> None:
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
 def test_serve_says_when_its_host_is_none(host: str) -> None:
-    result = invoke("serve", **ENOUGH, GATEWAY_HOST=host, GATEWAY_LOG_LEVEL="error")
+    result = invoke("serve", **SANDBOXED, GATEWAY_HOST=host, GATEWAY_LOG_LEVEL="error")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: Cannot listen on {host}:8000: ")
     assert result.stderr.endswith(". Choose another with GATEWAY_HOST or GATEWAY_PORT.\n")
@@ -175,3 +181,48 @@ def test_sandbox_prints_what_a_gateway_needs_to_use_it(folder: Path) -> None:
                 f" SCENARIO_API_SECRET={Sandbox.scenario_api_secret}\n"
             ),
         ]
+
+
+def test_key_new_shows_a_key_once_and_keeps_what_it_is_good_for(folder: Path) -> None:
+    scopes = ("--scopes", "scans:read:own", "--scopes", "assets:read")
+    ends = ("--expires", "2030-01-31", "--tenant", "acme", "--owner", "user-1")
+    result = invoke("key", "new", "--name", "A phone", *scopes, *ends, "--file", "keys.jsonl")
+    again = invoke("key", "new", "--name", "A robot", "--scopes", "*", GATEWAY_API_KEYS="keys.jsonl")
+    assert (result.exit_code, again.exit_code) == (0, 0)
+    assert result.stderr == "keys.jsonl keeps a hash of it; this is the only time that it is shown.\n"
+    text = (folder / "keys.jsonl").read_text(encoding="utf-8")
+    first, second = (json.loads(line) for line in text.splitlines())
+    _, id_, secret = result.stdout.strip().split("_", 2)
+    assert secret not in text
+    assert {key: value for key, value in first.items() if key != "hash"} == {
+        "id": id_,
+        "name": "A phone",
+        "scopes": ["scans:read:own", "assets:read"],
+        "tenant": "acme",
+        "owner": "user-1",
+        "expires": "2030-01-31T00:00:00Z",
+    }
+    assert (second.keys(), second["scopes"]) == ({"id", "name", "hash", "scopes"}, ["*"])
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (("--scopes", "scans"), "Invalid value for '--scopes': 'scans' is not one of 'scans:read', "),
+        (("--scopes", "*", "--expires", "soon"), "Invalid value for '--expires': 'soon' does not match the formats "),
+        ((), "Missing option '--scopes'."),
+    ],
+)
+def test_key_new_makes_nothing_of_what_it_does_not_understand(
+    given: tuple[str, ...], complaint: str, folder: Path
+) -> None:
+    result = invoke("key", "new", "--name", "a", "--file", "keys.jsonl", *given)
+    assert (result.exit_code, complaint in result.stderr, list(folder.iterdir())) == (2, True, [])
+
+
+def test_key_new_says_when_it_cannot_write() -> None:
+    result = invoke("key", "new", "--name", "a", "--scopes", "*", "--file", "nowhere/keys.jsonl")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: Cannot write nowhere/keys.jsonl: No such file or directory.\n",
+    )

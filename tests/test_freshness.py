@@ -187,10 +187,10 @@ async def test_every_number_is_a_setting() -> None:
 
 async def test_two_credentials_never_meet_in_the_cache() -> None:
     async with world() as one:
-        upstream = one.gateway.scenario.upstream
-        kind = one.gateway.scenario.kinds.asset
+        upstream = one.sources.scenario.upstream
+        kind = one.sources.scenario.kinds.asset
         key = upstream.key(kind, "asset_1")
     async with world({"scenario_jwt": one.sandbox.scenario_jwt}) as other:
-        assert other.gateway.scenario.upstream.key(other.gateway.scenario.kinds.asset, "asset_1") != key
+        assert other.sources.scenario.upstream.key(other.sources.scenario.kinds.asset, "asset_1") != key
     async with world({"scenario_project_id": one.sandbox.project_id}) as third:
-        assert third.gateway.scenario.upstream.key(third.gateway.scenario.kinds.asset, "asset_1") != key
+        assert third.sources.scenario.upstream.key(third.sources.scenario.kinds.asset, "asset_1") != key

@@ -133,7 +133,7 @@ async def test_two_operations_without_a_name_are_refused(gateway: World) -> None
 async def test_no_document_shows_its_body(gateway: World) -> None:
     asset_id = next(iter(gateway.sandbox.scenario.assets))
     await gateway.data(f'{{ asset(assetId: "{asset_id}") {{ url }} }}')
-    scenario = gateway.gateway.scenario
+    scenario = gateway.sources.scenario
     document = scenario.upstream.peek(scenario.kinds.asset, asset_id)
     assert "Signature=" not in repr(document)
 

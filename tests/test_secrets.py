@@ -119,9 +119,16 @@ async def test_no_repr_shows_a_credential(settings: dict[str, Any]) -> None:
     async with world(settings) as made:
         await texts(made)
         gateway = made.gateway
-        upstreams = (gateway.prism.upstream, gateway.scenario.upstream)
+        sources = made.sources
+        upstreams = (sources.prism.upstream, sources.scenario.upstream)
         credentials = [upstream.credential for upstream in upstreams]
-        clients = [gateway.prism, gateway.scenario, *(upstream.channel for upstream in upstreams)]
+        clients = [
+            sources,
+            sources.prism,
+            sources.scenario,
+            gateway.tenants,
+            *(upstream.channel for upstream in upstreams),
+        ]
         for shown in (gateway, gateway.settings, gateway.store, made.app, *upstreams, *credentials, *clients):
             assert_clean(f"{shown!r} {shown}")
 
@@ -147,7 +154,7 @@ def test_credentials_have_fingerprints_of_their_own_that_last() -> None:
 
 
 async def test_no_cache_key_holds_a_credential(gateway: World) -> None:
-    scenario = gateway.gateway.scenario
+    scenario = gateway.sources.scenario
     assert_clean(scenario.upstream.key(scenario.kinds.asset, "asset_1"))
 
 

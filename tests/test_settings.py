@@ -39,6 +39,7 @@ def test_the_keys_are_all_it_needs(environment: pytest.MonkeyPatch) -> None:
     settings = read(environment, **ENOUGH)
     assert str(settings.prism_url) == "https://api.hosted.prismlabs.tech/"
     assert str(settings.scenario_url) == "https://api.cloud.scenario.com/v1"
+    assert settings.prism_api_key is not None
     assert settings.prism_api_key.get_secret_value() == "prism-key"
     assert (settings.gateway_host, settings.gateway_port) == ("127.0.0.1", 8000)
 
@@ -157,6 +158,7 @@ def test_a_file_is_read_and_the_environment_wins_over_it(environment: pytest.Mon
     environment.chdir(tmp_path)
     environment.setenv("PRISM_API_KEY", "prism-key-of-the-environment")
     settings = read_settings()
+    assert settings.prism_api_key is not None
     assert settings.prism_api_key.get_secret_value() == "prism-key-of-the-environment"
     assert settings.scenario_api_key is not None
     assert settings.scenario_api_key.get_secret_value() == "scenario-key"
@@ -165,7 +167,9 @@ def test_a_file_is_read_and_the_environment_wins_over_it(environment: pytest.Mon
 
 def test_a_file_of_another_name_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "production.env").write_text("\n".join(f"{name}={value}" for name, value in ENOUGH.items()))
-    assert read_settings(str(tmp_path / "production.env")).prism_api_key.get_secret_value() == "prism-key"
+    key = read_settings(str(tmp_path / "production.env")).prism_api_key
+    assert key is not None
+    assert key.get_secret_value() == "prism-key"
 
 
 def test_what_is_given_wins_over_the_environment(environment: pytest.MonkeyPatch) -> None:

@@ -344,9 +344,9 @@ async def test_two_credentials_never_share_a_watch() -> None:
             clock=gateway.clock,
         )
         watchers = gateway.gateway.watchers
-        mine = await gateway.gateway.job_updates.of(job_id)
+        mine = await gateway.sources.job_updates.of(job_id)
         with pytest.raises(UpstreamNotFound):
-            await JobUpdates(other.scenario, watchers).of(job_id)
+            await JobUpdates(other.tenants.of().sources.scenario, watchers).of(job_id)
         assert (await anext(mine)).job_id == job_id
         assert len(gateway.calls) == 2
         await other.close()

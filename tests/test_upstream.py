@@ -64,7 +64,7 @@ async def upstream(transport: httpx.AsyncBaseTransport, **settings: Any) -> Asyn
     gateway = create_gateway(
         settings_for(SANDBOX, **settings), transports={"scenario": transport, "prism": transport}, clock=Clock()
     )
-    yield gateway.scenario.upstream
+    yield gateway.tenants.of().sources.scenario.upstream
     await gateway.close()
 
 

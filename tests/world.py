@@ -13,6 +13,7 @@ from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
+from gateway.sources import Sources
 
 URL = "http://sandbox.test"
 NOON = 1_790_000_000.0  # 2026-09-21
@@ -77,6 +78,11 @@ class World:
     def gateway(self) -> Gateway:
         gateway: Gateway = self.app.state.gateway
         return gateway
+
+    @property
+    def sources(self) -> Sources:
+        """Those of the only tenant."""
+        return self.gateway.tenants.of().sources
 
     @property
     def calls(self) -> list[tuple[str, str]]:

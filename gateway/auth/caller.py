@@ -6,6 +6,28 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 EVERYTHING = "*"  # a scope that holds every other
+DEFAULT_TENANT = "default"  # the only one, where settings name no other
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccess:
+    """What a client brings to be let into the upstreams by: `Authorization` headers, and Scenario's project."""
+
+    prism: str = field(default="", repr=False)
+    scenario: str = field(default="", repr=False)
+    project_id: str | None = None
+
+
+ENDED = "What let this caller in has expired or was revoked: come again with something new."
+
+
+class Warrant:
+    """What callers were let in by, a key or who signed their tokens, for as long as it `holds`."""
+
+    __slots__ = ("holds",)
+
+    def __init__(self) -> None:
+        self.holds = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +35,18 @@ class Caller:
     """One who was let in, until `expires_at` in Unix seconds.
 
     `id` tells callers apart and shows no secret. `owner` is what the `userToken` of a scan must be where the caller
-    may see only their own. Callers with the same `rights` are given the same answers.
+    may see only their own. Callers with the same `rights` are given the same answers. One who brings their `own` access
+    to the upstreams is a tenant by themselves.
     """
 
     id: str
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
     scopes: frozenset[str] = frozenset()
     owner: str | None = None
     expires_at: float = math.inf
     rights: str = field(init=False)
+    warrant: Warrant = field(default_factory=Warrant, compare=False, repr=False)
+    own: OwnAccess | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.tenant, " ".join(sorted(self.scopes)), repr(self.owner))
@@ -38,10 +63,16 @@ class Gate(Protocol):
         """Give a caller who was let in by the same before, and still is; at once, on the path of every request."""
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Give the caller. Raises Unauthenticated."""
+        """Give the caller. Raises Unauthenticated, Forbidden where that is no use, or CannotIdentify."""
 
     def admits(self, caller: Caller) -> bool:
         """Whether one who was let in still is: not expired, nor revoked."""
+
+    def reload(self) -> None:
+        """Read again what decides who is let in; what cannot be read leaves everything as it was."""
+
+    async def close(self) -> None:
+        """End what is under way."""
 
 
 class OpenGate:
@@ -58,3 +89,9 @@ class OpenGate:
     def admits(self, _caller: Caller) -> bool:
         """Everyone is, always."""
         return True
+
+    def reload(self) -> None:
+        """Nothing decides."""
+
+    async def close(self) -> None:
+        """Nothing is under way."""

@@ -68,7 +68,8 @@ def record(sandbox: Sandbox) -> Mapping[str, Recorded]:
     """Make a channel for each upstream, which records from the sandbox what the gateway asks it."""
     transport = httpx.ASGITransport(app=sandbox.app)
     gateway = create_gateway(bench_settings(sandbox, URL), transports={"prism": transport, "scenario": transport})
-    upstreams = (gateway.prism.upstream, gateway.scenario.upstream)
+    sources = gateway.tenants.of().sources
+    upstreams = (sources.prism.upstream, sources.scenario.upstream)
     return {upstream.name: Recorded(upstream.channel) for upstream in upstreams}
 
 

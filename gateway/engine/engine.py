@@ -59,8 +59,6 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    most: CostLimits = field(default_factory=CostLimits)
-    joins_calls: bool = True
     tallies: OperationTallies = field(default_factory=OperationTallies)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
@@ -129,7 +127,7 @@ class Engine:
             return await self.answer(asked, make_context)
         began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}))
+        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal.most)
         if isinstance(refusal, list):
             answer = answered(Result(None, refusal), context.journal, is_query=True)
             self.tallies.note(operation, answer.outcome, began)
@@ -215,7 +213,7 @@ class Engine:
     async def _open(
         self, operation: Operation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
-        refusal = self._admitted(operation, given)
+        refusal = self._admitted(operation, given, context.journal.most)
         if isinstance(refusal, list):
             return Result(None, refusal)
         source = await open_source(operation, given, context)
@@ -226,7 +224,7 @@ class Engine:
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
         given = dict(variables or {})
-        values = self._admitted(operation, given)
+        values = self._admitted(operation, given, context.journal.most)
         if isinstance(values, list):
             return Result(None, values)
         if not self.uses_plans or context.journal.trace is not None:
@@ -244,13 +242,15 @@ class Engine:
         self.counts["planned"] += 1
         return result
 
-    def _admitted(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _admitted(
+        self, operation: Operation, given: dict[str, Any], most: CostLimits
+    ) -> VariableValues | list[GraphQLError]:
         """Give the variables their types; or say why they have others, or what the operation could cause with them."""
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, self.most, joined=self.joins_calls)
+            operation.afford(values, most)
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
         return values

@@ -1,6 +1,7 @@
 """One operation of a document: what its variables are, what it may cost, and its plans."""
 
 import itertools
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +48,8 @@ class Operation:
     plain_variables: dict[str, tuple[type, bool]] | None
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
-    costings: dict[tuple[Any, ...], Costing] = field(default_factory=dict)
-    is_affordable: bool = False  # whatever its variables are
+    costings: dict[Hashable, Costing] = field(default_factory=dict)
+    affordable: set[CostLimits] = field(default_factory=set)  # within which it stays, whatever its variables are
     serial: int = field(default_factory=_serials.__next__)
     tally: OperationTally | None = None
 
@@ -88,15 +89,16 @@ class Operation:
             self.plans[choice] = self._compile(variables)
         return self.plans[choice]
 
-    def afford(self, variables: VariableValues, most: CostLimits, *, joined: bool) -> None:
+    def afford(self, variables: VariableValues, most: CostLimits) -> None:
         """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
-        if not self.is_affordable:
-            most.check(*self.estimate(variables, joined=joined))
-            self.is_affordable = not self.steering and not self.costings[()].matter
+        if most not in self.affordable:
+            most.check(*self.estimate(variables, joined=most.joined))
+            if not self.steering and not self.costings[most.joined, ()].matter:
+                self.affordable.add(most)
 
     def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
         """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
-        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        choice = joined, tuple(variables.coerced.get(name) for name in self.steering)
         costing = self.costings.get(choice)
         if costing is None:
             costing = self._costing(variables, joined=joined)

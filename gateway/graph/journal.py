@@ -15,6 +15,9 @@ from gateway.auth.caller import ANYONE, Caller
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome
 from gateway.errors import GatewayError
+from gateway.limits import CostLimits
+
+MOST = CostLimits()
 
 now_at: ContextVar[Path | None] = ContextVar("now_at", default=None)
 
@@ -56,13 +59,17 @@ def _timestamp(moment: float) -> str | None:
 
 @dataclass(slots=True)
 class Journal:
-    """Belongs to one request of a `caller`, and ends with its answer. With a `trace` it notes every document."""
+    """Belongs to one request of a `caller`, who may cause so much at `most`, and ends with its answer.
+
+    With a `trace` it notes every document.
+    """
 
     request_id: str
     calls: dict[str, int]
     clock: Callable[[], float]
     reports_calls: bool = False
     caller: Caller = ANYONE
+    most: CostLimits = MOST
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     errors: list[GraphQLError] = field(default_factory=list)
     started: float = field(init=False)

@@ -48,6 +48,11 @@ class App(Starlette):
         else:
             await super().__call__(scope, receive, send)
 
+    def reload(self) -> None:
+        """Read again who may be let in, and for whom."""
+        self.state.gateway.tenants.reload()
+        self.state.gate.reload()
+
     async def drain(self) -> None:
         """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
         self.state.ready = False

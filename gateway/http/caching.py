@@ -9,11 +9,14 @@ import re
 from collections.abc import Mapping
 from hashlib import blake2b
 
+from gateway.auth.caller import Caller
+from gateway.auth.pass_through import OWN_HEADERS
 from gateway.engine.answer import Answer
 from gateway.http.reply import Header
 
 NO_STORE = (b"cache-control", b"no-store")
-VARY = (b"vary", b"accept")
+VARY = (b"vary", b"accept, authorization")
+VARY_BY_OWN = (b"vary", b"accept, " + b", ".join(OWN_HEADERS))
 _MAX_AGE = re.compile(rb"max-age=(\d{1,9})")
 
 
@@ -31,15 +34,16 @@ def max_age(header: bytes) -> float:
     return min(ages, default=math.inf)
 
 
-def headers_of(answer: Answer, now: float) -> list[Header]:
+def headers_of(answer: Answer, now: float, caller: Caller) -> list[Header]:
     """Write how an answer may be kept from `now` on, in Unix seconds: not at all with errors, or of a change.
 
     The tag is weak: it stands for the JSON, however that is compressed.
     """
+    vary = VARY if caller.own is None else VARY_BY_OWN
     if not answer.cacheable:
-        return [NO_STORE, VARY]
+        return [NO_STORE, vary]
     tag = blake2b(answer.body, digest_size=12).hexdigest()
-    return [(b"cache-control", _cache_control(answer.fresh_until - now)), (b"etag", b'W/"%s"' % tag.encode()), VARY]
+    return [(b"cache-control", _cache_control(answer.fresh_until - now)), (b"etag", b'W/"%s"' % tag.encode()), vary]
 
 
 def _cache_control(fresh_for: float) -> bytes:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.auth.caller import Caller
+from gateway.auth.caller import ENDED, Caller, OpenGate
 from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation, within
@@ -45,13 +47,15 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What every connection is served with."""
+    """What every connection is served with; `admits` says whether who was let in still is, by the same `clock`."""
 
     answering: Answering
     documents: Documents
     limits: ConnectionLimits
     admit: Admit
     requests: RequestLimits = field(default_factory=RequestLimits)
+    admits: Callable[[Caller], bool] = OpenGate().admits
+    clock: Callable[[], float] = time.time
 
 
 class _Gone(Exception):
@@ -112,8 +116,16 @@ class Connection:
                     await self._handle(await self._next_message())
         except TimeoutError:
             raise Closing(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout") from None
-        while True:
-            await self._handle(await self._next_message())
+        try:
+            async with asyncio.timeout(self._left_to(self._caller)):
+                while True:
+                    await self._handle(await self._next_message())
+        except TimeoutError:
+            raise Closing(CloseCode.FORBIDDEN, ENDED) from None
+
+    def _left_to(self, caller: Caller) -> float | None:
+        """How many seconds a caller is let in for; None without an end."""
+        return None if math.isinf(caller.expires_at) else max(0.0, caller.expires_at - self._service.clock())
 
     async def _next_message(self) -> Message:
         event = await self._receive()
@@ -149,6 +161,8 @@ class Connection:
     async def _start(self, id_: str, operation: Operation) -> None:
         if self._caller is None:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if not self._service.admits(self._caller):
+            raise Closing(CloseCode.FORBIDDEN, ENDED)
         if id_ in self._ids:
             raise Closing(CloseCode.ID_IN_USE, f"Subscriber for {id_} already exists")
         most = self._service.limits.operations
@@ -189,6 +203,9 @@ class Connection:
             return
         async with aclosing(answers):
             async for answer in answers:
+                if not self._service.admits(caller):
+                    await self.close(Closing(CloseCode.FORBIDDEN, ENDED))
+                    raise _Gone
                 await self._say(self._subprotocol.answer, id_, answer)
         self._ids.pop(id_, None)  # before the client hears of it, who may use the id again
         await self._say("complete", id_)

@@ -16,13 +16,13 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import INTERNAL, NO_OPERATION, Unauthenticated
+from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, Unauthenticated
 from gateway.http import caching, graphiql
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
-from gateway.http.refusal import Refusal
+from gateway.http.refusal import NOT_LET_IN, Refusal
 from gateway.http.reply import Reply, refused, send_reply
 from gateway.http.request import METHODS, Request
 from gateway.http.writing import Writing
@@ -207,7 +207,7 @@ class Endpoint:
             request.caller = self._gate.known(request.headers) or await self._gate.identify(request.headers)
             operation = self._operation(request, await request.body(receive, self._limits), takes)
             return await self._answered(request, operation, takes, receive, send)
-        except (Refusal, Unauthenticated, NoOperation, ReadsOnly, StreamsOnly) as error:
+        except (Refusal, *NOT_LET_IN, NoOperation, ReadsOnly, StreamsOnly) as error:
             return refused(_refusal_of(error), whole, request.id)
 
     async def _answered(
@@ -283,8 +283,8 @@ def _refusal_of(error: Exception) -> Refusal:
     match error:
         case Refusal():
             return error
-        case Unauthenticated():
-            return Refusal.of_unknown(error)
+        case Unauthenticated() | Forbidden() | CannotIdentify():
+            return Refusal.of_caller(error)
         case ReadsOnly():
             return Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"})
         case StreamsOnly():

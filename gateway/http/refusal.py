@@ -1,11 +1,19 @@
 """A request that is not executed: its status, its code, and why."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST, GatewayError, Unauthenticated
+from gateway.errors import BAD_REQUEST, CannotIdentify, Forbidden, GatewayError, Unauthenticated
+
+# RFC 6750: where nothing was given, no error is named.
+CHALLENGE = b'Bearer realm="scan-gateway"'
+INVALID_TOKEN = CHALLENGE + b', error="invalid_token"'
+INSUFFICIENT_SCOPE = CHALLENGE + b', error="insufficient_scope"'
+
+NOT_LET_IN = (Unauthenticated, Forbidden, CannotIdentify)
 
 
 class Refusal(Exception):
@@ -36,9 +44,17 @@ class Refusal(Exception):
         return cls(status, error.message, code=error.code, extensions=error.extensions)
 
     @classmethod
-    def of_unknown(cls, error: Unauthenticated) -> Self:
-        """Refuse a request whose caller nobody knows."""
-        return cls(401, error.message, code=error.code, headers={b"www-authenticate": b"Bearer"})
+    def of_caller(cls, error: Unauthenticated | Forbidden | CannotIdentify) -> Self:
+        """Refuse a request whose caller is not let in: nobody knows them, they may not, or nobody can tell."""
+        match error:
+            case Unauthenticated():
+                challenge = INVALID_TOKEN if error.was_given else CHALLENGE
+                status, headers = 401, {b"www-authenticate": challenge}
+            case Forbidden():
+                status, headers = 403, {b"www-authenticate": INSUFFICIENT_SCOPE}
+            case CannotIdentify():
+                status, headers = 503, {b"retry-after": b"%d" % math.ceil(error.retry_after)}
+        return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

@@ -27,7 +27,7 @@ class Request:
 
     def __init__(self, method: str, headers: Sequence[tuple[bytes, bytes]], query_string: bytes) -> None:
         by_name = dict(headers)
-        self.headers: dict[bytes, bytes] = by_name if len(by_name) == len(headers) else _joined(headers)
+        self.headers: dict[bytes, bytes] = by_name if len(by_name) == len(headers) else joined(headers)
         self.method = method
         self.is_safe = method != "POST"  # so it may only read
         self.query_string = query_string
@@ -65,7 +65,7 @@ class Request:
         return within(limits, read_body(body), len(body))
 
 
-def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Join the values of a header that came more than once, as HTTP defines it."""
     headers: dict[bytes, bytes] = {}
     for name, value in raw:

@@ -1,16 +1,18 @@
 """Answers in several parts over one HTTP response, sent for as long as the client is there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
+from gateway.auth.caller import ANYONE, ENDED, Caller, OpenGate
 from gateway.engine.answer import Answer
 from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
-from gateway.errors import ShuttingDown
+from gateway.errors import ShuttingDown, Unauthenticated
 from gateway.http.answering import Answering
 from gateway.http.endpoint import Deferred, Streamed
 from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
@@ -24,10 +26,15 @@ Answers = AnswerStream | Parts
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Answers what is streamed, an answer only when the one before is on its way; in silence every `quiet` seconds."""
+    """Answers what is streamed, an answer only when the one before is on its way; in silence every `quiet` seconds.
+
+    A subscription is interrupted when who asked is let in no longer, as `admits` says by the same `clock`.
+    """
 
     answering: Answering
     quiet: float
+    admits: Callable[[Caller], bool] = OpenGate().admits
+    clock: Callable[[], float] = time.time
 
     async def __call__(self, streamed: Streamed, receive: Receive, send: Send) -> None:
         """Answer until there is no more to say, or nobody to say it to. Raises Refusal or ReadsOnly before that."""
@@ -48,50 +55,58 @@ class Streams:
             )
         except ShuttingDown as error:
             raise Refusal(503, error.message, code=error.code) from error
-        await self._send(answers, framing, request, send)
+        await self._send(answers, framing, request, request.caller, send)
 
     async def _answer_in_parts(self, deferred: Deferred, send: Send) -> Answer | None:
         answer = await self.answering.engine.answer_in_parts(deferred.asked, deferred.make_context, deferred.form)
         if isinstance(answer, Answer) and deferred.takes_whole:
             return answer
         answers = answer.body if isinstance(answer, Answer) else answer
-        await self._send(answers, ANSWER_PARTS[deferred.form], deferred.request, send)
+        # One answer, if in parts: like a whole one it is not broken off, so it is sent as if to anyone.
+        await self._send(answers, ANSWER_PARTS[deferred.form], deferred.request, ANYONE, send)
         return None
 
-    async def _send(self, answers: Answers | bytes, framing: Framing, request: Request, send: Send) -> None:
+    async def _send(
+        self, answers: Answers | bytes, framing: Framing, request: Request, caller: Caller, send: Send
+    ) -> None:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _headers(framing, request.id)})
             if request.method != "HEAD":
-                async for part in self._parts(framing, answers, request.id):
+                async for part in self._parts(framing, answers, request.id, caller):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         finally:
             if not isinstance(answers, bytes):
                 await answers.aclose()
         await send({"type": "http.response.body", "body": b""})
 
-    async def _parts(self, framing: Framing, answers: Answers | bytes, request_id: str) -> AsyncIterator[bytes]:
+    async def _parts(
+        self, framing: Framing, answers: Answers | bytes, request_id: str, caller: Caller
+    ) -> AsyncIterator[bytes]:
         yield framing.opening
         if isinstance(answers, bytes):
             yield framing.answer(answers) + framing.completion
             return
         while True:
             try:
-                part = await self._next_part(framing, answers)
+                part = await self._next_part(framing, answers, caller)
             except StopAsyncIteration:
                 yield framing.completion
                 return
-            except ShuttingDown as error:
+            except (ShuttingDown, Unauthenticated) as error:
                 extensions = {**error.extensions, "requestId": request_id}
                 yield framing.interruption([{"message": error.message, "extensions": extensions}])
                 return
             yield part
 
-    async def _next_part(self, framing: Framing, answers: Answers) -> bytes:
+    async def _next_part(self, framing: Framing, answers: Answers, caller: Caller) -> bytes:
         try:
-            async with asyncio.timeout(self.quiet):
-                return framing.answer(await anext(answers))
+            async with asyncio.timeout(min(self.quiet, max(0.0, caller.expires_at - self.clock()))):
+                part = framing.answer(await anext(answers))
         except TimeoutError:
-            return framing.heartbeat
+            part = framing.heartbeat
+        if not self.admits(caller):
+            raise Unauthenticated(ENDED)
+        return part
 
 
 def _headers(framing: Framing, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -8,9 +8,11 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import Caller, Gate
-from gateway.errors import Unauthenticated
+from gateway.errors import CannotIdentify, Unauthenticated
 from gateway.http.connection import Admit, Connection, Service
 from gateway.http.door import host_of
+from gateway.http.refusal import NOT_LET_IN
+from gateway.http.request import joined
 from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
 
 FORBIDDEN_HOST = b"The gateway is not asked by this host name."
@@ -35,14 +37,30 @@ def admit_by(gate: Gate) -> Admit:
     """Let in whom the gate knows by the headers of the handshake, or by what stands for them in `connection_init`."""
 
     async def admit(scope: Scope, payload: Mapping[str, Any]) -> Caller:
-        said = {name.lower().encode(): value.encode() for name, value in payload.items() if isinstance(value, str)}
-        headers = {**dict(scope["headers"]), **said}
+        headers = {**joined(scope["headers"]), **_said(payload)}
         try:
             return gate.known(headers) or await gate.identify(headers)
-        except Unauthenticated as error:
-            raise Closing(CloseCode.FORBIDDEN, error.message) from error
+        except NOT_LET_IN as error:
+            raise Closing(_code_for(error), error.message) from error
 
     return admit
+
+
+def _said(payload: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Give what stands for headers: in the payload itself, or below `headers`, where Apollo and urql put them."""
+    nested = payload.get("headers")
+    pairs = [*payload.items(), *(nested.items() if isinstance(nested, dict) else ())]
+    return joined([(name.lower().encode(), value.encode()) for name, value in pairs if isinstance(value, str)])
+
+
+def _code_for(error: Exception) -> CloseCode:
+    """Let clients connect again where they may have something new by then; with nothing at all they need not."""
+    match error:
+        case CannotIdentify():
+            return CloseCode.TRY_LATER
+        case Unauthenticated(was_given=False):
+            return CloseCode.UNAUTHORIZED
+    return CloseCode.FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Writing:
         headers = [(b"content-type", type_.content_type), *GUARDS]
         if not caching.is_wanted(request.method, request.headers):
             return Reply(status, answer.body, headers, self._repeated_while(request, answer))
-        kept = caching.headers_of(answer, self.clock())
+        kept = caching.headers_of(answer, self.clock(), request.caller)
         if caching.is_known(request.headers, kept):
             return Reply(304, b"", kept)
         return Reply(status, answer.body, headers + kept)

@@ -1,5 +1,6 @@
 """The metrics of the gateway, each read from the object that counts it; a new one is a function here."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
@@ -12,11 +13,10 @@ from gateway.cache.store import DocumentStore
 from gateway.engine.engine import Engine
 from gateway.http.repeats import Repeats
 from gateway.http.websocket import SocketEndpoint
-from gateway.tallies import BOUNDS, Histogram, HttpTally, Outcome
+from gateway.tallies import BOUNDS, CallTally, Histogram, HttpTally, Outcome
 from gateway.telemetry import Drift
-from gateway.upstream.health import BreakerState
-from gateway.upstream.pool import Pool
-from gateway.upstream.upstream import Upstream
+from gateway.upstream.health import BreakerState, Health
+from gateway.upstream.network import Network
 from gateway.watch import Watchers
 
 PREFIX = "scan_gateway"
@@ -125,37 +125,41 @@ def of_cache(store: DocumentStore, engine: Engine, repeats: Repeats | None) -> I
     yield state("flights", "Documents that are being fetched.", len(store.flights))
 
 
-def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Metric]:
+def of_upstreams(tallies: Mapping[str, CallTally]) -> Iterator[Metric]:
     """Each attempt at a call, by route and outcome, the time it took, and who waits."""
-    tallies = [(each.name, each.tally) for each in upstreams]
-    routes = [([api, each.method, each.route], each) for api, tally in tallies for each in tally.all()]
+    routes = [([api, each.method, each.route], each) for api, tally in tallies.items() for each in tally.all()]
     ended = [([*labels, outcome], count) for labels, each in routes for outcome, count in each.outcomes.items()]
     yield counter("upstream_calls", "Calls to an upstream by status, or by what failed.", [*CALL, "outcome"], ended)
     taken = [(labels, each) for labels, each in routes]
     yield seconds("upstream_call", "From a call to an upstream to its answer's end.", CALL, taken)
-    under_way = [([api], tally.under_way) for api, tally in tallies]
+    under_way = [([api], tally.under_way) for api, tally in tallies.items()]
     yield gauge(
         "upstream_calls_in_flight", "Calls to an upstream under way, waiting ones included.", ["api"], under_way
     )
 
 
-def of_pools(pools: Mapping[str, Pool]) -> Iterator[Metric]:
+def of_pools(network: Network) -> Iterator[Metric]:
     """Connections to each upstream, and the calls that wait for one; not where something else makes them."""
-    open_ = [([api, state], count) for api, pool in pools.items() for state, count in pool.census().items()]
-    yield gauge("upstream_connections", "Connections to an upstream.", ["api", "state"], open_)
-    waiting = [([api], pool.waiting) for api, pool in pools.items()]
-    yield gauge("upstream_queue", "Calls that wait for a connection to an upstream.", ["api"], waiting)
+    open_: Counter[tuple[str, str]] = Counter()
+    waiting: Counter[str] = Counter()
+    for api, pool in network.pools():
+        open_.update({(api, state): count for state, count in pool.census().items()})
+        waiting.update({api: pool.waiting})
+    connections = [([*labels], count) for labels, count in open_.items()]
+    yield gauge("upstream_connections", "Connections to an upstream.", ["api", "state"], connections)
+    queues = [([api], count) for api, count in waiting.items()]
+    yield gauge("upstream_queue", "Calls that wait for a connection to an upstream.", ["api"], queues)
 
 
-def of_health(upstreams: Iterable[Upstream]) -> Iterator[Metric]:
+def of_health(healths: Mapping[str, Health]) -> Iterator[Metric]:
     """How each upstream does: its breaker, the retries that its budget has left, and what was not asked of it."""
-    healths = [(each.name, each.health) for each in upstreams]
-    states = [([api, one], float(health.breaker == one)) for api, health in healths for one in BREAKER_STATES]
+    states = [([api, one], float(health.breaker == one)) for api, health in healths.items() for one in BREAKER_STATES]
     yield gauge("upstream_breaker", "1 for the state that the circuit breaker is in.", ["api", "state"], states)
     for name, what in HEALTH_COUNTS.items():
-        yield counter(f"upstream_{name}", what, ["api"], [([api], getattr(health, name)) for api, health in healths])
+        counts = [([api], getattr(health, name)) for api, health in healths.items()]
+        yield counter(f"upstream_{name}", what, ["api"], counts)
     for name, (attribute, what) in HEALTH_STATES.items():
-        values = [([api], getattr(health, attribute)) for api, health in healths]
+        values = [([api], getattr(health, attribute)) for api, health in healths.items()]
         yield gauge(f"upstream_{name}", what, ["api"], values)
 
 

@@ -1,6 +1,5 @@
 """Everything that a gateway's metrics are read from, put together once."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,8 +11,7 @@ from gateway.metrics import families
 from gateway.metrics.exposition import Read
 from gateway.tallies import HttpTally
 from gateway.telemetry import drift
-from gateway.upstream.pool import Pool
-from gateway.upstream.upstream import Upstream
+from gateway.upstream.network import Network
 from gateway.watch import Watchers
 
 
@@ -25,8 +23,7 @@ class Sources:
     repeats: Repeats | None
     engine: Engine
     store: DocumentStore
-    upstreams: Sequence[Upstream]
-    pools: Mapping[str, Pool]
+    network: Network
     watchers: Watchers
     sockets: SocketEndpoint
 
@@ -37,9 +34,9 @@ class Sources:
             partial(families.of_http, self.http, self.repeats),
             partial(families.of_engine, self.engine),
             partial(families.of_cache, self.store, self.engine, self.repeats),
-            partial(families.of_upstreams, self.upstreams),
-            partial(families.of_health, self.upstreams),
-            partial(families.of_pools, self.pools),
+            partial(families.of_upstreams, self.network.tallies),
+            partial(families.of_health, self.network.healths),
+            partial(families.of_pools, self.network),
             partial(families.of_subscriptions, self.watchers, self.sockets),
             partial(families.of_drift, drift),
         ]

@@ -14,9 +14,9 @@ from gateway.prism.types import Scan, ScanDocuments
 from gateway.watch import Seen, Watchers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScanUpdates:
-    """Lives as long as the process."""
+    """Lives as long as its tenant; a `client` of other credentials may take the place of the one before."""
 
     client: PrismClient
     watchers: Watchers
@@ -27,37 +27,38 @@ class ScanUpdates:
         Raises what the first look does, LimitExceeded, or ShuttingDown.
         """
         key = self.client.upstream.key(self.client.kinds.scan, scan_id)
-        return await self.watchers.subscribe(key, _ScanLook(self.client, scan_id))
+        return await self.watchers.subscribe(key, _ScanLook(self, scan_id))
 
 
 @dataclass(slots=True)
 class _ScanLook:
     """Looks at one scan: one call where the record embeds the stages, else two."""
 
-    client: PrismClient
+    updates: ScanUpdates
     scan_id: str
     version: tuple[bytes, bytes] | None = field(default=None, init=False)
 
     async def __call__(self, *, anew: bool) -> Seen[Scan]:
-        record = _found(await self.client.scan(self.scan_id, anew=anew))
+        client = self.updates.client
+        record = _found(await client.scan(self.scan_id, anew=anew))
         if record.missing:
-            raise self.client.upstream.not_found("such scan")
+            raise client.upstream.not_found("such scan")
         stages = await self._stages(record, anew=anew)
         version = (record.body, stages.body)
         if self.version not in (None, version):
-            await self.client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
+            await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
         self.version = version
         seen = ScanDocuments(record, None if stages.missing else stages)
         return Seen(Scan.by_id(self.scan_id, seen), version, scan_is_final(*version))
 
     async def _stages(self, record: Document, *, anew: bool) -> Document:
         """The stages; embedded ones that are newer than what is kept are kept in its place."""
-        embedded = embedded_stages(record)
+        client, embedded = self.updates.client, embedded_stages(record)
         if embedded is None:
-            return _found(await self.client.scan_assets(self.scan_id, anew=anew))
+            return _found(await client.scan_assets(self.scan_id, anew=anew))
         stages = _found(embedded)
         if anew:
-            await self.client.upstream.keep(self.client.kinds.scan_assets, stages)
+            await client.upstream.keep(client.kinds.scan_assets, stages)
         return stages
 
 

@@ -9,9 +9,9 @@ from gateway.scenario.types import DownloadJob
 from gateway.watch import Seen, Watchers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobUpdates:
-    """Lives as long as the process."""
+    """Lives as long as its tenant; a `client` of other credentials may take the place of the one before."""
 
     client: ScenarioClient
     watchers: Watchers

@@ -1,7 +1,7 @@
 """The way to one API: requests in, whole answers out, over the network or over any httpx transport."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import httpx
@@ -39,6 +39,13 @@ class Channel(Protocol):
         """Close the connections."""
 
 
+class Way(Channel, Protocol):
+    """A channel beside which there may be others, over the same connections, under other headers."""
+
+    def under(self, headers: Mapping[str, str]) -> Channel:
+        """Give one. Its connections are this channel's, who closes them."""
+
+
 @dataclass(slots=True)
 class HttpxChannel:
     """A channel over an httpx transport, called directly: a client object costs more than a local call."""
@@ -67,6 +74,10 @@ class HttpxChannel:
             return Answer(response.status_code, response.headers, await _body(response))
         finally:
             await response.aclose()
+
+    def under(self, headers: Mapping[str, str]) -> "HttpxChannel":
+        """Give a channel over the same transport, under other headers."""
+        return replace(self, headers=httpx.Headers(headers))
 
     def _url(self, target: str) -> httpx.URL:
         """Put a target behind the base address, both of which are encoded: parsing them again costs 20 µs a call."""

@@ -4,10 +4,12 @@ import base64
 import hashlib
 from dataclasses import dataclass, field
 
+PUBLIC = "public-auth-token"
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The value of an `Authorization` header, and every secret in it."""
+    """The value of an `Authorization` header, and every secret in it. An empty value sends none."""
 
     header: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False, default=())
@@ -32,4 +34,20 @@ def basic(key: str, secret: str) -> Credential:
 
 def public() -> Credential:
     """Scenario's credential for public assets: one literal word, for its two reading routes only."""
-    return Credential("public-auth-token", is_public=True)
+    return Credential(PUBLIC, is_public=True)
+
+
+def brought(header: str) -> Credential:
+    """What a client brings of its own, as it stands in an `Authorization` header."""
+    if header == PUBLIC:
+        return public()
+    scheme, _, token = header.rpartition(" ")
+    pair = _decoded(token).split(":", 1) if scheme.lower() == "basic" else []
+    return Credential(header, (token, *pair))
+
+
+def _decoded(pair: str) -> str:
+    try:
+        return base64.b64decode(pair).decode()
+    except ValueError:  # which the upstream will say
+        return ""

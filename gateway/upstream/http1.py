@@ -5,8 +5,8 @@
 
 import re
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -24,6 +24,7 @@ class Http1Channel:
     """A channel to an address, whose connections are made when they are needed."""
 
     base: bytes
+    host: bytes
     head: bytes = field(repr=False)
     pool: Pool
     patience: Patience
@@ -53,6 +54,10 @@ class Http1Channel:
         except TimeoutError:
             raise late("took too long") from None
 
+    def under(self, headers: Mapping[str, str]) -> "Http1Channel":
+        """Give a channel over the same connections, under other headers."""
+        return replace(self, head=self.host + _lines(*_fields(headers)))
+
     async def close(self) -> None:
         """Close the connections."""
         await self.pool.close()
@@ -63,7 +68,7 @@ class Http1Channel:
             raise httpx.InvalidURL("URL too long" if len(target) > MAX_TARGET else "URL not encoded")
         start = b"%b %b%b%b" % (method.encode(), self.base, target.encode(), self.head)
         if headers:
-            start += _lines(f"{name}: {value}" for name, value in headers.items())
+            start += _lines(*_fields(headers))
         if content is None and method == "GET":
             return start + b"\r\n"
         content = content or b""
@@ -75,16 +80,16 @@ def open_http1(base: str, headers: Mapping[str, str], timeout: float) -> Http1Ch
     parts = urlsplit(base)
     tls = _tls() if parts.scheme == "https" else None
     pool = Pool(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls)
-    return Http1Channel(parts.path.encode("ascii"), _head(parts, headers), pool, Patience(timeout))
+    host = _lines(" HTTP/1.1", f"host: {_host(parts)}")
+    return Http1Channel(parts.path.encode("ascii"), host, host + _lines(*_fields(headers)), pool, Patience(timeout))
 
 
-def _head(parts: SplitResult, headers: Mapping[str, str]) -> bytes:
-    """Write what all requests have in common, from behind the target on."""
-    return _lines([" HTTP/1.1", f"host: {_host(parts)}", *(f"{name}: {value}" for name, value in headers.items())])
+def _fields(headers: Mapping[str, str]) -> Iterator[str]:
+    return (f"{name}: {value}" for name, value in headers.items())
 
 
-def _lines(given: Iterable[str]) -> bytes:
-    lines = list(given)
+def _lines(*lines: str) -> bytes:
+    """Write lines of the head, from behind the target on."""
     if any(character in line for line in lines for character in "\r\n\0"):
         raise ValueError("A header of the upstream calls holds a line break: look at the credentials.")
     return "".join(line + "\r\n" for line in lines).encode()

@@ -7,14 +7,73 @@ machine itself, connections kept alive, at most 100 of them, and a bounded wait 
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from gateway.upstream.channel import Channel
-from gateway.upstream.http1 import open_http1
+import httpx
+
+from gateway.tallies import CallTally
+from gateway.upstream.channel import Channel, Way, over
+from gateway.upstream.health import Health
+from gateway.upstream.http1 import Http1Channel, open_http1
+from gateway.upstream.observed import ObservedChannel
+from gateway.upstream.pool import Pool
+
+Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
 
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
+class TracesCalls(Protocol):
+    """Traces the calls of a channel."""
+
+    def traced(self, channel: Channel, url: str, tally: CallTally) -> Channel:
+        """Give a channel whose calls are spans."""
+
+
+@dataclass(slots=True)
+class Network:
+    """The ways to upstreams, one to each address: its connections serve all who go there, each under their own headers.
+
+    `timeout` is the seconds of one call. What stands for an upstream's name in `transports` is taken instead.
+    """
+
+    timeout: float
+    transports: Transports = field(default_factory=dict)
+    traces: TracesCalls | None = None
+    tallies: dict[str, CallTally] = field(default_factory=dict)
+    healths: dict[str, Health] = field(default_factory=dict)
+    _ways: dict[tuple[str, str], Way] = field(default_factory=dict)
+
+    def channel(self, name: str, base_url: str, headers: Mapping[str, str], routes: tuple[str, ...] = ()) -> Channel:
+        """Give a channel to an upstream with these routes; whoever gives back the network closes it."""
+        tally = self.tallies.setdefault(name, CallTally(routes))
+        self.healths.setdefault(name, Health())
+        observed = ObservedChannel(name, self._channel(name, base_url, headers), tally)
+        return observed if self.traces is None else self.traces.traced(observed, base_url, tally)
+
+    def pools(self) -> list[tuple[str, Pool]]:
+        """Give the connections to each address, with the name of its upstream."""
+        return [(name, way.pool) for (name, _), way in self._ways.items() if isinstance(way, Http1Channel)]
+
+    def _channel(self, name: str, base_url: str, headers: Mapping[str, str]) -> Channel:
+        transport = self.transports.get(name)
+        if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
+            return transport
+        way = self._ways.get((name, base_url))
+        if way is None:
+            way = over(transport, base_url, {}, self.timeout) if transport else open_network(base_url, {}, self.timeout)
+            self._ways[name, base_url] = way
+        return way.under(headers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        given = (one for one in self.transports.values() if not isinstance(one, httpx.AsyncBaseTransport))
+        for channel in (*self._ways.values(), *given):
+            await channel.close()
+
+
+def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Way:
     """Open a channel to an address; `timeout` is seconds."""
     base = base_url.rstrip("/")
     proxy = _proxy(base)

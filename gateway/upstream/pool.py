@@ -21,7 +21,7 @@ NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305 recommends
 class Pool:
     """Lends connections. A place is held from before connecting until the connection has ended, idle or not.
 
-    `kept_for` is the seconds that one may rest.
+    `kept_for` is the seconds that one may rest, whether or not anybody asks for another meanwhile.
     """
 
     host: str
@@ -33,6 +33,7 @@ class Pool:
     _idle: list[Connection] = field(default_factory=list)
     _all: set[Connection] = field(default_factory=set)
     _waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+    _sweep: asyncio.TimerHandle | None = None
 
     def census(self) -> dict[str, int]:
         """Count the connections that rest, and those that are lent or being made."""
@@ -70,6 +71,8 @@ class Pool:
     async def close(self) -> None:
         """Close every connection; whoever waits, for one or for an answer, is told."""
         self._is_closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         self._drop_rested(-math.inf)
         while self._waiting:
             self._places += 1
@@ -110,12 +113,21 @@ class Pool:
         else:
             connection.lay_down()
             self._idle.append(connection)
+            if self._sweep is None:
+                self._sweep = asyncio.get_running_loop().call_later(self.kept_for, self._sweep_up)
 
     def _drop_rested(self, longer_than: float) -> None:
         """Close those that have rested too long: the first, as the last laid down is the first taken."""
         while self._idle and self._idle[0].rested() > longer_than:
             self._idle.pop(0).close()
             self._places -= 1
+
+    def _sweep_up(self) -> None:
+        """Close those that have rested long enough, and come back for the others."""
+        self._sweep = None
+        self._drop_rested(self.kept_for)
+        if self._idle:
+            self._sweep = asyncio.get_running_loop().call_later(self.kept_for, self._sweep_up)
 
     def _lost(self, connection: Connection) -> None:
         self._all.discard(connection)

@@ -26,15 +26,31 @@ _AS_HTTPX: tuple[tuple[type[Exception], type[Failure]], ...] = (
 
 
 @dataclass(slots=True)
+class _Session:
+    """The connections of all channels to an address, made when they are needed."""
+
+    client: aiohttp.ClientSession | None = None
+
+    def open(self, timeout: float) -> aiohttp.ClientSession:
+        if self.client is None:
+            self.client = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+                timeout=aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self.client
+
+
+@dataclass(slots=True)
 class ProxiedChannel:
-    """A channel to an address by a proxy; `timeout` is seconds. Its connections are made when they are needed."""
+    """A channel to an address by a proxy; `timeout` is seconds."""
 
     base: str
     headers: Mapping[str, str] = field(repr=False)
     timeout: float
     proxy: str | None = field(repr=False)
+    _session: _Session = field(default_factory=_Session, repr=False)
     _patience: Patience = field(init=False, repr=False)
-    _session: aiohttp.ClientSession | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._patience = Patience(self.timeout)
@@ -45,35 +61,28 @@ class ProxiedChannel:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target."""
         if len(target) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
-        session = self._session or self._open()
         url = URL(self.base + target, encoded=True)
         try:
             with self._patience.wait():
-                return await self._exchange(session, method, url, content, headers)
+                return await self._exchange(method, url, content, headers)
         except (aiohttp.ClientError, OSError) as error:
             raise as_httpx(error) from None  # its own words hold the address
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, method: str, url: URL, content: bytes | None, headers: Mapping[str, str]
-    ) -> Answer:
-        async with session.request(
-            method, url, data=content, headers=headers, allow_redirects=False, proxy=self.proxy
+    async def _exchange(self, method: str, url: URL, content: bytes | None, headers: Mapping[str, str]) -> Answer:
+        every = {**self.headers, **headers} if headers else self.headers
+        async with self._session.open(self.timeout).request(
+            method, url, data=content, headers=every, allow_redirects=False, proxy=self.proxy
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            headers=self.headers,
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self.timeout, sock_read=self.timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self._session
+    def under(self, headers: Mapping[str, str]) -> "ProxiedChannel":
+        """Give a channel over the same connections, under other headers."""
+        return ProxiedChannel(self.base, headers, self.timeout, self.proxy, self._session)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._session.client is not None:
+            await self._session.client.close()
 
 
 def as_httpx(error: Exception) -> Failure:

@@ -28,7 +28,6 @@ from gateway.telemetry import count_call
 from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
-from gateway.upstream.health import Health
 
 log = logging.getLogger("gateway.upstream")
 
@@ -80,13 +79,18 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
+def scope_of(key: str) -> str:
+    """Give the scope that a cache key is of."""
+    return key.split(":", 2)[1]
+
+
 @dataclass(slots=True)
 class Upstream:
     """Calls one API with one credential. Knows no paths.
 
     `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
     `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
-    be answered; `tally` counts its calls, and `health` says how it does.
+    be answered; `tally` counts its calls.
     """
 
     name: str
@@ -99,7 +103,6 @@ class Upstream:
     not_found_for: float
     scope: str
     tally: CallTally = field(default_factory=CallTally)
-    health: Health = field(default_factory=Health)
     _generations: Counter[str] = field(default_factory=Counter)
     _prefixes: dict[str, str] = field(default_factory=dict)
 

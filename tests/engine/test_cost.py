@@ -37,7 +37,7 @@ from tests.world import Clock, World, settings_for, world
 
 GRAPHQL = subgraph()._schema  # noqa: SLF001 - graphql-core's own; the whole graph, and what a router asks
 CASES = int(os.environ.get("COST_CASES", "300"))
-UNBOUNDED = CostLimits(10**9, 10**9)
+UNBOUNDED = {"gateway_max_upstream_calls": 10**9, "gateway_max_objects": 10**9}
 
 AFTER = Cursors("any").write(Position("token", 30, 100))
 PAGE = "{ assets(first: 250) { nodes { assetId } pageInfo { endCursor } } }"
@@ -133,15 +133,15 @@ def test_the_same_is_added_up_once(
 def test_an_operation_that_costs_the_same_whatever_it_is_given_is_weighed_once() -> None:
     most = CostLimits(upstream_calls=1)
     operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
-    operation.afford(VariableValues({}, {"id": "a"}), most, joined=True)
-    assert operation.is_affordable
+    operation.afford(VariableValues({}, {"id": "a"}), most)
+    assert operation.affordable == {most}
     dear = operation_of('{ scan(scanId: "a") { status assetUrls { model } } }')
     varying = operation_of("query ($first: Int!) { assets(first: $first) { nodes { id } } }")
-    varying.afford(VariableValues({}, {"first": 9}), most, joined=True)
+    varying.afford(VariableValues({}, {"first": 9}), most)
     for operation, variables in ((dear, {}), (varying, {"first": 101})):
         with pytest.raises(AskedTooMuch):
-            operation.afford(VariableValues({}, variables), most, joined=True)
-        assert not operation.is_affordable
+            operation.afford(VariableValues({}, variables), most)
+        assert operation.affordable == set()
 
 
 def test_every_field_that_can_call_says_what_it_costs() -> None:
@@ -205,9 +205,9 @@ class Counted:
         transport = httpx.ASGITransport(app=sandbox.app)
         transports = {"prism": transport, "scenario": transport}
         self.gateway = create_gateway(
-            settings_for(sandbox, gateway_cache_bytes=0), transports=transports, clock=Clock()
+            settings_for(sandbox, gateway_cache_bytes=0, **UNBOUNDED), transports=transports, clock=Clock()
         )
-        self.engine = Engine(GRAPHQL, Operations(GRAPHQL), uses_plans=uses_plans, most=UNBOUNDED)
+        self.engine = Engine(GRAPHQL, Operations(GRAPHQL), uses_plans=uses_plans)
 
     async def calls(self, text: str, variables: dict[str, Any]) -> int:
         """How often upstreams are called for an operation."""

@@ -140,7 +140,7 @@ async def test_a_fragment_is_made_once_for_all_who_select_the_same(gateway: Worl
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     query = f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}'
     await gateway.data(query)
-    prism = gateway.gateway.prism
+    prism = gateway.sources.prism
     document = prism.kept(prism.kinds.scan_assets, scan_id)
     assert document is not None
     made = dict(document.made)
@@ -192,7 +192,7 @@ async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
             scan(scanId: "{scan_id}") {{ status assets {{ isReady }} assetUrls {{ model }} }}
             asset(assetId: "{gateway.asset_ids[0]}") {{ url }}
             assets(first: 2) {{ nodes {{ assetId }} }} }}"""
-        for upstream in (gateway.gateway.prism.upstream, gateway.gateway.scenario.upstream):
+        for upstream in (gateway.sources.prism.upstream, gateway.sources.scenario.upstream):
             upstream.channel = Recorded(upstream.channel)  # httpx and the sandbox leave some themselves
         for _ in range(3):
             await engine.answer(Asked(text), lambda: context("request"))

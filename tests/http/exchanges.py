@@ -75,11 +75,15 @@ class Exchange(_Driven):
         await settle()
 
 
-def ask(app: ASGIApp, query: str, accept: str, *, method: str = "POST", **variables: Any) -> Exchange:
-    """Begin to ask something over HTTP, with the request id `test`."""
+def ask(
+    app: ASGIApp, query: str, accept: str, *, method: str = "POST", credential: str | None = None, **variables: Any
+) -> Exchange:
+    """Begin to ask something over HTTP, with the request id `test`, bearing a credential where one is given."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     pairs = {"query": query, "variables": json.dumps(variables)}
     headers = {"accept": accept, "content-type": "application/json", "x-request-id": "test"}
+    if credential is not None:
+        headers["authorization"] = f"Bearer {credential}"
     scope = {
         "type": "http",
         "method": method,

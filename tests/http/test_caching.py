@@ -83,7 +83,7 @@ async def test_a_post_says_it_where_the_client_shows_that_it_caches(gateway: Wor
     for headers in ({"cache-control": "max-age=60"}, {"if-none-match": '"x"'}):
         answer = await post(gateway, PAGE, headers)
         assert told(answer) == ("private, max-age=5", True)
-        assert answer.headers["vary"] == "accept"
+        assert answer.headers["vary"] == "accept, authorization"
 
 
 async def test_a_change_is_kept_by_nobody_and_always_answered(gateway: World) -> None:
@@ -102,7 +102,7 @@ async def test_an_answer_that_the_client_has_is_not_sent_again(ask: Any, gateway
         assert dict(again.headers) == {
             "cache-control": "private, max-age=5",
             "etag": tag,
-            "vary": "accept",
+            "vary": "accept, authorization",
             "x-request-id": "a",
         }
     for header in ('"a"', "", tag.strip('W/"'), f"{tag[:-1]}", 'W/"'):
@@ -114,8 +114,8 @@ async def test_another_answer_has_another_tag(gateway: World) -> None:
     assert len(set(tags)) == 3
 
 
-async def test_the_answers_vary_with_what_is_accepted(gateway: World) -> None:
-    assert (await get(gateway, PAGE)).headers["vary"] == "accept"
+async def test_the_answers_vary_with_what_is_accepted_and_who_asks(gateway: World) -> None:
+    assert (await get(gateway, PAGE)).headers["vary"] == "accept, authorization"
     assert (await gateway.client.get("/graphql", headers={"accept": "text/html"})).headers["vary"] == "accept"
 
 

@@ -187,7 +187,7 @@ async def test_subscriptions_and_websockets_are_told_while_they_last() -> None:
 
 
 async def test_how_an_upstream_does_is_told(gateway: World) -> None:
-    health = gateway.gateway.prism.upstream.health
+    health = gateway.gateway.network.healths["prism"]
     health.breaker, health.retries, health.budget, health.opened = "open", 3, 7, 1
     assert counted(gateway.app, "upstream_breaker") == {("prism", "open"): 1, ("scenario", "closed"): 1}
     assert counted(gateway.app, "upstream_retries_total") == {("prism",): 3}

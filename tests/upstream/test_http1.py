@@ -154,6 +154,15 @@ async def test_a_connection_that_has_rested_too_long_is_not_used() -> None:
     assert server.connections == 2
 
 
+async def test_a_connection_that_has_rested_too_long_is_closed_though_nobody_asks_for_another() -> None:
+    async with serving(OK) as server, channel_to(server.url) as channel:
+        channel.pool.kept_for = 0.01
+        await channel.send("POST", "/", None)
+        await server.gone.wait()
+        assert (await channel.send("POST", "/", None)).status == 200
+    assert server.connections == 2
+
+
 async def test_what_comes_while_nothing_is_asked_ends_the_connection() -> None:
     async def answer_twice(writer: asyncio.StreamWriter) -> None:
         writer.write(OK)

@@ -11,15 +11,16 @@ import aiohttp
 import httpx
 import pytest
 
-from gateway.upstream.channel import BASE_HEADERS, Channel
-from gateway.upstream.network import open_network
+from gateway.upstream import channel
+from gateway.upstream.channel import BASE_HEADERS
+from gateway.upstream.network import Network, open_network
 from gateway.upstream.proxied import ProxiedChannel, as_httpx
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
-Way = Callable[[str, Mapping[str, str], float], Channel]
+Way = Callable[[str, Mapping[str, str], float], channel.Way]
 
 
-def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> Channel:
+def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> channel.Way:
     return ProxiedChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
 
 
@@ -29,45 +30,68 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @asynccontextmanager
-async def channel_to(url: str, way: Way = open_network, timeout_: float = 5) -> AsyncIterator[Channel]:
-    channel = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, timeout_)
+async def channel_to(url: str, way: Way = open_network, timeout_: float = 5) -> AsyncIterator[channel.Way]:
+    made = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, timeout_)
     try:
-        yield channel
+        yield made
     finally:
-        await channel.close()
+        await made.close()
 
 
 async def answered(answer: Answers | bytes, way: Way) -> object:
     """What one call gives: status and body, or the name of the failure."""
-    async with serving(answer) as server, channel_to(server.url, way, 0.2) as channel:
+    async with serving(answer) as server, channel_to(server.url, way, 0.2) as made:
         try:
-            got = await channel.send("GET", "/things", None)
+            got = await made.send("GET", "/things", None)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error)
     return got.status, got.body
 
 
 async def test_a_request_is_sent_as_it_was_written(way: Way) -> None:
-    async with serving(OK) as server, channel_to(server.url, way) as channel:
-        await channel.send("GET", "/scans/a%2Fb%20c'|%E2%9C%93?tags=a%2Cb&q=x+y", None)
-        await channel.send("PUT", "/lock", b'{"a":1}')
+    async with serving(OK) as server, channel_to(server.url, way) as made:
+        await made.send("GET", "/scans/a%2Fb%20c'|%E2%9C%93?tags=a%2Cb&q=x+y", None)
+        await made.send("PUT", "/lock", b'{"a":1}')
     first, second = server.heads
     assert first[0] == "GET /base/scans/a%2Fb%20c'|%E2%9C%93?tags=a%2Cb&q=x+y HTTP/1.1"
     assert {"accept-encoding: gzip, deflate", "authorization: Bearer canary"} < set(first[1:])
     assert (second[0], server.bodies) == ("PUT /base/lock HTTP/1.1", [b"", b'{"a":1}'])
 
 
+async def test_channels_share_connections_and_no_header(way: Way) -> None:
+    async with serving(OK) as server, channel_to(server.url, way) as made:
+        for number in (1, 2):
+            await made.under({"authorization": f"Bearer {number}"}).send("GET", "/", None)
+        await made.send("GET", "/", None)
+    assert server.connections == 1
+    sent = [line for head in server.heads for line in head if line.startswith("authorization")]
+    assert sent == ["authorization: Bearer 1", "authorization: Bearer 2", "authorization: Bearer canary"]
+
+
+async def test_a_network_has_one_way_to_an_address() -> None:
+    network = Network(5)
+    async with serving(OK) as first, serving(OK) as second:
+        for server in (first, second, first):
+            for number in (1, 2):
+                beside = network.channel("prism", server.url, {"authorization": f"Bearer {number}"})
+                assert (await beside.send("GET", "/", None)).status == 200
+        await network.close()
+        await asyncio.gather(first.gone.wait(), second.gone.wait())
+    assert (first.connections, second.connections) == (1, 1)
+    assert (len(first.heads), len(second.heads)) == (4, 2)
+
+
 @pytest.mark.parametrize("target", ["/scans/%2E%2E/x", "/%2e", "/scans/...?a=b"])
 async def test_dots_are_no_steps_up_the_path(target: str, way: Way) -> None:
-    async with serving(OK) as server, channel_to(server.url, way) as channel:
-        await channel.send("GET", target, None)
+    async with serving(OK) as server, channel_to(server.url, way) as made:
+        await made.send("GET", target, None)
     assert server.heads[0][0] == f"GET /base{target} HTTP/1.1"
 
 
 async def test_an_endless_target_is_refused_without_a_call(way: Way) -> None:
-    async with serving(OK) as server, channel_to(server.url, way) as channel:
+    async with serving(OK) as server, channel_to(server.url, way) as made:
         with pytest.raises(httpx.InvalidURL):
-            await channel.send("GET", "/" + "x" * 70_000, None)
+            await made.send("GET", "/" + "x" * 70_000, None)
     assert server.heads == []
 
 
@@ -78,9 +102,9 @@ async def test_a_redirect_is_an_answer_like_any_other(way: Way) -> None:
 
 async def test_no_cookie_is_sent_back(way: Way) -> None:
     given = OK.replace(b"\r\n\r\n", b"\r\nset-cookie: a=b\r\n\r\n")
-    async with serving(given) as server, channel_to(server.url, way) as channel:
-        await channel.send("GET", "/", None)
-        await channel.send("GET", "/", None)
+    async with serving(given) as server, channel_to(server.url, way) as made:
+        await made.send("GET", "/", None)
+        await made.send("GET", "/", None)
     assert [line for head in server.heads for line in head if "cookie" in line] == []
 
 
@@ -110,9 +134,9 @@ async def test_each_failure_is_called_as_httpx_calls_it(
 async def test_a_refused_connection_is_known_never_to_have_left(way: Way) -> None:
     async with serving(OK) as server:
         pass
-    async with channel_to(server.url, way) as channel:
+    async with channel_to(server.url, way) as made:
         with pytest.raises(httpx.ConnectError):
-            await channel.send("GET", "/", None)
+            await made.send("GET", "/", None)
 
 
 def failures() -> list[type[Exception]]:
@@ -128,15 +152,15 @@ def test_every_failure_of_the_library_has_a_name_of_httpx_that_shows_no_address(
 
 
 async def test_one_connection_serves_calls_that_follow_each_other(way: Way) -> None:
-    async with serving(OK) as server, channel_to(server.url, way) as channel:
+    async with serving(OK) as server, channel_to(server.url, way) as made:
         for _ in range(10):
-            await channel.send("GET", "/", None)
+            await made.send("GET", "/", None)
     assert (server.connections, len(server.heads)) == (1, 10)
 
 
 async def test_at_most_a_hundred_connections_are_open_and_the_wait_for_one_ends(way: Way) -> None:
-    async with serving(say_nothing) as server, channel_to(server.url, way, 1) as channel:
-        calls = [asyncio.ensure_future(channel.send("GET", "/", None)) for _ in range(120)]
+    async with serving(say_nothing) as server, channel_to(server.url, way, 1) as made:
+        calls = [asyncio.ensure_future(made.send("GET", "/", None)) for _ in range(120)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         open_by_then = server.connections
         ended = await asyncio.gather(*calls, return_exceptions=True)
@@ -145,8 +169,8 @@ async def test_at_most_a_hundred_connections_are_open_and_the_wait_for_one_ends(
 
 
 async def test_a_call_that_nobody_waits_for_any_more_is_hung_up(way: Way) -> None:
-    async with serving(say_nothing) as server, channel_to(server.url, way, 60) as channel:
-        call = asyncio.ensure_future(channel.send("GET", "/", None))
+    async with serving(say_nothing) as server, channel_to(server.url, way, 60) as made:
+        call = asyncio.ensure_future(made.send("GET", "/", None))
         await server.asked.wait()
         call.cancel()
         await asyncio.wait([call])
@@ -162,7 +186,7 @@ async def test_the_proxy_of_the_environment_is_used_but_never_for_this_machine(
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         for url in ("http://upstream.example", here.url, f"http://localhost:{here.port}/base"):
-            async with channel_to(url) as channel:
-                await channel.send("GET", "/things", None)
+            async with channel_to(url) as made:
+                await made.send("GET", "/things", None)
     assert [head[0] for head in proxy.heads] == ["GET http://upstream.example/things HTTP/1.1"]
     assert [head[0] for head in here.heads] == ["GET /base/things HTTP/1.1"] * 2

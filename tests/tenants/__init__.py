@@ -1,0 +1,1 @@
+"""For whom upstreams are asked."""

@@ -1,0 +1,234 @@
+"""Tenants that come, change and go while requests are answered and subscriptions are open."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import Gateway, create_app
+from gateway.auth.api_keys import keep_key, new_key
+from gateway.auth.caller import ANYONE, ENDED, Caller
+from gateway.errors import Forbidden
+from gateway.http.application import App
+from gateway.sandbox import Sandbox
+from gateway.settings import read_settings
+from tests.http.exchanges import connect
+from tests.tenants.twin import Twin
+from tests.world import URL, Clock, settle
+
+SCAN = "query ($id: ID!) { scan(scanId: $id) { status updatedAt } }"
+FOLLOW = "subscription ($id: ID!) { scanUpdated(scanId: $id) { status } }"
+REFUSED = {"message": "Your tenant is not served here.", "extensions": {"code": "FORBIDDEN"}}
+
+
+def table(name: str, key: str = "key", **others: object) -> str:
+    more = "".join(f"{name} = {value!r}\n" for name, value in others.items())
+    return f'[{name}]\nprism_api_key = "{name}-{key}"\nscenario_jwt = "{name}-token"\n{more}'
+
+
+@dataclass
+class Many:
+    """A gateway of tenants acme and bolt, with a caller of each."""
+
+    app: App
+    file: Path
+    twin: Twin
+    clock: Clock
+    client: httpx.AsyncClient
+    keys: dict[str, str]
+
+    @property
+    def gateway(self) -> Gateway:
+        gateway: Gateway = self.app.state.gateway
+        return gateway
+
+    def rewrite(self, *tables: str) -> None:
+        self.file.write_text("".join(tables))
+        self.app.reload()
+
+    async def ask(self, tenant: str, query: str = SCAN, **variables: Any) -> tuple[int, Any]:
+        """Give the status of an answer, and its data or its only error without what differs each time."""
+        scan_id = self.twin.sandbox.prism.scan_ids("READY")[0]
+        answer = await self.client.post(
+            "/graphql",
+            json={"query": query, "variables": {"id": scan_id, **variables}},
+            headers={"authorization": f"Bearer {self.keys[tenant]}", "accept": "application/graphql-response+json"},
+        )
+        body = answer.json()
+        if "errors" not in body:
+            return answer.status_code, body["data"]
+        (error,) = body["errors"]
+        error["extensions"].pop("requestId")
+        return answer.status_code, error
+
+    @property
+    def credentials(self) -> set[str]:
+        """Those that Prism has seen since the last look."""
+        seen = {given for api, given, _ in self.twin.seen if api == "prism"}
+        self.twin.seen.clear()
+        return seen
+
+
+@asynccontextmanager
+async def many(folder: Path, *tables: str) -> AsyncIterator[Many]:
+    clock, keys = Clock(), {}
+    twin = Twin(Sandbox(clock=clock, url=URL), ("acme", "bolt", "cove"))
+    (folder / "tenants.toml").write_text("".join(tables))
+    for tenant in ("acme", "bolt", "cove"):
+        keys[tenant], stored = new_key("a test's", ("*",), tenant, None, None)
+        keep_key(folder / "keys.jsonl", stored)
+    settings = read_settings(
+        None,
+        prism_url=f"{URL}/prism",
+        scenario_url=f"{URL}/scenario/v1",
+        gateway_auth="api-key",
+        gateway_api_keys=folder / "keys.jsonl",
+        gateway_tenants_file=folder / "tenants.toml",
+        gateway_watch_jitter=0,
+    )
+    app = create_app(settings, transports={"prism": twin, "scenario": twin}, clock=clock, sleep=clock.sleep)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway.test") as client,
+    ):
+        yield Many(app, folder / "tenants.toml", twin, clock, client, keys)
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Many]:
+    """A gateway of acme and bolt."""
+    async with many(tmp_path, table("acme"), table("bolt")) as made:
+        yield made
+
+
+async def test_a_callers_tenant_is_whose_credentials_are_used(two: Many) -> None:
+    for tenant in ("acme", "bolt"):
+        assert (await two.ask(tenant))[0] == 200
+        assert two.credentials == {f"Bearer {tenant}-key"}
+
+
+async def test_a_caller_of_a_tenant_that_is_not_served_is_refused(two: Many) -> None:
+    assert await two.ask("cove") == (403, REFUSED)
+    assert two.credentials == set()
+
+
+async def test_a_tenant_that_comes_is_served_and_one_that_goes_is_not(two: Many) -> None:
+    assert (await two.ask("bolt"))[0] == 200
+    two.rewrite(table("acme"), table("cove"))
+    assert (await two.ask("cove"))[0] == 200
+    assert await two.ask("bolt") == (403, REFUSED)  # though its answer is kept
+    two.rewrite(table("acme"), table("bolt"))
+    assert (await two.ask("bolt"))[0] == 200
+
+
+async def test_another_credential_is_used_at_once_and_answers_nothing_from_before(two: Many) -> None:
+    await two.ask("acme")
+    await two.ask("bolt")
+    assert len(two.credentials) == 2
+    two.rewrite(table("acme", "other"), table("bolt"))
+    await two.ask("acme")
+    await two.ask("bolt")
+    assert two.credentials == {"Bearer acme-other"}  # what bolt asked for is still kept
+
+
+async def test_what_is_kept_stays_where_only_limits_change(two: Many) -> None:
+    await two.ask("acme")
+    two.rewrite(table("acme", max_objects=99), table("bolt"))
+    two.twin.seen.clear()
+    assert (await two.ask("acme"))[0] == 200
+    assert two.credentials == set()
+
+
+async def test_another_project_is_another_place_in_the_cache(two: Many) -> None:
+    query = "{ assets(first: 1) { nodes { id } } }"
+    await two.ask("acme", query)
+    two.rewrite(table("acme", scenario_project_id=two.twin.sandbox.project_id), table("bolt"))
+    two.twin.seen.clear()
+    await two.ask("acme", query)
+    assert two.twin.seen == {("scenario", "Bearer acme-token", two.twin.sandbox.project_id)}
+
+
+async def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged(
+    two: Many, caplog: pytest.LogCaptureFixture
+) -> None:
+    two.rewrite(table("acme", "other"), "[bolt]\nprism_api_key = 'canary'")
+    assert await two.ask("acme")
+    assert await two.ask("bolt")
+    assert two.credentials == {"Bearer acme-key", "Bearer bolt-key"}
+    (told,) = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert told == (
+        "tenants stay as they were: tenants.toml: 'bolt': scenario_api_key and scenario_api_secret are missing;"
+        " scenario_jwt or scenario_public=true would do too."
+    )
+
+
+async def test_each_tenant_has_its_own_limits(two: Many) -> None:
+    query = "{ assets(first: 9) { nodes { id } } }"
+    two.rewrite(table("acme", max_objects=5), table("bolt"))
+    status, error = await two.ask("acme", query)
+    assert (status, error["extensions"]["code"], error["extensions"]["most"]) == (400, "LIMIT_EXCEEDED", 5)
+    assert (await two.ask("bolt", query))[0] == 200
+    assert len((await two.ask("bolt", query))[1]["assets"]["nodes"]) == 9
+
+
+async def test_only_who_has_a_credential_may_have_calls_joined(two: Many) -> None:
+    ids = list(two.twin.sandbox.scenario.assets)[:4]
+    query = "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { assetId } }"
+    public = '[bolt]\nprism_api_key = "bolt-key"\nscenario_public = true\nmax_upstream_calls = 3\n'
+    two.rewrite(table("acme", max_upstream_calls=3), public)
+    for _ in range(2):  # the estimate of one is not the other's
+        assert await two.ask("acme", query, ids=ids) == (200, {"assetsById": [{"assetId": id_} for id_ in ids]})
+        assert (await two.ask("bolt", query, ids=ids))[1]["extensions"]["asked"] == 4
+
+
+async def test_what_is_under_way_is_answered_to_its_end(two: Many) -> None:
+    two.twin.longest = 0.05
+    asked = [asyncio.create_task(two.ask(tenant)) for tenant in ("acme", "bolt")]
+    await settle()
+    assert len(two.twin.seen) == 2
+    two.rewrite(table("acme", "other"))
+    assert [status for status, _ in await asyncio.gather(*asked)] == [200, 200]
+
+
+async def follow(two: Many, tenant: str, scan_id: str) -> Any:
+    """Open a WebSocket by which a tenant's caller follows a scan."""
+    socket = await connect(two.app, headers={"authorization": f"Bearer {two.keys[tenant]}"})
+    await socket.say(
+        {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "variables": {"id": scan_id}}},
+    )
+    return socket
+
+
+async def test_what_is_watched_goes_on_by_the_new_credential_and_ends_with_the_tenant(two: Many) -> None:
+    scan_id = list(two.twin.sandbox.prism.scans)[20]
+    acme, bolt = await follow(two, "acme", scan_id), await follow(two, "bolt", scan_id)
+    for socket in (acme, bolt):
+        assert [message["payload"]["data"]["scanUpdated"]["status"] for message in socket.heard()] == ["CREATED"]
+    two.credentials  # noqa: B018 - a look, from which on they are counted
+    two.rewrite(table("acme", "other"))
+    await settle()
+    assert bolt.sent[-1] == {"type": "websocket.close", "code": 4403, "reason": ENDED}
+    await two.clock.run(60)
+    assert [message["type"] for message in acme.heard()][-1] == "complete"
+    assert two.credentials == {"Bearer acme-other"}
+
+
+async def test_what_was_watched_by_a_former_credential_ends_with_the_tenant_too(two: Many) -> None:
+    acme = await follow(two, "acme", list(two.twin.sandbox.prism.scans)[20])
+    two.rewrite(table("acme", "other"), table("bolt"))
+    two.rewrite(table("bolt"))
+    await settle()
+    assert acme.sent[-1] == {"type": "websocket.close", "code": 4403, "reason": ENDED}
+    assert len(two.gateway.watchers) == 0
+
+
+async def test_nobody_is_the_tenant_of_a_caller_who_was_never_let_in(two: Many) -> None:
+    for caller in (Caller("nobody", "dune"), ANYONE):
+        with pytest.raises(Forbidden):
+            two.gateway.context("request", caller)

@@ -1,0 +1,65 @@
+"""SIGHUP in a process of its own: the file of tenants is read again, and no connection is dropped."""
+
+import json
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from gateway.auth.api_keys import keep_key, new_key
+from gateway.sandbox import Sandbox
+from tests.processes import running
+
+ANSWER = {"data": {"__typename": "Query"}}
+TABLE = '[{}]\nprism_api_key = "{}"\nscenario_jwt = {{ file = "token" }}\n'
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+
+
+def test_a_hangup_signal_brings_other_tenants_without_dropping_a_connection(tmp_path: Path) -> None:
+    keys = {}
+    for tenant in ("acme", "bolt"):
+        keys[tenant], stored = new_key("a test's", ("*",), tenant, None, None)
+        keep_key(tmp_path / "keys.jsonl", stored)
+    (tmp_path / "token").write_text(Sandbox.scenario_jwt)
+    (tmp_path / "tenants.toml").write_text(TABLE.format("acme", "${ACME_KEY}"))
+    settings = {
+        "GATEWAY_PORT": "0",
+        "GATEWAY_AUTH": "api-key",
+        "GATEWAY_API_KEYS": "keys.jsonl",
+        "GATEWAY_TENANTS_FILE": "tenants.toml",
+        "ACME_KEY": "from-outside",
+    }
+    with running("serve", folder=tmp_path, settings=settings) as process:
+        url = process.wait_for(r"listening on (\S+)/graphql")
+        socket_url = f"{url}/graphql".replace("http", "ws", 1)
+        bearing = {tenant: {"authorization": f"Bearer {key}"} for tenant, key in keys.items()}
+        spoken = [Subprotocol("graphql-transport-ws")]
+        with (
+            httpx.Client(base_url=url, trust_env=False) as client,
+            connect(socket_url, subprotocols=spoken, additional_headers=bearing["acme"], proxy=None) as socket,
+        ):
+
+            def status(tenant: str) -> int:
+                return client.post("/graphql", json={"query": "{ __typename }"}, headers=bearing[tenant]).status_code
+
+            socket.send('{"type": "connection_init"}')
+            assert json.loads(socket.recv()) == {"type": "connection_ack"}
+            assert (status("acme"), status("bolt")) == (200, 403)
+
+            (tmp_path / "tenants.toml").write_text(TABLE.format("acme", "${ACME_KEY}") + TABLE.format("bolt", "key"))
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for(r"tenants read again: (2) are served")
+            assert (status("acme"), status("bolt")) == (200, 200)
+
+            (tmp_path / "tenants.toml").write_text("[bolt")
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for("(tenants stay as they were)")
+            assert (status("acme"), status("bolt")) == (200, 200)
+
+            socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}}))
+            assert json.loads(socket.recv())["payload"] == ANSWER
+        assert process.stop(signal.SIGTERM)[0] == 0
