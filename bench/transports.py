@@ -16,6 +16,7 @@ import uvloop
 
 from gateway.upstream.channel import over
 from gateway.upstream.http1 import open_http1
+from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel
 
 BODIES = {b"/small": b'"' + b"x" * 1_022 + b'"', b"/large": b'"' + b"x" * 120_000 + b'"'}
@@ -61,9 +62,9 @@ async def _cost(call: Callable[[], Awaitable[object]], beside: int) -> float:
 async def _measure(url: str) -> None:
     async with AsyncExitStack() as stack:
         ways = {
-            "httpx's own pool": over(httpx.AsyncHTTPTransport(), url, HEADERS, 10),
-            "aiohttp": ProxiedChannel(url, HEADERS, 10, proxy=None),
-            "gateway.upstream.http1": open_http1(url, HEADERS, 10),
+            "httpx's own pool": over(httpx.AsyncHTTPTransport(), url, HEADERS, Bounds()),
+            "aiohttp": ProxiedChannel(url, HEADERS, Bounds(), proxy=None),
+            "gateway.upstream.http1": open_http1(url, HEADERS, Bounds()),
         }
         for channel in ways.values():
             stack.push_async_callback(channel.close)

@@ -15,9 +15,12 @@ from starlette.routing import Mount, Route
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.auth.gates import make_gate
 from gateway.cache.freshness import Freshness
+from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.cache.sharing import MissingRedisError, Sharing, over_redis
 from gateway.cache.store import DocumentStore, take_nothing_before
 from gateway.context import Context
+from gateway.deadline import Deadline, hand_down
 from gateway.engine.admission import Admission
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
@@ -31,6 +34,7 @@ from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
+from gateway.http.load import Load
 from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
@@ -39,18 +43,23 @@ from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
 from gateway.metrics.exposition import registry_of
 from gateway.metrics.readings import Sources
+from gateway.pace import Alone, Pace
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
+from gateway.rates.rates import NAMES as RATE_NAMES
+from gateway.rates.rates import RateLimits, Rates
+from gateway.rates.rates import Sharing as SharedRates
 from gateway.sandbox import Sandbox
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.schema import build_schema, schema
-from gateway.settings import Settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
 from gateway.upstream.network import Network, Transports
-from gateway.watch import Pace, Sleep, Watchers
+from gateway.upstream.policy import Bounds, Policy
+from gateway.watch import Sleep, Watchers
 
 if TYPE_CHECKING:
     from gateway.spans import Traces
@@ -69,30 +78,46 @@ class Gateway:
     tenants: Tenants
     settings: Settings
     clock: Callable[[], float]
+    rates: Rates
 
     def context(
-        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+        self,
+        request_id: str,
+        caller: Caller = ANYONE,
+        *,
+        max_age: float = math.inf,
+        wait: float = math.inf,
+        is_traced: bool = False,
     ) -> Context:
         """Make what lives as long as one request of a caller, or one event of a subscription.
 
-        Nothing kept is taken that is older than `max_age` seconds. One that `is_traced` tells where its data is from.
+        Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`. One that
+        `is_traced` tells where its data is from.
         """
         tenant = self.tenants.of(caller)
         sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
         journal = Journal(request_id, watch_calls(request_id), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
+        hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(sources.prism, journal),
             ScenarioLoaders(sources.scenario, journal),
             journal,
             sources.scan_updates,
             sources.job_updates,
+            self.rates,
         )
+
+    def open(self) -> None:
+        """Begin what goes on in the background."""
+        if self.store.sharing is not None:
+            self.store.sharing.open()
 
     async def close(self) -> None:
         """End what is under way, then the connections."""
         await self.watchers.close()
+        await self.rates.close()
         await self.store.close()
         await self.network.close()
 
@@ -109,9 +134,11 @@ def create_gateway(
 
     Raises BadSettingsError for a file of tenants that cannot be used.
     """
-    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock)
-    network = Network(settings.gateway_upstream_timeout, transports or {}, traces)
-    watchers, freshness = _watchers(settings, clock, sleep), _freshness(settings)
+    generations = Generations()
+    sharing = _sharing(settings, generations, clock)
+    store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock, generations, sharing)
+    network = Network(_bounds(settings), transports or {}, traces)
+    watchers, freshness = _watchers(settings, clock, sleep, sharing), _freshness(settings)
     maker = SourceMaker(
         network,
         store,
@@ -119,10 +146,12 @@ def create_gateway(
         PrismKinds(freshness),
         ScenarioKinds(freshness),
         clock,
-        settings.gateway_upstream_timeout,
+        _policy(settings),
         settings.gateway_fresh_not_found,
+        {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
-    return Gateway(store, network, watchers, Tenants(settings, maker, watchers), settings, clock)
+    tenants = Tenants(settings, maker, watchers)
+    return Gateway(store, network, watchers, tenants, settings, clock, _rates(settings, clock))
 
 
 def create_app(
@@ -132,22 +161,27 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
+    gate: Gate | None = None,
     traces: "Traces | None" = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    `app.state.metrics` is what Prometheus is told, and `traces` where spans go. Raises BadSettingsError for tenants or
-    trusted documents that cannot be read, and where nobody, or anybody, would be let in.
+    A `gate` stands in for that of the settings; `app.state.metrics` is what Prometheus is told, and `traces` where
+    spans go.
+
+    Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
+    let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
     page = graphiql.page(examples) if settings.shows_graphiql else None
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
+        gateway.open()
         yield
-        app.state.ready = False
+        app.leave()
         await gateway.close()
-        await gate.close()
+        await let_in.close()
         if traces is not None:
             await asyncio.to_thread(traces.close)
 
@@ -155,7 +189,7 @@ def create_app(
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
     watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers)
+    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, rates=gateway.rates)
     engine.tallies.most = settings.gateway_metrics_operations
     engine.tallies.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
@@ -167,14 +201,26 @@ def create_app(
         settings.gateway_answers,
         limits,
         door,
+        settings.gateway_rate_headers,
     )
-    gate = guarded(make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
+    let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
-    streams = Streams(answering, settings.gateway_heartbeat / 2, gate.admits, clock)
+    load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock, load)
     in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(engine, gateway.context, documents, options, streams, in_parts=in_parts, gate=gate, clock=clock)
-    sockets = _sockets(settings, _observed(answering, watch), documents, gate, clock)
+    endpoint = Endpoint(
+        engine,
+        gateway.context,
+        documents,
+        options,
+        streams,
+        in_parts=in_parts,
+        gate=let_in,
+        rates=gateway.rates,
+        clock=clock,
+    )
     opened = door.open_to(endpoint, READING_AND_CHANGING)
+    sockets = _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load)
     app = App(
         ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
         sockets,
@@ -187,9 +233,10 @@ def create_app(
         lifespan,
         settings,
         direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
+        load=load,
     )
     app.state.gateway = gateway
-    app.state.gate = gate
+    app.state.gate = let_in
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
@@ -203,13 +250,35 @@ def create_app(
         sockets,
     )
     app.state.metrics = registry_of(sources.readings())
-    app.state.ready = True
     return app
 
 
 def _observed(answering: Answering, watch: Watch) -> Answering:
     """Choose whether each operation over WebSocket is looked at."""
     return ObservedAnswering(answering.engine, answering.make_context, watch) if watch.is_wanted else answering
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.gateway_upstream_timeout,
+        settings.gateway_upstream_connect_timeout,
+        settings.gateway_upstream_connections,
+        settings.gateway_upstream_head_bytes,
+        settings.gateway_upstream_body_bytes,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        settings.gateway_retries,
+        settings.gateway_retry_share,
+        settings.gateway_hedge,
+        settings.gateway_slow_from,
+        settings.gateway_breaker_calls,
+        settings.gateway_breaker_share,
+        settings.gateway_breaker_rest,
+        settings.gateway_upstream_connections,
+    )
 
 
 def _documents(settings: Settings) -> Documents:
@@ -230,7 +299,7 @@ def _schema(settings: Settings) -> GraphQLSchema:
 
 
 def _sockets(
-    settings: Settings, answering: Answering, documents: Documents, gate: Gate, clock: Callable[[], float]
+    settings: Settings, answering: Answering, documents: Documents, *, gate: Gate, gateway: Gateway, load: Load
 ) -> SocketEndpoint:
     limits = ConnectionLimits(settings.gateway_websocket_init_timeout, settings.gateway_websocket_operations)
     options = SocketOptions(
@@ -240,8 +309,35 @@ def _sockets(
         _words(settings.gateway_hosts),
     )
     requests = settings.limits(RequestLimits)
-    service = Service(answering, documents, limits, admit_by(gate), requests, gate.admits, clock)
+    service = Service(
+        answering,
+        documents,
+        limits,
+        admit_by(gate),
+        requests,
+        gate.admits,
+        gateway.clock,
+        rates=gateway.rates,
+        load=load,
+    )
     return SocketEndpoint(service, options)
+
+
+def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
+    """Limit callers who are told apart by what is set, or else by default; and anyone by what is set alone."""
+    given = {name: getattr(settings, f"gateway_rate_{name}") for name in RATE_NAMES}
+    limits = RateLimits(**{name: value for name, value in given.items() if value is not None})
+    anyone = RateLimits(**{name: value or 0 for name, value in given.items()})
+    url = settings.gateway_redis_url
+    return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+
+
+def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:
+    try:
+        from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
+    except ImportError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    return shared_meters(url, clock)
 
 
 def _admission(settings: Settings) -> Admission:
@@ -260,14 +356,28 @@ def _words(text: str | None) -> frozenset[str]:
     return frozenset((text or "").split())
 
 
-def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep) -> Watchers:
+def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:
+    if settings.gateway_redis_url is None:
+        return None
+    url = settings.gateway_redis_url.get_secret_value()
+    try:
+        return over_redis(url, settings.gateway_redis_timeout, generations, clock)
+    except MissingRedisError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+    except ValueError as error:
+        raise BadSettingsError(["GATEWAY_REDIS_URL cannot be used: it is not an address of Redis."]) from error
+
+
+def _watchers(settings: Settings, clock: Callable[[], float], sleep: Sleep, sharing: Sharing | None) -> Watchers:
     pace = Pace(
         settings.gateway_watch_shortest,
         settings.gateway_watch_longest,
         settings.gateway_watch_growth,
         settings.gateway_watch_jitter,
     )
-    return Watchers(pace, settings.gateway_watch_documents, settings.gateway_watch_subscribers, clock, sleep)
+    turns = Alone() if sharing is None else sharing.leases
+    most, most_subscribers = settings.gateway_watch_documents, settings.gateway_watch_subscribers
+    return Watchers(pace, most, most_subscribers, clock, sleep, turns)
 
 
 def _freshness(settings: Settings) -> Freshness:

@@ -23,7 +23,7 @@ from gateway.http import graphiql
 from gateway.logs import configure_logging
 from gateway.metrics.exposition import metrics_app
 from gateway.schema import build_schema, schema
-from gateway.serving import listen, serve_until_stopped, url_of
+from gateway.serving import listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, read_settings
 from gateway.tracing import NoTracesError, start_traces
 
@@ -47,7 +47,10 @@ def main() -> None:
     show_default=".env, where there is one",
     help="Where else settings may stand.",
 )
-def serve(env_file: str | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 256), show_default="GATEWAY_WORKERS, or 1", help="How many processes answer."
+)
+def serve(env_file: str | None, workers: int | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
     configure_logging(settings.gateway_log_level, settings.gateway_log_format, settings.secrets)
@@ -65,7 +68,10 @@ def serve(env_file: str | None) -> None:
             scraped = sockets.enter_context(listen(host, port, "GATEWAY_METRICS_HOST or GATEWAY_METRICS_PORT"))
             log.info("metrics at %s/metrics", url_of(scraped))
             beside.append((metrics_app(app.state.metrics), scraped))
-        serve_until_stopped(app, listener, *beside)
+        if (count := workers or settings.gateway_workers) == 1:
+            serve_until_stopped(app, listener, *beside)
+        else:
+            sys.exit(serve_with_workers(partial(create_app, settings), listener, count, settings.longest_drain))
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")

@@ -5,6 +5,7 @@ import msgspec
 from gateway.graph.journal import Journal
 from gateway.prism.loaders import PrismLoaders
 from gateway.prism.updates import ScanUpdates
+from gateway.rates.rates import Rates
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.scenario.updates import JobUpdates
 
@@ -17,3 +18,4 @@ class Context(msgspec.Struct, frozen=True):
     journal: Journal
     scan_updates: ScanUpdates
     job_updates: JobUpdates
+    rates: Rates

@@ -13,7 +13,7 @@ import msgspec
 from gateway.app import create_app
 from gateway.http import graphiql
 from gateway.sandbox import Sandbox
-from gateway.serving import listen, serve_until_stopped, serving, url_of
+from gateway.serving import caught_signals, listen, serve_until_stopped, serving, url_of
 from gateway.settings import Settings
 
 HOST = "127.0.0.1"
@@ -61,8 +61,9 @@ async def _demo(listener: socket.socket, sandbox_listener: socket.socket, *, onc
     async with serving((sandbox.app, sandbox_listener), (app, listener)):
         click.echo(await _show(url_of(listener), sandbox.url, textured_scan(sandbox)))
         if not once:
-            click.echo("Ctrl+C stops both.")
-            await asyncio.Event().wait()
+            with caught_signals() as caught:
+                click.echo("Ctrl+C stops both.")
+                await caught.wait()
 
 
 def demo_settings(sandbox: Sandbox) -> Settings:

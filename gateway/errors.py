@@ -8,6 +8,9 @@ GatewayError
   · CannotIdentify            AUTHENTICATION_UNAVAILABLE  nobody can be let in for now; `retryable`
   · LimitExceeded             LIMIT_EXCEEDED            one more is more than the gateway holds; `retryable`, unless
                                                         it is AskedTooMuch, more than a single request may ask
+  · RateLimited               RATE_LIMITED              it is asked too often, or for too much within a minute;
+                                                        `retryable`, and `retryAfter` says when
+  · Overloaded                OVERLOADED                more comes in than can be answered; `retryable`, `retryAfter`
   · ShuttingDown              SHUTTING_DOWN             it ends here and goes on elsewhere; `retryable`
   · UpstreamError             (carries upstream, status, retryable, retryAfter)
       - UpstreamNotFound      NOT_FOUND                 it does not exist, or is not ours to see
@@ -69,7 +72,10 @@ class Unauthenticated(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """It is known who asks, and they may not: another credential may, the same one never will."""
+    """It is known who asks, and they may not: another credential may, the same one never will.
+
+    For a field the message names the scopes that it takes.
+    """
 
     code = FORBIDDEN
 
@@ -128,6 +134,56 @@ class AskedTooMuch(LimitExceeded):
         return {**super().extensions, "limit": self.limit, "most": self.most, **counted}
 
 
+class RateLimited(GatewayError):
+    """More than a caller, or a tenant, may do in a minute: names the setting, its value, what is left of it, and when.
+
+    `retry_after` is in whole seconds, as HTTP's header of that name is.
+    """
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+    def __init__(self, limit: str, most: int, asked: int, remaining: int, retry_after: int) -> None:
+        self.name = limit
+        self.limit = f"GATEWAY_RATE_{limit.upper()}"
+        self.most = most
+        self.remaining = remaining
+        self.retry_after = retry_after
+        what = limit.replace("_", " ")
+        super().__init__(
+            f"This is too much for now: {what} may be {most:,} a minute, of which {remaining:,} are left, and here are "
+            f"{asked:,}. Try again in {retry_after} s."
+        )
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The limit by its setting's name, its value as `most`, its `window` and `retryAfter` in seconds."""
+        return {
+            **super().extensions,
+            "limit": self.limit,
+            "most": self.most,
+            "window": 60,
+            "remaining": self.remaining,
+            "retryAfter": self.retry_after,
+        }
+
+
+class Overloaded(GatewayError):
+    """More comes in than can be answered in time: the request was not looked at, and may be sent again."""
+
+    code = "OVERLOADED"
+    retryable = True
+    retry_after: ClassVar[int] = 1  # seconds; by then it is over, or as many as now have to be refused
+
+    def __init__(self) -> None:
+        super().__init__("The gateway has too much to do; ask again later, or elsewhere.")
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Code and retryable, and `retryAfter` in seconds."""
+        return {**super().extensions, "retryAfter": self.retry_after}
+
+
 class ShuttingDown(GatewayError):
     """The gateway ends: a subscription is not complete, and goes on when it is asked for again, elsewhere."""
 
@@ -141,19 +197,27 @@ class ShuttingDown(GatewayError):
 class UpstreamError(GatewayError):
     """One of the REST APIs did not give what was asked of it.
 
-    `upstream` is its name; `status` the HTTP status, where it answered; `retry_after` is in seconds.
+    `upstream` is its name; `status` the HTTP status, where it answered; `retry_after` is in seconds. One that
+    `is_transient` may be gone at once, so that a read is tried again before anybody hears of it.
     """
 
     retryable: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, upstream: str, status: int | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        upstream: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        is_transient: bool = False,
     ) -> None:
         super().__init__(message)
         self.may_be_retried = self.retryable
         self.upstream = upstream
         self.status = status
         self.retry_after = retry_after
+        self.is_transient = is_transient
 
     def after_change(self) -> Self:
         """Say of a change that it may have been made, so that no program makes it twice."""

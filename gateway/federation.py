@@ -17,11 +17,14 @@ from gateway.graph.promise import or_failure
 from gateway.prism.types import Scan
 from gateway.scenario.schema import asset_node, download_job_node
 from gateway.scenario.types import Asset, DownloadJob
-from gateway.schema import DOCUMENTS, Info, Query, build_schema, document_of, schema
+from gateway.schema import NODES, Info, Query, build_schema, document_of, schema
 
 MAX_REPRESENTATIONS = 1_000  # as many as the longest list that a router may resolve further
 
-LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@shareable"])'
+LINK = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.5",'
+    ' import: ["@key", "@shareable", "@requiresScopes"])'
+)
 
 Representation = NewType("Representation", object)
 Entity = Annotated[
@@ -50,23 +53,28 @@ DIRECTIVES: Mapping[str, str] = {
 
 @cache
 def sdl() -> str:
-    """The subgraph's SDL: the graph's own, with what composition has to know of some types after their names."""
+    """The subgraph's SDL: the graph's own, with what composition has to know of some types after their names.
+
+    `@requiresScopes` is Federation's own there, which defines it.
+    """
 
     def marked(head: re.Match[str]) -> str:
         directives = DIRECTIVES.get(head["name"])
         return head[0] if directives is None else f"{head[0]} {directives}"
 
-    marked_types = re.sub(r"^type (?P<name>\w+)[^{\n]*(?= \{$)", marked, schema.as_str(), flags=re.MULTILINE)
+    graph = re.sub(r'"""[^"]*"""\ndirective @requiresScopes.*\n\n', "", schema.as_str(), count=1)
+    marked_types = re.sub(r"^type (?P<name>\w+)[^{\n]*(?= \{$)", marked, graph, flags=re.MULTILINE)
     return f"{LINK}\n\n{marked_types}"
 
 
 def find_entity(info: Info, representation: Any) -> Any:
-    """Find what a representation stands for. Raises BadUserInput for one that names nothing of this graph."""
+    """Find what a representation stands for. Raises Forbidden, or BadUserInput for one that names nothing here."""
     type_name = representation.get("__typename") if isinstance(representation, dict) else None
     entity = ENTITIES.get(type_name) if isinstance(type_name, str) else None
     if entity is None:
         names = ", ".join(f"`{name}`" for name in ENTITIES)
         raise BadUserInput(f"A representation is an object whose `__typename` is one of {names}.")
+    NODES[str(type_name)].need.check(info.context.journal.caller)
     if entity.key in representation:
         return entity.find(info, check_id(_read_id(representation, entity.key), entity.key))
     if "id" not in representation:
@@ -84,7 +92,7 @@ def document_of_entity(representation: Any) -> Found | None:
         return None
     key = ENTITIES[type_name].key
     by_key = key in representation
-    found = DOCUMENTS[type_name](str(representation[key])) if by_key else document_of(representation.get("id"))
+    found = NODES[type_name].document(str(representation[key])) if by_key else document_of(representation.get("id"))
     return found._replace(document=None) if found is not None and type_name == "Scan" else found
 
 
@@ -116,7 +124,7 @@ class SubgraphQuery(Query):
     @strawberry.field(
         name="_entities",
         description=f"What representations stand for, in their order; null where one does not exist. At most"
-        f" {MAX_REPRESENTATIONS:,}.",
+        f" {MAX_REPRESENTATIONS:,}. Each needs the scope of what it stands for.",
         metadata=costs(Finds("representations", document_of_entity)),
     )
     def entities(

@@ -5,6 +5,7 @@ here. Only fields named in `FIELDS` are written, and of an exception where it wa
 """
 
 import logging
+import os
 import re
 import sys
 import traceback
@@ -61,6 +62,7 @@ def formatter(secrets: Iterable[str] = (), *, as_text: bool = False, colors: boo
         add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         ExtraAdder(FIELDS),
+        _with_process,
         _with_request,
         _with_place,
         _without(secrets),
@@ -73,6 +75,12 @@ def formatter(secrets: Iterable[str] = (), *, as_text: bool = False, colors: boo
 
 def _as_json(_logger: Any, _name: str, event: EventDict) -> str:
     return msgspec.json.encode(event).decode()
+
+
+def _with_process(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Add which of several processes it is from."""
+    event["pid"] = os.getpid()
+    return event
 
 
 def _with_request(_logger: Any, _name: str, event: EventDict) -> EventDict:

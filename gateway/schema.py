@@ -1,18 +1,20 @@
 """The whole graph: its roots, joined from the sources."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.scalar import ScalarDefinition
 
+from gateway.auth.scopes import READ_ASSETS, READ_DOWNLOADS, READ_SCANS, Need
 from gateway.context import Context
 from gateway.errors import BadUserInput
-from gateway.graph.cost import Finds, Found, costs
+from gateway.graph.cost import Calls, Finds, Found, costs
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
+from gateway.graph.viewer import Viewer, viewer_of
 from gateway.prism.schema import PrismQueries, PrismSubscriptions, scan_node
 from gateway.prism.types import RECORD, Scan
 from gateway.scenario.client import MAX_BULK
@@ -31,17 +33,19 @@ MAX_NODES = 100
 
 Info = strawberry.Info[Context, None]
 
-FIND: Mapping[str, Callable[[Any, str], Node | None]] = {
-    "Scan": scan_node,
-    "Asset": asset_node,
-    "DownloadJob": download_job_node,
-}
+
+class NodeType(NamedTuple):
+    """A type whose objects are found by their global ids: how, what that needs, and the document that it takes."""
+
+    find: Callable[[Any, str], Node | None]
+    need: Need
+    document: Callable[[str], Found]
 
 
-DOCUMENTS: Mapping[str, Callable[[str], Found]] = {
-    "Scan": lambda own: Found(RECORD, own),
-    "Asset": lambda own: Found(ASSET, own, MAX_BULK),
-    "DownloadJob": lambda own: Found(JOB, own),
+NODES: Mapping[str, NodeType] = {
+    "Scan": NodeType(scan_node, READ_SCANS, lambda own: Found(RECORD, own)),
+    "Asset": NodeType(asset_node, READ_ASSETS, lambda own: Found(ASSET, own, MAX_BULK)),
+    "DownloadJob": NodeType(download_job_node, READ_DOWNLOADS, lambda own: Found(JOB, own)),
 }
 
 
@@ -51,15 +55,16 @@ def document_of(id_: object) -> Found | None:
         type_name, own = read_global_id(str(id_), "id")
     except BadUserInput:
         return None
-    return DOCUMENTS[type_name](own) if type_name in DOCUMENTS else None
+    return NODES[type_name].document(own) if type_name in NODES else None
 
 
 def find_node(info: Info, id_: str, argument: str) -> Node | None:
-    """Find the object of a global id. Raises BadUserInput for one that names no type of this graph."""
+    """Find the object of a global id. Raises BadUserInput for one that names no type of this graph, or Forbidden."""
     type_name, own = read_global_id(id_, argument)
-    if type_name not in FIND:
+    if type_name not in NODES:
         raise BadUserInput(f"`{argument}` names a type that this graph does not have.")
-    return FIND[type_name](info, own)
+    NODES[type_name].need.check(info.context.journal.caller)
+    return NODES[type_name].find(info, own)
 
 
 @strawberry.type(description="What can be asked.")
@@ -67,7 +72,7 @@ class Query(PrismQueries, ScenarioQueries):
     """The fields of both sources, and those that are about either."""
 
     @strawberry.field(
-        description="Any object by its global id; null when it does not exist.",
+        description="Any object by its global id; null when it does not exist. Needs the scope of what is found.",
         metadata=costs(Finds("id", document_of)),
     )
     def node(
@@ -79,7 +84,8 @@ class Query(PrismQueries, ScenarioQueries):
         return find_node(info, id, "id")
 
     @strawberry.field(
-        description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}.",
+        description=f"Objects by global id, in the order asked; null where one does not exist. At most {MAX_NODES}."
+        " Each needs the scope of what is found.",
         metadata=costs(Finds("ids", document_of)),
     )
     def nodes(
@@ -89,6 +95,13 @@ class Query(PrismQueries, ScenarioQueries):
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids; these are {len(ids)}.")
         return [or_failure(find_node, info, id_, "ids") for id_ in ids]
+
+    @strawberry.field(description="Who asks, what they may do, and what they have left.", metadata=costs(Calls(0)))
+    def viewer(self, info: Info) -> Viewer:
+        """No call."""
+        context = info.context
+        context.journal.end_freshness()
+        return viewer_of(context.journal.caller, context.rates)
 
 
 @strawberry.type(description="What can be changed.")

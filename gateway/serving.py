@@ -6,16 +6,16 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import click
-import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.http.protocol import protocol
-from gateway.limits import RequestLimits
-from gateway.socket_protocol import SocketProtocol
+from gateway.server import GuestServer, Server
+from gateway.supervisor import supervise
+
+MARGIN = 5.0  # seconds beyond those that a process may take to end
+BACKLOG = 2_048  # connections that wait to be accepted, where the system lets as many; uvicorn's own number
 
 
 def listen(host: str, port: int, chosen_by: str) -> socket.socket:
@@ -24,7 +24,7 @@ def listen(host: str, port: int, chosen_by: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()
+        listener.listen(BACKLOG)
     except (OSError, UnicodeError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or "no such host"
@@ -64,13 +64,38 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket, *beside: Served) 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(app, listener, *beside).run(sockets=[listener])
+        Server(app, listener, serving(*beside)).run(sockets=[listener])
+
+
+def serve_with_workers(make_app: Callable[[], ASGIApp], listener: socket.socket, count: int, patience: float) -> int:
+    """Serve in so many processes, each with an application of its own, until a signal; give the exit code.
+
+    A process that has not ended `patience` seconds and a few more after it had to is killed. Raises ClickException
+    where the system cannot do this.
+    """
+    settle()
+    return supervise(lambda own: serve_until_stopped(make_app(), own), listener, count, patience + MARGIN)
+
+
+@contextlib.contextmanager
+def caught_signals() -> Iterator[asyncio.Event]:
+    """Set an event by SIGINT and SIGTERM, even where they are ignored, as SIGINT is in a script's background jobs."""
+    loop, caught = asyncio.get_running_loop(), asyncio.Event()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(caught.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.asynccontextmanager
 async def serving(*served: Served) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
-    servers = [_GuestServer(app, listener) for app, listener in served]
+    servers = [GuestServer(app, listener) for app, listener in served]
     running = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, (_, listener) in zip(servers, served, strict=True)
@@ -81,95 +106,3 @@ async def serving(*served: Served) -> AsyncIterator[None]:
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*running)
-
-
-@runtime_checkable
-class Streaming(Protocol):
-    """An application with streams, which end when it is told to `drain`.
-
-    Within `heartbeat` seconds a client that has vanished is let go; one that sends more than `message_bytes` at once
-    over a WebSocket is not heard.
-    """
-
-    heartbeat: float
-    message_bytes: int
-
-    async def drain(self) -> None:
-        """End every stream."""
-
-
-@runtime_checkable
-class Reloading(Protocol):
-    """An application that reads again what may have changed when it is told to `reload`, by SIGHUP."""
-
-    def reload(self) -> None:
-        """Read it."""
-
-
-class _Server(uvicorn.Server):
-    """A server whose application ends its streams before the server waits for their end."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket, *beside: Served) -> None:
-        super().__init__(configured(app))
-        self._app = app
-        self._beside = beside
-        if isinstance(app, Streaming):
-            _let_go(listener, app.heartbeat / 2)
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        async with serving(*self._beside):
-            await super().serve(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if isinstance(self._app, Reloading) and hasattr(signal, "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._app.reload)
-        with super().capture_signals():
-            yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        if isinstance(self._app, Streaming):
-            await self._app.drain()
-        await super().shutdown(sockets)
-
-
-class _GuestServer(_Server):
-    """A server that leaves signals to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def configured(app: ASGIApp) -> uvicorn.Config:
-    """Leave the format of logs to the process; an access log would show query strings, which hold variables.
-
-    An application that answers whole requests without ASGI says how by `direct`, and lets them be repeated by
-    `state.repeats`; one with limits of its own says so by `state.limits`.
-    """
-    state = getattr(app, "state", None)
-    limits = getattr(state, "limits", RequestLimits())
-    http = protocol(limits, getattr(app, "direct", None), getattr(state, "repeats", None))
-    options = _socket_options(app)
-    return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
-
-
-def _socket_options(app: ASGIApp) -> dict[str, Any]:
-    """Ping twice a heartbeat; compress nothing, which would take 40 kB a connection."""
-    if not isinstance(app, Streaming):
-        return {"ws": "none"}
-    return {
-        "ws": SocketProtocol,
-        "ws_max_size": app.message_bytes,
-        "ws_ping_interval": app.heartbeat / 2,
-        "ws_ping_timeout": app.heartbeat / 2,
-        "ws_per_message_deflate": False,
-    }
-
-
-def _let_go(listener: socket.socket, seconds: float) -> None:
-    """Break off connections whose client takes nothing for so long; where the system cannot, it takes minutes."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1_000))

@@ -4,16 +4,27 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
+REDIS = ("redis://", "rediss://", "unix://")
 
 Limits = TypeVar("Limits", DocumentLimits, RequestLimits)
+Rate = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
+
+def _redis(url: SecretStr) -> SecretStr:
+    if url.get_secret_value().startswith(REDIS):
+        return url
+    raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -37,6 +48,15 @@ class _Whose(BaseModel):
 
 class Settings(AccessSettings, _Whose):
     """What an operator may decide. Frozen; times are in seconds, sizes in bytes."""
+
+    prism_rate: int = Field(
+        0, description="Calls a minute that Prism is thought to allow, until it says; 0 is any number.", ge=0
+    )
+    scenario_rate: int = Field(
+        100,
+        description="Calls a minute that Scenario is thought to allow, until it says: polls leave a quarter to people.",
+        ge=0,
+    )
 
     gateway_host: str = Field("127.0.0.1", description="The address to listen on.")
     gateway_port: int = Field(8000, description="The port to listen on; 0 is any free one.", ge=0, le=65_535)
@@ -90,8 +110,51 @@ class Settings(AccessSettings, _Whose):
     gateway_compress_from: int = Field(
         8_192, description="The smallest answer that is compressed, for clients that take it; 0 compresses none.", ge=0
     )
-    gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream call may take.", gt=0)
+    gateway_deadline: Seconds = Field(
+        10, description="How long an operation may wait for upstreams; `Prefer: wait=` asks for less.", gt=0
+    )
+    gateway_upstream_timeout: Seconds = Field(10, description="How long one upstream request may take.", gt=0)
+    gateway_upstream_connect_timeout: Seconds = Field(
+        2, description="How long a connection to an upstream may take to be there.", gt=0
+    )
+    gateway_upstream_connections: int = Field(
+        100, description="How many requests to one upstream may be under way at once; fewer while it is slow.", ge=1
+    )
+    gateway_upstream_head_bytes: int = Field(65_536, description="How long the head of an answer may be.", ge=1)
+    gateway_upstream_body_bytes: int = Field(
+        16_777_216, description="How large an upstream's answer may be, as it comes and unpacked.", ge=1
+    )
+    gateway_retries: int = Field(
+        3, description="How often a read that failed, or is slow, is tried again.", ge=0, le=10
+    )
+    gateway_retry_share: float = Field(
+        0.24, description="How many retries there may be, as a share of the last seconds' calls.", ge=0, le=1
+    )
+    gateway_hedge: bool = Field(
+        default=False, description="Leave a slow read running beside the one that is tried for it."
+    )
+    gateway_slow_from: Seconds = Field(
+        0.25, description="A read is not taken for slow before this, however quick others are.", gt=0
+    )
+    gateway_breaker_calls: int = Field(
+        20,
+        description="Of how many of the last requests failures are counted; 0 never leaves an upstream alone.",
+        ge=0,
+        le=1_000,
+    )
+    gateway_breaker_share: float = Field(
+        0.8, description="The share of failures from which an upstream is left alone.", gt=0, le=1
+    )
+    gateway_breaker_rest: Seconds = Field(
+        1, description="How long it is left alone before a single request finds out whether it is back.", gt=0
+    )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
+    gateway_redis_url: RedisUrl | None = Field(
+        None, description="A Redis or Valkey, by which gateways share documents, changes, watches and rates."
+    )
+    gateway_redis_timeout: Seconds = Field(
+        0.1, description="How long Redis is waited for; then it is left alone until it answers again.", gt=0, le=5
+    )
 
     gateway_fresh_stages_moving: Seconds = Field(2, description="A scan that still changes: fresh for.")
     gateway_fresh_stages_final: Seconds = Field(300, description="A scan that is final: fresh for.")
@@ -146,6 +209,19 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_websocket_legacy: bool = Field(
         default=False, description="WebSocket: speak the old subprotocol `graphql-ws` too."
+    )
+
+    gateway_workers: int = Field(1, description="How many processes answer; `--workers` wins.", ge=1, le=256)
+    gateway_drain_grace: Seconds = Field(
+        2, description="At its end: not ready for so long, but still accepting, so that requests are sent elsewhere."
+    )
+    gateway_drain_timeout: Seconds = Field(20, description="At its end: what is under way may then take so long.", gt=0)
+    gateway_max_requests: int = Field(
+        500, description="Overload: how many requests each process may have under way; more are answered 503.", ge=1
+    )
+    gateway_overload_after: Seconds = Field(
+        0.3,
+        description="Overload: once requests have had to wait for their turns for so long on end, some get a 503.",
     )
 
     gateway_max_document_bytes: int = Field(
@@ -224,6 +300,22 @@ class Settings(AccessSettings, _Whose):
         ge=1,
     )
 
+    gateway_rate_requests: Rate | None = Field(
+        None, description="Rates: a caller's requests a minute; left out 1,200, and any number for who is not known."
+    )
+    gateway_rate_upstream_calls: Rate | None = Field(
+        None, description="Rates: upstream calls that a caller may cause a minute; left out 600, likewise."
+    )
+    gateway_rate_objects: Rate | None = Field(
+        None, description="Rates: objects that a caller may be answered a minute; left out 100,000, likewise."
+    )
+    gateway_rate_tenant_requests: Rate = Field(
+        0, description="Rates: requests a minute of all callers of a tenant together; 0 is any number."
+    )
+    gateway_rate_headers: bool = Field(
+        default=False, description="Rates: tell in each answer's `RateLimit` header how many requests are left."
+    )
+
     gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")
     gateway_suggestions: bool = Field(
         default=True, description="Answer a name that does not exist with those that are like it."
@@ -275,6 +367,11 @@ class Settings(AccessSettings, _Whose):
         if self.gateway_graphiql is None:
             return self.is_on_loopback
         return self.gateway_graphiql
+
+    @property
+    def longest_drain(self) -> float:
+        """The seconds that it takes to end, at most."""
+        return self.gateway_drain_grace + self.gateway_drain_timeout
 
     @property
     def is_on_loopback(self) -> bool:

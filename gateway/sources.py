@@ -18,7 +18,12 @@ from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.updates import JobUpdates
 from gateway.upstream.channel import BASE_HEADERS
 from gateway.upstream.credentials import Credential, basic, bearer, brought, public
+from gateway.upstream.failures import Failures
+from gateway.upstream.health import Health
 from gateway.upstream.network import Network
+from gateway.upstream.policy import Policy
+from gateway.upstream.quota import Quota
+from gateway.upstream.sender import Sender
 from gateway.upstream.upstream import Upstream, scope_of
 from gateway.watch import Watchers
 
@@ -98,7 +103,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class SourceMaker:
-    """Makes sources over one network, in front of one store. `timeout` and `not_found_for` are seconds."""
+    """Makes sources over one network, in front of one store. `not_found_for` is seconds.
+
+    `assumed_rates` are the calls a minute that each upstream, by its name, is thought to allow a credential.
+    """
 
     network: Network
     store: DocumentStore
@@ -106,8 +114,9 @@ class SourceMaker:
     prism_kinds: PrismKinds
     scenario_kinds: ScenarioKinds
     clock: Callable[[], float]
-    timeout: float
+    policy: Policy
     not_found_for: float
+    assumed_rates: Mapping[str, int]
 
     def make(self, owner: str, access: Access, before: Sources | None = None) -> Sources:
         """Make the sources of an owner, who meets no other in the cache, not even one with the same credentials.
@@ -130,19 +139,20 @@ class SourceMaker:
 
     def _upstream(self, api: Api, url: str, credential: Credential, owner: str) -> Upstream:
         authorization = {"authorization": credential.header} if credential.header else {}
+        failures = Failures(api.name, api.title, self.network.bounds.timeout, credential.secrets, self.clock)
         headers = {**BASE_HEADERS, **api.headers, **authorization}
         channel = self.network.channel(api.name, url, headers, api.routes)
         return Upstream(
             name=api.name,
-            title=api.title,
             channel=channel,
             tally=self.network.tallies[api.name],
             credential=credential,
             store=self.store,
             clock=self.clock,
-            timeout=self.timeout,
+            sender=Sender(failures, self.policy, Health()),
             not_found_for=self.not_found_for,
             scope=_scope(owner, url, credential),
+            quota=Quota(api.name, api.title, self.assumed_rates[api.name], self.clock),
         )
 
 

@@ -1,14 +1,15 @@
 """Documents that subscribers watch: one poll each, however many subscribe; quick while things move, slow when not."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextvars import Context
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from gateway.cache.store import look_past_memory
 from gateway.errors import LimitExceeded, ShuttingDown, UpstreamError
+from gateway.pace import Alone, Pace, Turns
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -30,33 +31,6 @@ class Look(Protocol[T_co]):
 
     async def __call__(self, *, anew: bool) -> Seen[T_co]:
         """Look once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long to wait between two looks, in seconds.
-
-    `shortest` after a change, then `growth` times longer after every look that finds none, or fails, up to `longest`.
-    A share of it, `jitter` at most, is left out at random, so that watches do not all look at once.
-    """
-
-    shortest: float = 2.0
-    longest: float = 30.0
-    growth: float = 1.5
-    jitter: float = 0.1
-
-    @property
-    def first(self) -> float:
-        """The interval after a change."""
-        return min(self.shortest, self.longest)
-
-    def longer(self, interval: float) -> float:
-        """The interval after one that brought no change."""
-        return min(interval * self.growth, self.longest)
-
-    def jittered(self, interval: float) -> float:
-        """What to wait of an interval."""
-        return interval * (1 - self.jitter * random.random())  # noqa: S311 - spreads load
 
 
 class Updates(AsyncIterator[T]):
@@ -116,7 +90,7 @@ class Updates(AsyncIterator[T]):
 class _Watch(Generic[T]):
     """One document: its last state with the number of changes before it, its subscribers, and the task that looks."""
 
-    def __init__(self, key: str, look: Look[T], pace: Pace, clock: Callable[[], float], sleep: Sleep) -> None:
+    def __init__(self, key: str, look: Look[T], among: "Watchers") -> None:
         self.key = key
         self.subscribers: set[Updates[T]] = set()
         self.seen: Seen[T] | None = None
@@ -124,11 +98,10 @@ class _Watch(Generic[T]):
         self.ended = False
         self._failure: tuple[Exception, TracebackType | None] | None = None
         self._look = look
-        self._pace = pace
-        self._clock = clock
-        self._sleep = sleep
-        self._interval = pace.first
-        self._looked_at = clock()
+        self._pace, self._clock, self._sleep, self._turns = among.pace, among.clock, among.sleep, among.turns
+        self._is_due = self._is_urgent = self._has_news = False
+        self._interval = among.pace.first
+        self._looked_at = among.clock()
         self._not_before = 0.0
         self._nap: asyncio.Future[None] | None = None
         # A context of its own: what it calls is not on the account of the request that came first.
@@ -139,7 +112,21 @@ class _Watch(Generic[T]):
         """Look now, if the last look was `after` seconds ago or more and the upstream has not asked for patience."""
         now = self._clock()
         if self._nap is not None and now >= max(self._looked_at + after, self._not_before):
+            self._is_urgent = True
             self._nap.cancel()
+
+    def turn(self) -> None:
+        """See at once whose turn it is, unless the upstream has asked for patience."""
+        if self._clock() >= self._not_before:
+            self._is_due = True
+            if self._nap is not None:
+                self._nap.cancel()
+
+    def news(self, *, now: bool) -> None:
+        """Take what another process has found, now or when the interval ends."""
+        self._has_news = True
+        if now:
+            self.turn()
 
     def raise_failure(self) -> None:
         """Raise what ended it, where anything did, as it was raised first: every subscriber raises the same."""
@@ -163,38 +150,62 @@ class _Watch(Generic[T]):
     async def _run(self) -> None:
         try:
             self._take(await self._look(anew=False))
+            look_past_memory()
             while self.seen is None or not self.seen.is_final:
                 await self._rest()
-                await self._look_again()
+                await self._next()
         except Exception as error:  # noqa: BLE001 - whatever it is, each subscriber raises it
             self._failure = (error, error.__traceback__)
 
     def _end(self, _task: asyncio.Task[None]) -> None:
         self.ended = True
+        self._turns.leave(self.key)
         self._wake_all()
 
-    async def _look_again(self) -> None:
+    async def _next(self) -> None:
+        """Look where it is one's turn, or cannot wait; else take what another process has found, if it has."""
+        is_turn = await self._turns.take(self.key, self._pace.turn * self._interval)
+        anew, has_news = is_turn or self._is_urgent, self._has_news
+        self._is_urgent = self._has_news = False
+        if anew or has_news:
+            await self._look_again(anew=anew)
+        else:
+            self._interval = self._pace.longer(self._interval)
+
+    async def _look_again(self, *, anew: bool) -> None:
         """Look, and go on after a failure that may pass."""
         self._looked_at, self._not_before = self._clock(), 0.0
         try:
-            self._take(await self._look(anew=True))
+            is_new = self._take(await self._look(anew=anew))
         except UpstreamError as error:
             if not error.retryable:
                 raise
             self._interval = self._pace.longer(self._interval)
-            self._not_before = self._clock() + (error.retry_after or 0)
+            if error.retry_after:
+                self._not_before = self._clock() + error.retry_after
+                await self._turns.take(self.key, error.retry_after + self._pace.turn * self._interval)
+        else:
+            if is_new and anew:
+                self._turns.tell(self.key)
 
-    def _take(self, seen: Seen[T]) -> None:
+    def _take(self, seen: Seen[T]) -> bool:
+        """Make a state known where it is another one than before."""
         if self.seen is not None and seen.version == self.seen.version and seen.is_final == self.seen.is_final:
             self._interval = self._pace.longer(self._interval)
-            return
+            return False
         self.seen = seen
         self.number += 1
         self._interval = self._pace.first
         # Soon, so that the next interval has begun when the first of many subscribers goes to work.
         asyncio.get_running_loop().call_soon(self._wake_all)
+        return True
 
     async def _rest(self) -> None:
+        if not self._is_due:
+            await self._sleep_on()
+        self._is_due = False
+
+    async def _sleep_on(self) -> None:
         seconds = max(self._pace.jittered(self._interval), self._not_before - self._clock())
         self._nap = asyncio.ensure_future(self._sleep(seconds))
         try:
@@ -217,9 +228,13 @@ class Watchers:
     most_subscribers: int
     clock: Callable[[], float]
     sleep: Sleep = asyncio.sleep
+    turns: Turns = field(default_factory=Alone)
     subscribed: int = 0
     _watches: dict[str, _Watch[Any]] = field(default_factory=dict)
     _closing: bool = False
+
+    def __post_init__(self) -> None:
+        self.turns.listen(self._changed_elsewhere, self._left_elsewhere, self._missed)
 
     async def subscribe(self, key: str, look: Look[T]) -> Updates[T]:
         """Subscribe to a document: what `look` finds, or whoever watches under this `key` already.
@@ -267,7 +282,7 @@ class Watchers:
             return self._watches[key]
         if len(self._watches) >= self.most:
             raise LimitExceeded(f"The gateway watches at most {self.most:,} scans and jobs at once.")
-        watch = self._watches[key] = _Watch(key, look, self.pace, self.clock, self.sleep)
+        watch = self._watches[key] = _Watch(key, look, self)
         watch.task.add_done_callback(lambda _: self._forget(watch))
         return watch
 
@@ -278,6 +293,18 @@ class Watchers:
         if not watch.subscribers and not watch.ended:
             self._forget(watch)
             await watch.stop()
+
+    def _changed_elsewhere(self, key: str) -> None:
+        if key in self._watches:
+            self._watches[key].news(now=True)
+
+    def _left_elsewhere(self, key: str) -> None:
+        if key in self._watches:
+            self._watches[key].turn()
+
+    def _missed(self) -> None:
+        for watch in self._watches.values():
+            watch.news(now=False)
 
     def _forget(self, watch: _Watch[Any]) -> None:
         if self._watches.get(watch.key) is watch:

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.settings import Settings
 
-SECONDS = 60  # far more than any of them needs
+SECONDS = 60  # far more than any of them needs to start, or to end, on a machine that is busy with other things
 COMMAND = (sys.executable, "-m", "gateway")
+IN_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # as a script's `&` starts a command: SIGINT is ignored
 
 
 @dataclass(slots=True)
@@ -25,12 +26,17 @@ class Process:
     lines: list[str] = field(default_factory=list)
 
     def wait_for(self, pattern: str) -> str:
-        """Read up to the line that holds a pattern, and give the pattern's first group."""
+        """Read up to the line that holds a pattern, and give the pattern's first group; it is killed if none comes."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found[1]
+        guard = threading.Timer(SECONDS, self.process.kill)
+        guard.start()
+        try:
+            for line in self.process.stdout:
+                self.lines.append(line)
+                if found := re.search(pattern, line):
+                    return found[1]
+        finally:
+            guard.cancel()
         raise AssertionError(f"It ended without {pattern}: {''.join(self.lines)}")
 
     def stop(self, number: signal.Signals) -> tuple[int, str]:
@@ -41,22 +47,21 @@ class Process:
 
 
 @contextmanager
-def running(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Start a command in a folder; it is killed at the end, should it still run."""
+def running(
+    *arguments: str, folder: Path, settings: Mapping[str, str] | None = None, through: Sequence[str] = ()
+) -> Iterator[Process]:
+    """Start a command in a folder, maybe through another; it is killed at the end, should it still run."""
     with subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, *arguments],
+        [*through, *COMMAND, *arguments],
         cwd=folder,
         env=environment(settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
     ) as process:
-        guard = threading.Timer(SECONDS, process.kill)
-        guard.start()
         try:
             yield Process(process)
         finally:
-            guard.cancel()
             process.kill()
 
 

@@ -2,6 +2,7 @@
 
 Beside aliases, depth, fragments and the like these are the points of OWASP's cheat sheet for GraphQL that concern
 what may be asked: depth, amount and cost, batches, input that is none, introspection, and errors that tell nothing.
+How often is tested in `rates`, and what ids could reach in `test_hostile_ids`.
 Tokens are attacked as the best current practice for them (RFC 8725) tells.
 """
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.demo import QUERY, demo_settings, textured_scan
 from gateway.sandbox import Sandbox
-from tests.processes import run, running
+from tests.processes import IN_BACKGROUND, run, running
 from tests.world import URL, World
 
 FREE_PORTS = ("--port", "0", "--sandbox-port", "0")
@@ -75,7 +75,7 @@ def test_what_is_pasted_into_a_running_demo_answers_and_ctrl_c_ends_it_with_0(tm
         process.wait_for(r"^(Ctrl\+C stops both\.)$")
         printed = PRINTED.match("".join(process.lines))
         assert printed is not None
-        with httpx.Client(base_url=url, trust_env=False) as browser:
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as browser:
             page = browser.get("/graphql", headers={"accept": "text/html"})
             body = {"query": printed["query"], "variables": json.loads(printed["variables"])}
             answer = browser.post("/graphql", json=body).json()
@@ -83,6 +83,13 @@ def test_what_is_pasted_into_a_running_demo_answers_and_ctrl_c_ends_it_with_0(tm
     assert body["variables"]["scanId"] in page.text
     assert len(answer["data"]["assets"]["nodes"]) == 250
     assert (code, everything) == (0, "".join(process.lines))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_in_the_background_of_a_script_ends_by_a_signal_too(number: signal.Signals, tmp_path: Path) -> None:
+    with running("demo", *FREE_PORTS, folder=tmp_path, through=IN_BACKGROUND) as process:
+        process.wait_for(r"^(Ctrl\+C stops both\.)$")
+        assert process.stop(number) == (0, "".join(process.lines))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

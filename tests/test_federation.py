@@ -58,8 +58,14 @@ async def job(gateway: World) -> str:
 def test_the_sdl_is_schema_graphql_and_what_composition_has_to_know() -> None:
     lines = difflib.ndiff(SCHEMA.read_text().splitlines(), f"{sdl()}\n".splitlines())
     assert [line for line in lines if line.startswith(("+", "-"))] == [
-        '+ extend schema @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@shareable"])',
-        "+ ",
+        (
+            '+ extend schema @link(url: "https://specs.apollo.dev/federation/v2.5",'
+            ' import: ["@key", "@shareable", "@requiresScopes"])'
+        ),
+        '- """',
+        "- The field takes all scopes of any one of these lists; without them it is null, and FORBIDDEN.",
+        '- """',
+        "- directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION",
         "- type Asset implements Node {",
         '+ type Asset implements Node @key(fields: "assetId") @key(fields: "id") {',
         "- type DownloadJob implements Node {",

@@ -9,7 +9,7 @@ from gateway.cache.document import Document
 from gateway.cache.flight import Flights, Fly, Outcome, arrived, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.sandbox import Fault
 from tests.world import Clock, World
 
@@ -44,15 +44,19 @@ class Runway:
         return asyncio.ensure_future(board(self.flights, keys, self.fly))
 
 
+def late() -> UpstreamTimeout:
+    return UpstreamTimeout("late", upstream="prism")
+
+
 async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
     waiting = waiting_for(keys)
-    flights.board(waiting, fly)
+    flights.board(waiting, fly, late)
     return await arrived(waiting)
 
 
 async def load(store: DocumentStore, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
     waiting = waiting_for(keys)
-    store.load(waiting, fly)
+    store.load(waiting, fly, late)
     return await arrived(waiting)
 
 

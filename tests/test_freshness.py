@@ -133,7 +133,7 @@ async def test_a_missing_asset_is_remembered_for_2_seconds(gateway: World) -> No
 
 
 async def test_an_error_is_never_remembered(gateway: World) -> None:
-    gateway.sandbox.faults.add(Fault(upstream="scenario", status=500, times=1))
+    gateway.sandbox.faults.add(Fault(upstream="scenario", status=500, times=1, headers={"x-should-retry": "false"}))
     asset_id = gateway.asset_ids[0]
     assert (await ask_asset(gateway, asset_id))["data"] == {"asset": None}
     assert (await ask_asset(gateway, asset_id))["data"]["asset"]["assetId"] == asset_id

@@ -26,7 +26,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.sandbox.faults import Fault
-from gateway.schema import FIND, schema
+from gateway.schema import NODES, schema
 from gateway.upstream.upstream import path
 from tests.world import World
 
@@ -198,7 +198,7 @@ def spellings(place: Place, id_: str) -> Sequence[str]:
     """Spell an id as it is, and where global ids are taken, within one of each type too."""
     if place.field not in {"node", "nodes"}:
         return [id_]
-    raw = [f"{type_name}:{id_}".encode(errors="surrogatepass") for type_name in FIND]
+    raw = [f"{type_name}:{id_}".encode(errors="surrogatepass") for type_name in NODES]
     return [id_, *(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in raw)]
 
 

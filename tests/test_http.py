@@ -60,7 +60,7 @@ async def test_other_methods_are_told_which_are_taken(method: str, gateway: Worl
         (b'{"query": "\xff"}', "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
         (b"\xff\xfe", "JSON is malformed: invalid character (byte 0)"),
         (b"[]", "Expected `object`, got `array`"),
-        (b'[{"query": "{ __typename }"}]', "Expected `object`, got `array`"),
+        (b'[{"query": "{ __typename }"}]', "a batch is not taken, one request holds one operation"),
         (b'"{ __typename }"', "Expected `object`, got `str`"),
         (b"null", "Expected `object`, got `null`"),
         (b"1", "Expected `object`, got `int`"),
@@ -315,7 +315,7 @@ async def test_healthz_says_that_the_process_runs(gateway: World) -> None:
 
 async def test_readyz_says_whether_requests_may_be_sent(gateway: World) -> None:
     assert answer_of(await gateway.client.get("/readyz")) == (200, {"status": "ready"})
-    gateway.app.state.ready = False
+    gateway.app.leave()
     assert answer_of(await gateway.client.get("/readyz")) == (503, {"status": "draining"})
     assert answer_of(await gateway.client.get("/healthz")) == (200, {"status": "ok"})
 

@@ -200,7 +200,7 @@ async def test_a_token_that_is_none_breaks_the_contract_and_keeps_what_was_read(
 
 
 async def test_a_record_that_cannot_be_had_is_not_followed_by_a_call_for_its_stages(gateway: World) -> None:
-    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=503, headers={"x-should-retry": "false"}))
     answer = await gateway.execute('{ scan(scanId: "s") { status assets { isReady } } }')
     assert answer["data"] == {"scan": {"status": None, "assets": None}}
     assert gateway.calls == [("GET", "/scans/s")]

@@ -44,6 +44,7 @@ def settings(sandbox_url: str) -> dict[str, str]:
         "SCENARIO_API_KEY": Sandbox.scenario_api_key,
         "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
         "GATEWAY_PORT": "0",
+        "GATEWAY_DRAIN_GRACE": "0",
     }
 
 

@@ -85,7 +85,10 @@ def test_every_problem_is_told_at_once_in_a_line_of_its_own(environment: pytest.
             "GATEWAY_LOG_LEVEL cannot be used: Input should be 'debug', 'info', 'warning' or 'error'."
             " The lowest level that is logged: debug, info, warning or error."
         ),
-        "GATEWAY_UPSTREAM_TIMEOUT cannot be used: Input should be greater than 0. How long one upstream call may take.",
+        (
+            "GATEWAY_UPSTREAM_TIMEOUT cannot be used: Input should be greater than 0."
+            " How long one upstream request may take."
+        ),
         (
             "GATEWAY_CACHE_BYTES cannot be used: Input should be a valid integer, unable to parse string as an integer."
             " How large the document cache may grow."

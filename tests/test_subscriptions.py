@@ -30,7 +30,7 @@ mutation ($asset: ID!, $name: String) {
   requestBatchDownload(input: { assetIds: [$asset], archiveName: $name }) { downloadJob { jobId } }
 }
 """
-STEADY = {"gateway_watch_jitter": 0}
+STEADY = {"gateway_watch_jitter": 0, "gateway_retries": 0}
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Reader:
 
 @pytest.fixture
 async def steady() -> AsyncIterator[World]:
-    """A gateway without jitter, in front of which no task is left."""
+    """A gateway without jitter and retries, whose pauses are not by its clock, in front of which no task is left."""
     async with world(STEADY) as made:
         yield made
     await settle()

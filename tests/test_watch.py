@@ -24,7 +24,8 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.watch import Pace, Seen, Updates, Watchers
+from gateway.pace import Pace
+from gateway.watch import Seen, Updates, Watchers
 from tests.world import Clock, settle
 
 STEADY = Pace(jitter=0)

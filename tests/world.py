@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
 from gateway.app import Gateway, create_app
+from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 from gateway.sources import Sources
+from tests.callers import NAME
 
 URL = "http://sandbox.test"
 NOON = 1_790_000_000.0  # 2026-09-21
@@ -73,6 +75,7 @@ class World:
     clock: Clock
     client: httpx.AsyncClient
     headers: dict[str, str] = field(default_factory=dict)
+    caller: Caller = ANYONE
 
     @property
     def gateway(self) -> Gateway:
@@ -114,10 +117,14 @@ class World:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    def as_caller(self, caller: Caller) -> "World":
+        """The same, asked by a caller whom its gate knows by name."""
+        return replace(self, headers={**self.headers, NAME: caller.id}, caller=caller)
+
     async def subscribe(self, query: str, **variables: Any) -> AnswerStream | bytes:
         """Subscribe as the protocols do, under the request id `test`."""
         stream: AnswerStream | bytes = await self.app.state.engine.subscribe(
-            query, variables, None, lambda: self.gateway.context("test")
+            query, variables, None, lambda: self.gateway.context("test", self.caller)
         )
         return stream
 
@@ -145,8 +152,10 @@ def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) -> AsyncIterator[World]:
-    """Run a gateway with some settings over a sandbox with some options."""
+async def world(
+    settings: dict[str, Any] | None = None, *, gate: Gate | None = None, **sandbox_options: Any
+) -> AsyncIterator[World]:
+    """Run a gateway with some settings, and a gate other than theirs, over a sandbox with some options."""
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL, **sandbox_options)
     transport = httpx.ASGITransport(app=sandbox.app)
@@ -155,6 +164,7 @@ async def world(settings: dict[str, Any] | None = None, **sandbox_options: Any) 
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
+        gate=gate,
     )
     async with (
         app.router.lifespan_context(app),

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from gateway.cache.document import Document
+from gateway.deadline import NEVER, Deadline, hand_down, handed_down
 from gateway.errors import UpstreamError
 
 Outcome = Document | UpstreamError
 Fly = Callable[[Sequence[str]], Awaitable[Mapping[str, Outcome]]]
 Land = Callable[[str, Document], None]
+Late = Callable[[], UpstreamError]  # makes what stands for a document that did not come in time
 
 
 class Waiting(asyncio.Future[Outcome]):
@@ -56,8 +58,12 @@ def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
+    land: Land
+    is_direct: bool
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     aboard: int = 0
+    deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
+    alarms: list[asyncio.TimerHandle] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
     def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
@@ -71,27 +77,51 @@ class _Flight:
 class Flights:
     """The calls under way, by the keys of the documents they bring.
 
-    A flight goes on while anyone waits for it and is cancelled with the last who does. A forgotten key is taken off its
-    flight: who is aboard still gets the document, but it is not landed, and who comes later starts another.
+    A flight goes on while anyone waits for it and is cancelled with the last who does. Who waits has a deadline, which
+    is that of its request, and is given what stands for a document that is late; the flight's own is the last of
+    these. A forgotten key is taken off its flight: who is aboard still gets the document, but it is not landed, and who
+    comes later starts another.
     """
 
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
 
-    def board(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+    def board(
+        self,
+        waiting: Mapping[str, Waiting],
+        fly: Fly,
+        late: Late,
+        land: Land | None = None,
+        *,
+        is_direct: bool = False,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Let these wait for the documents of their keys; `fly` is called once for those that no flight brings yet.
 
-        `fly` answers every key it is given, with a document or the error that stands for it.
+        `fly` answers every key it is given, with a document or the error that stands for it; `land` then takes the
+        documents. Who needs a direct flight boards no other; it takes the place of one under way. They wait until the
+        deadline that was handed down here, or that is given.
         """
+        until = (deadline or handed_down()).at
+        if until <= asyncio.get_running_loop().time():
+            for one in waiting.values():
+                one.set_result(late())
+            return
         new: _Flight | None = None
+        boarded: dict[_Flight, list[Waiting]] = {}
         for key, one in waiting.items():
             flight = self._aloft.get(key)
-            if flight is None:
-                new = flight = self._aloft[key] = new or _Flight()
+            if flight is None or (is_direct and not flight.is_direct):
+                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct)
                 flight.waiting[key] = []
             flight.waiting[key].append(one)
             flight.aboard += 1
+            flight.deadline.at = max(flight.deadline.at, until)
             one.behind = partial(self._left, flight)
+            boarded.setdefault(flight, []).append(one)
+        if until < NEVER.at:
+            for flight, ones in boarded.items():
+                flight.alarms.append(one.get_loop().call_at(until, self._ring, flight, ones, late))
         if new is not None:
             new.task = one.get_loop().create_task(self._run(new, fly))
 
@@ -110,6 +140,7 @@ class Flights:
         return len(self._aloft)
 
     async def _run(self, flight: _Flight, fly: Fly) -> None:
+        hand_down(flight.deadline)
         try:
             outcomes = await fly(list(flight.waiting))
         except asyncio.CancelledError:
@@ -124,11 +155,19 @@ class Flights:
             return
         for key, outcome in outcomes.items():
             if self._aloft.get(key) is flight and outcome.__class__ is Document:
-                self.land(key, outcome)
+                flight.land(key, outcome)
         self._end(flight)
         for key, one in flight.still_waiting():
             one.behind = None
             one.set_result(outcomes[key])
+
+    def _ring(self, flight: _Flight, ones: Sequence[Waiting], late: Late) -> None:
+        """Let those go whose deadline it is."""
+        for one in ones:
+            if not one.done():
+                one.behind = None
+                one.set_result(late())
+                self._left(flight)
 
     def _left(self, flight: _Flight) -> None:
         """End a flight with the last who gave up waiting for it."""
@@ -139,6 +178,9 @@ class Flights:
             task.cancel()
 
     def _end(self, flight: _Flight) -> None:
+        for alarm in flight.alarms:
+            alarm.cancel()
+        flight.alarms.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:

@@ -6,10 +6,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
+from gateway.cache.flight import Flights, Fly, Late, Outcome, Waiting, waiting_for
+from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
+from gateway.cache.sharing import Sharing
+from gateway.deadline import NEVER
 from gateway.tallies import CacheTally
 
 log = logging.getLogger("gateway.cache")
@@ -20,6 +24,14 @@ _not_before: ContextVar[float] = ContextVar("not_before", default=-math.inf)
 def take_nothing_before(moment: float) -> None:
     """From here on, let this request and what it starts take no document that was fetched before a Unix second."""
     _not_before.set(moment)
+
+
+_past_memory: ContextVar[bool] = ContextVar("past_memory", default=False)
+
+
+def look_past_memory() -> None:
+    """From here on, let this task load nothing from memory, which may be older than what other processes have."""
+    _past_memory.set(True)
 
 
 @dataclass(slots=True)
@@ -33,6 +45,8 @@ class DocumentStore:
 
     memory: BoundedMemoryCache
     clock: Callable[[], float]
+    generations: Generations = field(default_factory=Generations)
+    sharing: Sharing | None = None
     flights: Flights = field(init=False)
     changes: int = 0
     tally: CacheTally = field(default_factory=CacheTally)
@@ -40,9 +54,17 @@ class DocumentStore:
 
     def __post_init__(self) -> None:
         self.flights = Flights(self._land)
+        if self.sharing is not None:
+            self.sharing.tell_store(self._heard_drop, self._forget, self._heard_generation)
 
-    def load(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
-        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand."""
+    def load(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand.
+
+        Whose deadline passes meanwhile is given what `late` makes.
+        """
+        if self.sharing is not None and _past_memory.get():
+            self._board(waiting, fly, late)
+            return
         now = self.clock()
         absent, stale = {}, []
         for key, one in waiting.items():
@@ -58,13 +80,16 @@ class DocumentStore:
                 self.tally.stale[document.kind] += 1
                 stale.append(key)
         if stale:
-            self._refresh(stale, fly)
+            self._refresh(stale, fly, late)
         if absent:
-            self.flights.board(absent, fly)
+            self._board(absent, fly, late)
 
-    def refresh(self, waiting: Mapping[str, Waiting], fly: Fly) -> None:
+    def refresh(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
         """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
-        self.flights.board(waiting, fly)
+        if self.sharing is None:
+            self.flights.board(waiting, fly, late)
+        else:
+            self.flights.board(waiting, fly, late, self.sharing.direct(self._land), is_direct=True)
 
     def peek(self, key: str) -> Document | None:
         """Give a document that is in memory and fresh, at once."""
@@ -79,20 +104,44 @@ class DocumentStore:
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
         self._land(key, document)
+        if self.sharing is not None:
+            self.sharing.tier.keep(key, document)
 
     async def drop(self, key: str) -> None:
-        """Forget a document that the gateway changed, and with it every answer."""
-        self.changes += 1
-        await self.forget(key)
+        """Forget a document that the gateway changed, and with it every answer; in every process."""
+        self._heard_drop(key)
+        if self.sharing is not None:
+            await self.sharing.tier.drop(key, "drop")
 
     async def forget(self, key: str) -> None:
-        """Forget a document, and whatever a flight may bring under its key."""
-        self.flights.forget(key)
-        self.memory.remove(key)
+        """Forget a document, and whatever a flight may bring under its key; in every process."""
+        self._forget(key)
+        if self.sharing is not None:
+            await self.sharing.tier.drop(key, "forget")
+
+    def drop_all(self, kind: str) -> None:
+        """Forget every document whose key begins with the present prefix of a kind; in every process."""
+        self.changes += 1
+        generation = self.generations.renew(kind)
+        if self.sharing is not None:
+            self.sharing.tier.renew(kind, generation)
 
     async def close(self) -> None:
         """End what is under way, and the refreshes that nobody waits for."""
         await self.flights.close()
+        if self.sharing is not None:
+            await self.sharing.close()
+
+    def _heard_drop(self, key: str) -> None:
+        self.changes += 1
+        self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self.flights.forget(key)
+        self.memory.remove(key)
+
+    def _heard_generation(self, _kind: str) -> None:
+        self.changes += 1
 
     def _land(self, key: str, document: Document) -> None:
         self.memory.put(key, document)
@@ -103,9 +152,23 @@ class DocumentStore:
             return None
         return None if document.is_dead(now) else document
 
-    def _refresh(self, keys: Sequence[str], fly: Fly) -> None:
+    def _board(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+        """Ask other processes first, where there are any, unless the request wants nothing that is kept."""
+        if self.sharing is None:
+            self.flights.board(waiting, fly, late)
+        elif _not_before.get() > -math.inf:
+            self.refresh(waiting, fly, late)
+        else:
+            trip = self.sharing.trip(fly, self._land, partial(self._refresh, late=late))
+            self.flights.board(waiting, trip, late, trip.land)
+
+    def _refresh(self, keys: Sequence[str], fly: Fly, late: Late) -> None:
         refreshes = waiting_for(keys)
-        self.flights.board(refreshes, fly)
+        if self.sharing is None:
+            self.flights.board(refreshes, fly, late, deadline=NEVER)
+        else:
+            trip = self.sharing.trip(fly, self._land, None)
+            self.flights.board(refreshes, trip, late, trip.land, deadline=NEVER)
         for refresh in refreshes.values():
             self._refreshes.add(refresh)
             refresh.add_done_callback(self._landed)

@@ -16,6 +16,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import Call, Run, is_awaitable
+from gateway.engine.rights import refuse
 from gateway.engine.selection import Selections
 
 Arguments = Callable[[Run], Mapping[str, Any]]
@@ -35,6 +36,11 @@ class Place:
     def name(self) -> str:
         """The field's name."""
         return self.nodes[0].name.value
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the field is refused."""
+        return f"{self.type.name}.{self.name}" in self.selections.forbidden
 
     @property
     def field(self) -> GraphQLField:
@@ -81,6 +87,8 @@ def calling(place: Place) -> Call:
 
     A subscription's resolver was called when it began: the field's value is the event.
     """
+    if place.is_forbidden:
+        return _refusing(place)
     if place.type is place.selections.schema.subscription_type:
         return lambda event, _run, _path: event
     resolver = place.definition.base_resolver
@@ -92,6 +100,11 @@ def calling(place: Place) -> Call:
     if resolver.info_parameter is None:
         return _without_info(function, arguments, takes_self=takes_self)
     return _with_info(function, resolver.info_parameter.name, arguments, place, takes_self=takes_self)
+
+
+def _refusing(place: Place) -> Call:
+    field, node = place.field, place.nodes[0]
+    return lambda _source, run, _path: refuse(field, get_argument_values(field, node, run.variable_values))
 
 
 def _by_strawberry(place: Place) -> Call:

@@ -119,20 +119,21 @@ class Costing:
     matter: Sequence[str]
     known: dict[Hashable, Estimate] = field(default_factory=dict)
 
-    def estimate(self, variables: Mapping[str, Any]) -> Estimate:
-        """Add up, with these variables."""
+    def estimate(self, variables: Mapping[str, Any], *, confined: bool = False) -> Estimate:
+        """Add up, with these variables, for a caller who may be confined to what is their own."""
         given = tuple(map(variables.get, self.matter))
+        key = (*given, confined) if confined else given
         if not all(value.__class__ in KEPT for value in given):
-            return self._add_up(variables)
-        estimate = self.known.get(given)
+            return self._add_up(variables, confined=confined)
+        estimate = self.known.get(key)
         if estimate is None:
-            estimate = self._add_up(variables)
+            estimate = self._add_up(variables, confined=confined)
             if len(self.known) < MAX_KNOWN:
-                self.known[given] = estimate
+                self.known[key] = estimate
         return estimate
 
-    def _add_up(self, variables: Mapping[str, Any]) -> Estimate:
-        bill = Bill(self.joined)
+    def _add_up(self, variables: Mapping[str, Any], *, confined: bool) -> Estimate:
+        bill = Bill(self.joined, confined)
         for step in self.steps:
             step.charge(bill, Several(1, ENTRY), variables)
         return bill.total()

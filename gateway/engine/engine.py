@@ -13,6 +13,7 @@ from graphql.execution import experimental_execute_incrementally
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.auth.scopes import is_confined
 from gateway.engine.admission import MAX_SUGGESTIONS
 from gateway.engine.answer import (
     Answer,
@@ -34,10 +35,11 @@ from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
+from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
-from gateway.engine.tracing import TRACING
 from gateway.errors import AskedTooMuch
-from gateway.limits import CostLimits
+from gateway.graph.journal import Journal
+from gateway.rates.rates import Rates
 from gateway.tallies import OperationTallies, Outcome
 
 MAX_VARIABLE_ERRORS = 10
@@ -59,11 +61,12 @@ class Engine:
     uses_plans: bool = True
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    rates: Rates = field(default_factory=Rates)
     tallies: OperationTallies = field(default_factory=OperationTallies)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
-        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly or StreamsOnly.
+        """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly, StreamsOnly or RateLimited.
 
         `make_context` is called where there is anything to execute.
         """
@@ -127,7 +130,7 @@ class Engine:
             return await self.answer(asked, make_context)
         began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal.most)
+        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal)
         if isinstance(refusal, list):
             answer = answered(Result(None, refusal), context.journal, is_query=True)
             self.tallies.note(operation, answer.outcome, began)
@@ -170,8 +173,8 @@ class Engine:
     ) -> AnswerStream | bytes:
         """Answer a subscription with a stream of answers in JSON, or with one that says why it is refused.
 
-        `make_context` is called for every event, so that each is answered by what is true then. Raises ShuttingDown,
-        as the stream does: whoever subscribes again, elsewhere, goes on.
+        `make_context` is called for every event, so that each is answered by what is true then. Raises RateLimited, or
+        ShuttingDown, as the stream does: whoever subscribes again, elsewhere, goes on.
         """
         began = perf_counter()
         context, given = make_context(), dict(variables or {})
@@ -185,9 +188,9 @@ class Engine:
             return encode(respond(refused(str(error)), context.journal))
         if operation.kind is not OperationType.SUBSCRIPTION:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
-        opened = await self._open(operation, given, context)
-        if isinstance(opened, Result):
-            response = respond(opened, context.journal)
+        source = await self._source(operation, given, context)
+        if isinstance(source, Result):
+            response = respond(source, context.journal)
             self.tallies.note(operation, outcome_of(response), began)
             return encode(response)
         self.tallies.note(operation, Outcome.OK, began)
@@ -208,28 +211,42 @@ class Engine:
                 shared.keep(event, body)
             return body
 
-        return AnswerStream(opened, answer)
+        return AnswerStream(source, answer)
 
-    async def _open(
+    async def _source(
         self, operation: Operation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
-        refusal = self._admitted(operation, given, context.journal.most)
-        if isinstance(refusal, list):
-            return Result(None, refusal)
+        """Open a subscription's events, or say why it is refused."""
+        values = self._admitted(operation, given, context.journal)
+        if isinstance(values, list):
+            return Result(None, values)
+        if operation.is_refused(context.journal.caller):
+            return await self.execute(operation, given, context)
         source = await open_source(operation, given, context)
         return Result(None, source) if isinstance(source, Sequence) else source
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
     ) -> Result:
-        """Execute an operation that was found valid; a subscription on its event, which is the `root`."""
-        given = dict(variables or {})
-        values = self._admitted(operation, given, context.journal.most)
+        """Execute an operation that was found valid; a subscription on its event, which is the `root`.
+
+        Raises RateLimited before anything is executed, and for no event.
+        """
+        given, journal = dict(variables or {}), context.journal
+        values = self._admitted(operation, given, journal, is_event=root is not None)
         if isinstance(values, list):
             return Result(None, values)
+        try:
+            return await self._execute(operation, given, values, context, root)
+        finally:
+            self.rates.charge(journal.caller, sum(journal.calls.values()) - journal.expected_calls, 0)
+
+    async def _execute(
+        self, operation: Operation, given: dict[str, Any], values: VariableValues, context: HasJournal, root: Any
+    ) -> Result:
         if not self.uses_plans or context.journal.trace is not None:
             return await self._by_graphql_core(operation, given, context, root)
-        plan = operation.plan(values)
+        plan = operation.plan(values, operation.forbidden(context.journal.caller))
         if plan is None:
             self.counts["unplanned"] += 1
             return await self._by_graphql_core(operation, given, context, root)
@@ -243,16 +260,21 @@ class Engine:
         return result
 
     def _admitted(
-        self, operation: Operation, given: dict[str, Any], most: CostLimits
+        self, operation: Operation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
     ) -> VariableValues | list[GraphQLError]:
-        """Give the variables their types; or say why they have others, or what the operation could cause with them."""
+        """Give the variables their types; or say why they have others, or what the operation could cause with them.
+
+        That is put on the caller's account then. Raises RateLimited.
+        """
         values = operation.coerce(given) or self._coerced(operation, given)
         if isinstance(values, list):
             return values
         try:
-            operation.afford(values, most)
+            estimate = operation.afford(values, journal.most, confined=is_confined(journal.caller))
         except AskedTooMuch as error:
             return [GraphQLError(error.message, original_error=error)]
+        (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)
+        journal.expected_calls = estimate.upstream_calls
         return values
 
     def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
@@ -283,7 +305,9 @@ class Engine:
             operation_name=operation.name,
             context_value=context,
             is_awaitable=is_awaitable,
-            middleware=None if context.journal.trace is None else TRACING,
+            middleware=middleware(
+                operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None
+            ),
             executor_class=StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):

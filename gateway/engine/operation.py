@@ -15,10 +15,12 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
 
+from gateway.auth.caller import EVERYTHING, Caller
 from gateway.engine.compiler import Compiler
 from gateway.engine.cost import Costing, Costs
 from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import ObjectPlan
+from gateway.engine.rights import NOTHING, Forbidden, Rights, are_plannable, rights_of
 from gateway.engine.selection import Selections
 from gateway.graph.cost import Estimate
 from gateway.limits import CostLimits
@@ -34,8 +36,9 @@ class NoOperation(Exception):
 
 @dataclass(slots=True)
 class Operation:
-    """One operation of a document, and its plans: one for each choice of what `@skip` and `@include` depend on.
+    """One operation of a document, and its plans.
 
+    There is one for each choice of what `@skip` and `@include` depend on, and of what is forbidden.
     `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
     """
 
@@ -49,7 +52,8 @@ class Operation:
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[Hashable, Costing] = field(default_factory=dict)
-    affordable: set[CostLimits] = field(default_factory=set)  # within which it stays, whatever its variables are
+    affordable: dict[Hashable, Estimate] = field(default_factory=dict)  # by limits that it keeps, whatever it is given
+    rights: Rights | None = None  # found when a first caller may not do everything
     serial: int = field(default_factory=_serials.__next__)
     tally: OperationTally | None = None
 
@@ -78,41 +82,65 @@ class Operation:
                 return None
         return VariableValues({}, coerced)
 
-    def plan(self, variables: VariableValues) -> ObjectPlan | None:
-        """The plan for these variables; None when graphql-core must answer."""
+    def forbidden(self, caller: Caller) -> Forbidden:
+        """The fields that a caller may not have."""
+        if EVERYTHING in caller.scopes:
+            return NOTHING
+        if self.rights is None:
+            self.rights = rights_of(self.schema, self.definition, self.fragments)
+        return self.rights.forbidden(caller.scopes)
+
+    def is_refused(self, caller: Caller) -> bool:
+        """Whether a caller may not subscribe to it: its only field is forbidden."""
+        root = self.schema.get_root_type(self.kind)
+        return root is not None and any(place.startswith(f"{root.name}.") for place in self.forbidden(caller))
+
+    def plan(self, variables: VariableValues, forbidden: Forbidden = NOTHING) -> ObjectPlan | None:
+        """The plan for these variables, which refuses what is forbidden; None when graphql-core must answer."""
         if not self.plannable:
             return None
         choice = tuple(variables.coerced.get(name) for name in self.steering)
+        if forbidden:
+            choice = (*choice, forbidden)
         if choice not in self.plans:
             if len(self.plans) >= MAX_VARIANTS:
                 return None
-            self.plans[choice] = self._compile(variables)
+            self.plans[choice] = self._compile(variables, forbidden)
         return self.plans[choice]
 
-    def afford(self, variables: VariableValues, most: CostLimits) -> None:
-        """Refuse what it could cause with these variables, where that is too much. Raises AskedTooMuch."""
-        if most not in self.affordable:
-            most.check(*self.estimate(variables, joined=most.joined))
-            if not self.steering and not self.costings[most.joined, ()].matter:
-                self.affordable.add(most)
+    def afford(self, variables: VariableValues, most: CostLimits, *, confined: bool = False) -> Estimate:
+        """Give what it could cause with these variables. Raises AskedTooMuch where that is too much."""
+        known = self.affordable.get((most, confined))
+        if known is not None:
+            return known
+        estimate = self.estimate(variables, joined=most.joined, confined=confined)
+        most.check(*estimate)
+        if not self.steering and not self.costings[most.joined, ()].matter:
+            self.affordable[most, confined] = estimate
+        return estimate
 
-    def estimate(self, variables: VariableValues, *, joined: bool = True) -> Estimate:
-        """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined."""
+    def estimate(self, variables: VariableValues, *, joined: bool = True, confined: bool = False) -> Estimate:
+        """What it can cause at most with these variables; `joined` says whether an upstream lets calls be joined.
+
+        It is more for a caller who is `confined` to what is their own.
+        """
         choice = joined, tuple(variables.coerced.get(name) for name in self.steering)
         costing = self.costings.get(choice)
         if costing is None:
             costing = self._costing(variables, joined=joined)
             if len(self.costings) < MAX_VARIANTS:
                 self.costings[choice] = costing
-        return costing.estimate(variables.coerced)
+        return costing.estimate(variables.coerced, confined=confined)
 
     def _costing(self, variables: VariableValues, *, joined: bool) -> Costing:
         selections = Selections(self.schema, self.definition, self.fragments, variables)
         root = self.schema.get_root_type(self.kind)
         return Costing((), joined, ()) if root is None else Costs(selections, joined=joined).operation(root)
 
-    def _compile(self, variables: VariableValues) -> ObjectPlan | None:
-        selections = Selections(self.schema, self.definition, self.fragments, variables)
+    def _compile(self, variables: VariableValues, forbidden: Forbidden) -> ObjectPlan | None:
+        if not are_plannable(self.schema, forbidden):
+            return None
+        selections = Selections(self.schema, self.definition, self.fragments, variables, forbidden)
         root = self.schema.get_root_type(self.kind)
         try:
             return None if root is None else Compiler(selections).operation(root)

@@ -21,7 +21,7 @@ from gateway.engine.errors import present
 from gateway.engine.incremental import EXECUTORS, Form, PartsExecutor
 from gateway.engine.operation import Operation
 from gateway.engine.plan import is_awaitable
-from gateway.engine.tracing import TRACING
+from gateway.engine.rights import middleware
 from gateway.graph.journal import Journal
 
 Place = Sequence[str | int]
@@ -188,7 +188,7 @@ async def execute_in_parts(
         raw_variable_values=dict(variables),
         operation_name=operation.name,
         enable_early_execution=True,
-        middleware=None if context.journal.trace is None else TRACING,
+        middleware=middleware(operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None),
         is_awaitable=is_awaitable,
     )
     if not isinstance(executor, PartsExecutor):

@@ -19,12 +19,16 @@ Grouped = dict[str, FieldDetailsList]
 
 @dataclass(frozen=True, slots=True)
 class Selections:
-    """The selection sets of one operation, for one choice of the variables that decide what is skipped."""
+    """The selection sets of one operation, for one choice of the variables that decide what is skipped.
+
+    `forbidden` are fields by their coordinates, which are selected all the same, and refused.
+    """
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
+    forbidden: frozenset[str] = frozenset()
 
     @property
     def definitions(self) -> dict[str, FragmentDefinitionNode]:

@@ -13,7 +13,8 @@ from gateway.engine.plan import is_awaitable
 from gateway.graph.journal import now_at
 
 
-def _traced(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+def traced(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+    """Note where the field stands while it is resolved."""
     now_at.set(info.path)
     return _at(info.path, resolve(source, info, **arguments))
 
@@ -32,4 +33,4 @@ async def _awaited_at(path: Path, value: Awaitable[Any]) -> Any:
     return _at(path, await value)
 
 
-TRACING = MiddlewareManager(_traced)
+TRACING = MiddlewareManager(traced)

@@ -42,9 +42,13 @@ class Several:
 
 @dataclass(slots=True)
 class Bill:
-    """What an operation comes to. Where calls are not `joined`, each document takes one of its own."""
+    """What an operation comes to. Where calls are not `joined`, each document takes one of its own.
+
+    It is `confined` for a caller who may see only what is their own, of what belongs to somebody.
+    """
 
     joined: bool = True
+    confined: bool = False
     calls: int = 0
     objects: int = 0
     _documents: dict[Hashable, int] = field(default_factory=dict)
@@ -165,13 +169,17 @@ class Finds:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Needs a document of the object that the field is of, or one for each value of an argument; and another `also`."""
+    """Needs a document of the object that the field is of, or one for each value of an argument; and another `also`.
+
+    Who is confined needs the one first that says whose the object is, `owned_by`.
+    """
 
     by_value: ClassVar[bool] = False
 
     document: str
     argument: str | None = None
     also: str | None = None
+    owned_by: str | None = None
 
     @property
     def arguments(self) -> Sequence[str]:
@@ -181,7 +189,8 @@ class Reads:
     def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
         """Count the document of each object once, whatever else is read from it."""
         chosen = () if self.argument is None else tuple(asked.given[self.argument].keys(asked.variables))
-        for document in filter(None, (f"{self.document} {chosen}" if chosen else self.document, self.also)):
+        first = self.owned_by if bill.confined else None
+        for document in filter(None, (first, f"{self.document} {chosen}" if chosen else self.document, self.also)):
             if source.keys is None:
                 bill.load(document, source.place, source.count)
             for key in source.keys or ():

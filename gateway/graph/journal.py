@@ -61,7 +61,7 @@ def _timestamp(moment: float) -> str | None:
 class Journal:
     """Belongs to one request of a `caller`, who may cause so much at `most`, and ends with its answer.
 
-    With a `trace` it notes every document.
+    With a `trace` it notes every document. So many `expected_calls` are on the caller's account.
     """
 
     request_id: str
@@ -70,6 +70,7 @@ class Journal:
     reports_calls: bool = False
     caller: Caller = ANYONE
     most: CostLimits = MOST
+    expected_calls: int = 0
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     errors: list[GraphQLError] = field(default_factory=list)
     started: float = field(init=False)
@@ -103,6 +104,10 @@ class Journal:
         if self.trace is not None:
             self.trace.note(document)
         return document
+
+    def end_freshness(self) -> None:
+        """Note that the answer holds what is true of this caller and this moment alone, so nobody keeps it."""
+        self.fresh_until = -math.inf
 
     def add_error(self, error: GatewayError, path: list[str | int]) -> None:
         """Report an error at a path that has data all the same: a page cut short."""

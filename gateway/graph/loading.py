@@ -5,10 +5,11 @@ They make no task and copy no future, which would be most of what a loaded docum
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Waiting
+from gateway.cache.flight import Outcome, Waiting
 
 K = TypeVar("K", bound=Hashable)
 
@@ -67,3 +68,19 @@ class Loader(Once[K]):
         wanted = {key: waiting for key, waiting in self._wanted.items() if not waiting.done()}
         self._wanted.clear()
         start(wanted)
+
+
+def after(first: Waiting, waiting: Waiting, then: Callable[[Outcome], object]) -> None:
+    """Let `then` see to who is `waiting` once a first document is there; what ends that otherwise ends both."""
+    first.add_done_callback(partial(_go_on, waiting, then))
+
+
+def _go_on(waiting: Waiting, then: Callable[[Outcome], object], first: asyncio.Future[Outcome]) -> None:
+    if waiting.done():
+        return
+    if first.cancelled():
+        waiting.cancel()
+    elif (bug := first.exception()) is not None:
+        waiting.set_exception(bug)
+    else:
+        then(first.result())

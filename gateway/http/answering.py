@@ -8,7 +8,7 @@ from gateway.engine.answer import Asked
 from gateway.engine.engine import Engine
 from gateway.engine.operation import NoOperation
 from gateway.engine.subscriptions import AnswerStream
-from gateway.errors import NO_OPERATION
+from gateway.errors import NO_OPERATION, RateLimited
 from gateway.http.endpoint import MakeContext
 from gateway.http.operation import Operation
 from gateway.http.refusal import Refusal
@@ -36,6 +36,8 @@ class Answering:
                 return await self.engine.subscribe(text, operation.variables, name, make_context)
             asked = Asked(text, operation.variables, name, reads_only, takes_kept=not is_traced, caller=caller)
             answer = await self.engine.answer(asked, make_context)
+        except RateLimited as error:
+            raise Refusal.of_rate(error) from error
         except NoOperation as error:
             raise Refusal(None, str(error), code=NO_OPERATION) from error
         return answer.body

@@ -1,6 +1,6 @@
 """The ASGI application: where requests go first, and what its server wants to know of it."""
 
-from typing import Any
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -9,17 +9,24 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.http.direct import Direct
+from gateway.http.load import Load, overloaded
+from gateway.http.reply import send_reply
+from gateway.http.request_id import new_request_id
 from gateway.http.websocket import SocketEndpoint
 from gateway.settings import Settings
 
 PATH = "/graphql"
 
+# Says in a word or two why requests may not be sent here; None while they may.
+Unready = Callable[[], str | None]
+
 
 class App(Starlette):
     """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    A server may answer by `direct`, where there is that, what has come as a whole. Streams end when told to `drain`;
-    `heartbeat` and `message_bytes` are what it wants of its server.
+    A server may answer by `direct`, where there is that, what has come as a whole. To end the application, it tells it
+    first to `leave`, then to `drain`; `heartbeat` and what follows it here are what the application wants of its
+    server. `unready` says why requests may not be sent here, beside that it is leaving.
     """
 
     def __init__(
@@ -31,6 +38,8 @@ class App(Starlette):
         settings: Settings,
         *,
         direct: Direct | None,
+        load: Load,
+        unready: Unready = lambda: None,
     ) -> None:
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint
@@ -38,15 +47,29 @@ class App(Starlette):
         self._sockets = sockets
         self.heartbeat = settings.gateway_heartbeat
         self.message_bytes = settings.gateway_websocket_message_bytes
+        self.drain_grace = settings.gateway_drain_grace
+        self.drain_timeout = settings.gateway_drain_timeout
+        self.load = load
+        self.unready = unready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
-            await self._endpoint(scope, receive, send)
+            if self.load.has_room():
+                with self.load.counted():
+                    await self._endpoint(scope, receive, send)
+            else:
+                await send_reply(send, overloaded(id_ := new_request_id()), id_)
         elif scope["type"] == "websocket" and scope["path"] == PATH:
             await self._sockets(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    def leave(self) -> None:
+        """Say that requests are to be sent elsewhere, and let connections end with their answers."""
+        self.load.is_leaving = True
+        if self.state.repeats is not None:
+            self.state.repeats.end()
 
     def reload(self) -> None:
         """Read again who may be let in, and for whom."""
@@ -55,7 +78,7 @@ class App(Starlette):
 
     async def drain(self) -> None:
         """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
-        self.state.ready = False
+        self.leave()
         await self.state.gateway.watchers.close()
         await self._sockets.finish()
 
@@ -66,6 +89,7 @@ async def healthz(_request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """Say whether requests may be sent here: not once it shuts down."""
-    ready: Any = request.app.state.ready
-    return JSONResponse({"status": "ready" if ready else "draining"}, 200 if ready else 503)
+    """Say whether requests may be sent here: not once it is leaving, or while it could not answer them."""
+    app: App = request.app
+    why = "draining" if app.load.is_leaving else app.unready()
+    return JSONResponse({"status": why or "ready"}, 503 if why else 200)

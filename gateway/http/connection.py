@@ -13,8 +13,9 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import ENDED, Caller, OpenGate
-from gateway.errors import INTERNAL, LimitExceeded, ShuttingDown
+from gateway.errors import INTERNAL, LimitExceeded, Overloaded, RateLimited, ShuttingDown
 from gateway.http.answering import Answering
+from gateway.http.load import Load
 from gateway.http.operation import Operation, within
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import Refusal
@@ -30,6 +31,7 @@ from gateway.http.subprotocols import (
     write,
 )
 from gateway.limits import RequestLimits
+from gateway.rates.rates import Rates
 
 log = logging.getLogger("gateway.http")
 
@@ -56,6 +58,8 @@ class Service:
     requests: RequestLimits = field(default_factory=RequestLimits)
     admits: Callable[[Caller], bool] = OpenGate().admits
     clock: Callable[[], float] = time.time
+    rates: Rates = field(default_factory=Rates)
+    load: Load = field(default_factory=Load)
 
 
 class _Gone(Exception):
@@ -185,10 +189,13 @@ class Connection:
 
     async def _answer_or_refuse(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         try:
+            self._service.rates.check(caller)
             asked = within(self._service.requests, operation)
             await self._send_answers(id_, with_document(asked, self._service.documents), own_id, caller)
         except (ShuttingDown, _Gone):
             raise
+        except RateLimited as error:
+            await self._refuse(id_, Refusal.of_rate(error), own_id)
         except Refusal as refusal:
             await self._refuse(id_, refusal, own_id)
         except Exception:
@@ -197,7 +204,10 @@ class Connection:
             await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
 
     async def _send_answers(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
-        answers = await self._service.answering.open(operation, own_id, caller)
+        if not self._service.load.has_room():
+            raise Refusal.of(Overloaded(), None)
+        with self._service.load.counted():
+            answers = await self._service.answering.open(operation, own_id, caller)
         if isinstance(answers, bytes):
             await self._end(id_, answers)
             return

@@ -65,7 +65,7 @@ class Door:
             allow_origins=sorted(self.origins),
             allow_methods=list(methods),
             allow_headers=["*"],
-            expose_headers=["etag", "x-request-id"],
+            expose_headers=["etag", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy"],
             max_age=MAX_PREFLIGHT_AGE,
         )
 

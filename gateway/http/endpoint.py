@@ -1,5 +1,6 @@
 """`/graphql`: HTTP messages in, HTTP messages out, and one way from a request to the engine."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,8 +17,9 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, Unauthenticated
-from gateway.http import caching, graphiql
+from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
+from gateway.http import caching, graphiql, preferences
+from gateway.http.abandoned import HAS_LEFT
 from gateway.http.door import Door
 from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
@@ -27,6 +29,7 @@ from gateway.http.reply import Reply, refused, send_reply
 from gateway.http.request import METHODS, Request
 from gateway.http.writing import Writing
 from gateway.limits import RequestLimits
+from gateway.rates.rates import Rates
 from gateway.tallies import CLIENT_LEFT, HttpTally
 
 log = logging.getLogger("gateway.http")
@@ -42,9 +45,18 @@ class MakeContext(Protocol):
     """Makes what lives as long as one request of a caller."""
 
     def __call__(
-        self, request_id: str, caller: Caller = ANYONE, *, max_age: float = math.inf, is_traced: bool = False
+        self,
+        request_id: str,
+        caller: Caller = ANYONE,
+        *,
+        max_age: float = math.inf,
+        wait: float = math.inf,
+        is_traced: bool = False,
     ) -> Context:
-        """Nothing kept is taken that is older than `max_age` seconds; one that `is_traced` tells where data is from."""
+        """Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`.
+
+        One that `is_traced` tells where data is from.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,7 @@ class Options:
     `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
     compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache,
     and `repeats` whether an answer says how long it may be repeated to the same bytes; `limits` bound a request, and
-    `door` says who may make one.
+    `door` says who may make one; `tells_rates` says whether each answer tells what is left of its caller's requests.
     """
 
     page: str | None = None
@@ -63,6 +75,7 @@ class Options:
     repeats: bool = False
     limits: RequestLimits = field(default_factory=RequestLimits)
     door: Door = field(default_factory=Door)
+    tells_rates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,7 @@ class Endpoint:
         *,
         in_parts: InParts | None = None,
         gate: Gate | None = None,
+        rates: Rates | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -112,7 +126,10 @@ class Endpoint:
         self._options = options
         self._door, self._limits = options.door, options.limits
         self._gate = gate or OpenGate()
-        self._writing = Writing(options.compress_from, options.repeats, self._gate, clock)
+        self._rates = rates or Rates()
+        self._writing = Writing(
+            options.compress_from, options.repeats, self._gate, self._rates, clock, options.tells_rates
+        )
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts
@@ -132,6 +149,10 @@ class Endpoint:
             reply = await self._reply(request, receive, send)
         except ClientDisconnect:
             return CLIENT_LEFT  # nobody waits for an answer
+        except asyncio.CancelledError:
+            if HAS_LEFT in scope.get("state", ()):
+                return CLIENT_LEFT  # the same
+            raise
         if reply is not None:
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
             return reply.status
@@ -148,7 +169,7 @@ class Endpoint:
             takes = self._takes(request)
             whole = takes.whole
             reply = None if whole is None else self._direct(request, body, takes, whole)
-        except (Refusal, NoOperation) as error:
+        except (Refusal, RateLimited, NoOperation) as error:
             reply = refused(_refusal_of(error), whole, request.id)
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
@@ -165,9 +186,11 @@ class Endpoint:
         if caller is None or self._shows_page(request) or self._door.speaks_with(request.headers):
             return None
         request.caller = caller
+        self._rates.check(caller)
         operation = self._operation(request, body, takes)
         query = self._engine.query(operation.query or "", operation.operation_name)
         if query is None or (takes.form is not None and query.deferring is not None):
+            self._rates.leave(caller)
             return None
         asked = self._asked(request, operation)
         answer = self._engine.kept(query, asked)
@@ -183,6 +206,9 @@ class Endpoint:
         try:
             answer = answer or await self._engine.answer(asked, self._context_of(request, asked))
             reply = await self._writing.whole(request, answer, type_)
+            status = reply.status
+        except RateLimited as error:
+            reply = refused(Refusal.of_rate(error), type_, request.id)
             status = reply.status
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
@@ -205,9 +231,10 @@ class Endpoint:
                 return self._page
             request.check(self._limits)
             request.caller = self._gate.known(request.headers) or await self._gate.identify(request.headers)
+            self._rates.check(request.caller)
             operation = self._operation(request, await request.body(receive, self._limits), takes)
             return await self._answered(request, operation, takes, receive, send)
-        except (Refusal, *NOT_LET_IN, NoOperation, ReadsOnly, StreamsOnly) as error:
+        except (Refusal, *NOT_LET_IN, RateLimited, NoOperation, ReadsOnly, StreamsOnly) as error:
             return refused(_refusal_of(error), whole, request.id)
 
     async def _answered(
@@ -273,8 +300,14 @@ class Endpoint:
 
     def _context_of(self, request: Request, asked: Asked) -> Callable[[], Context]:
         """What makes the context of what is asked, where that is executed."""
+        prefer = request.headers.get(b"prefer")
         return partial(
-            self._make_context, request.id, asked.caller, max_age=asked.max_age, is_traced=not asked.takes_kept
+            self._make_context,
+            request.id,
+            asked.caller,
+            max_age=asked.max_age,
+            wait=math.inf if prefer is None else preferences.wait(prefer),
+            is_traced=not asked.takes_kept,
         )
 
 
@@ -285,6 +318,8 @@ def _refusal_of(error: Exception) -> Refusal:
             return error
         case Unauthenticated() | Forbidden() | CannotIdentify():
             return Refusal.of_caller(error)
+        case RateLimited():
+            return Refusal.of_rate(error)
         case ReadsOnly():
             return Refusal(405, "Mutations are not allowed when using GET.", headers={b"allow": b"POST"})
         case StreamsOnly():

@@ -28,7 +28,8 @@ def read_body(body: bytes) -> Operation:
     try:
         return msgspec.json.decode(body, type=Operation)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(str(error)) from error
+        is_batch = body.lstrip().startswith(b"[{")
+        raise _malformed("a batch is not taken, one request holds one operation" if is_batch else str(error)) from error
     except RecursionError as error:
         raise _malformed("it is nested too deeply") from error
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.http.departing import DepartingProtocol
 from gateway.http.direct import Direct
-from gateway.http.heads import GuardedProtocol
+from gateway.http.load import Load, overloaded
 from gateway.http.repeats import Repeat, Repeats
 from gateway.http.reply import Reply, head_of
 from gateway.http.request import Request
@@ -23,10 +24,11 @@ DIRECT_METHODS = (b"POST", b"GET")
 
 
 def protocol(
-    limits: RequestLimits, direct: Direct | None = None, repeats: Repeats | None = None
+    limits: RequestLimits, load: Load, direct: Direct | None = None, repeats: Repeats | None = None
 ) -> type[HttpToolsProtocol]:
     """Make the protocol of one application; without `direct` ASGI gets everything."""
-    return type("DirectProtocol", (_DirectProtocol,), {"limits": limits, "direct": direct, "repeats": repeats})
+    own = {"limits": limits, "load": load, "direct": direct, "repeats": repeats}
+    return type("DirectProtocol", (_DirectProtocol,), own)
 
 
 class _Corked:
@@ -73,19 +75,21 @@ class _Corked:
 class _Exchange:
     """A request that is answered later, in the place where uvicorn has one of its own."""
 
-    __slots__ = ("disconnected", "keep_alive", "request", "response_complete", "task", "whole")
+    __slots__ = ("arrived", "coming", "disconnected", "keep_alive", "request", "response_complete", "task", "whole")
 
     message_event = asyncio.Event()  # uvicorn sets it for who waits for more of a request, which is nobody
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, coming: Coroutine[Any, Any, Reply], arrived: float) -> None:
         self.request = request
+        self.coming = coming
+        self.arrived: float | None = arrived  # None once it has had a turn
         self.whole: bytes | None = None  # all of the request, where it may come again so
         self.keep_alive = True
         self.disconnected = self.response_complete = False
         self.task: asyncio.Task[None] | None = None
 
 
-class _DirectProtocol(GuardedProtocol):
+class _DirectProtocol(DepartingProtocol):
     direct: ClassVar[Direct | None]
     repeats: ClassVar[Repeats | None]
 
@@ -106,6 +110,9 @@ class _DirectProtocol(GuardedProtocol):
         super().connection_lost(exc)
         if self._exchange is not None and self._exchange.task is not None:
             self._exchange.task.cancel()
+            if self._exchange.arrived is not None:
+                self._exchange.coming.close()
+                self.load.waiting -= 1
 
     def handle_websocket_upgrade(self) -> None:
         if isinstance(self.transport, _Corked):
@@ -166,7 +173,7 @@ class _DirectProtocol(GuardedProtocol):
         return is_over and self._begun_at is None and not self.flow.write_paused
 
     def _may_be_direct(self) -> bool:
-        if self.direct is None or self.expect_100_continue or self.flow.write_paused:
+        if self.direct is None or self.expect_100_continue or self.flow.write_paused or self.load.is_leaving:
             return False
         cycle: RequestResponseCycle | None = self.cycle
         if not (cycle is None or cycle.response_complete) or self.url.partition(b"?")[0] != self.direct.path:
@@ -187,20 +194,31 @@ class _DirectProtocol(GuardedProtocol):
         reply = self.direct.answer(request, body) if self.direct else None
         if reply is None:
             return False
+        if not isinstance(reply, Reply) and not self.load.has_room():
+            reply.close()
+            reply = overloaded(request.id)
         if isinstance(reply, Reply):
             self._answered = request, reply
             self._write(self._head(reply), reply.body, request.id.encode())
             self.on_response_complete()
         else:
-            self._answered = self._exchange = exchange = _Exchange(request)
+            self._answered = self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
             self.cycle = cast("RequestResponseCycle", exchange)
-            exchange.task = task = self.loop.create_task(self._answer_later(exchange, reply))
+            exchange.task = task = self.loop.create_task(self._answer_later(exchange))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         return True
 
-    async def _answer_later(self, exchange: _Exchange, coming: Coroutine[Any, Any, Reply]) -> None:
-        reply = await coming
+    async def _answer_later(self, exchange: _Exchange) -> None:
+        load, coming, arrived, exchange.arrived = self.load, exchange.coming, exchange.arrived, None
+        if load.enter(cast("float", arrived)):
+            try:
+                reply = await coming
+            finally:
+                load.under_way -= 1
+        else:
+            coming.close()
+            reply = overloaded(exchange.request.id)
         if self.flow.write_paused:
             await self.flow.drain()
         if exchange.disconnected:
@@ -208,9 +226,9 @@ class _DirectProtocol(GuardedProtocol):
         head = self._head(reply)
         if exchange.whole is not None:
             self._keep(exchange.whole, exchange.request, reply, head)
-        self._write(
-            head if exchange.keep_alive else head + b"connection: close\r\n", reply.body, exchange.request.id.encode()
-        )
+        if not exchange.keep_alive:
+            head += b"connection: close\r\n"
+        self._write(head, reply.body, exchange.request.id.encode())
         exchange.response_complete = True
         self._exchange = None
         if not exchange.keep_alive:

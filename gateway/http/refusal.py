@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import msgspec
 
-from gateway.errors import BAD_REQUEST, CannotIdentify, Forbidden, GatewayError, Unauthenticated
+from gateway.errors import BAD_REQUEST, CannotIdentify, Forbidden, GatewayError, RateLimited, Unauthenticated
 
 # RFC 6750: where nothing was given, no error is named.
 CHALLENGE = b'Bearer realm="scan-gateway"'
@@ -14,6 +14,12 @@ INVALID_TOKEN = CHALLENGE + b', error="invalid_token"'
 INSUFFICIENT_SCOPE = CHALLENGE + b', error="insufficient_scope"'
 
 NOT_LET_IN = (Unauthenticated, Forbidden, CannotIdentify)
+
+
+def rate_headers(name: str, most: int, remaining: int, seconds: int) -> list[tuple[bytes, bytes]]:
+    """Write what is left of a limit a minute, and for how long, as the IETF's draft of RateLimit headers has it."""
+    policy = b'"%s";q=%d;w=60' % (name.encode(), most)
+    return [(b"ratelimit-policy", policy), (b"ratelimit", b'"%s";r=%d;t=%d' % (name.encode(), remaining, seconds))]
 
 
 class Refusal(Exception):
@@ -39,9 +45,9 @@ class Refusal(Exception):
         self.extensions = {**(extensions or {}), "code": code}
 
     @classmethod
-    def of(cls, error: GatewayError, status: int | None) -> Self:
+    def of(cls, error: GatewayError, status: int | None, headers: Mapping[bytes, bytes] | None = None) -> Self:
         """Refuse a request for what an error says."""
-        return cls(status, error.message, code=error.code, extensions=error.extensions)
+        return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     @classmethod
     def of_caller(cls, error: Unauthenticated | Forbidden | CannotIdentify) -> Self:
@@ -55,6 +61,13 @@ class Refusal(Exception):
             case CannotIdentify():
                 status, headers = 503, {b"retry-after": b"%d" % math.ceil(error.retry_after)}
         return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
+
+    @classmethod
+    def of_rate(cls, error: RateLimited) -> Self:
+        """Refuse a request that comes too early."""
+        told = rate_headers(error.name, error.most, error.remaining, error.retry_after)
+        headers = {b"retry-after": b"%d" % error.retry_after, **dict(told)}
+        return cls(429, error.message, code=error.code, headers=headers, extensions=error.extensions)
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""

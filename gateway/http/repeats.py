@@ -58,6 +58,11 @@ class Repeats:
             while self.used_bytes > self.max_bytes:
                 self._drop(next(iter(self._kept)))
 
+    def end(self) -> None:
+        """Repeat nothing any more."""
+        self.max_bytes = self.used_bytes = 0
+        self._kept.clear()
+
     def _drop(self, request: bytes) -> None:
         repeat = self._kept.pop(request, None)
         if repeat is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
@@ -16,6 +16,7 @@ from gateway.errors import ShuttingDown, Unauthenticated
 from gateway.http.answering import Answering
 from gateway.http.endpoint import Deferred, Streamed
 from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
+from gateway.http.load import Load
 from gateway.http.refusal import Refusal
 from gateway.http.reply import GUARDS
 from gateway.http.request import Request
@@ -35,6 +36,7 @@ class Streams:
     quiet: float
     admits: Callable[[Caller], bool] = OpenGate().admits
     clock: Callable[[], float] = time.time
+    load: Load = field(default_factory=Load)
 
     async def __call__(self, streamed: Streamed, receive: Receive, send: Send) -> None:
         """Answer until there is no more to say, or nobody to say it to. Raises Refusal or ReadsOnly before that."""
@@ -55,7 +57,8 @@ class Streams:
             )
         except ShuttingDown as error:
             raise Refusal(503, error.message, code=error.code) from error
-        await self._send(answers, framing, request, request.caller, send)
+        with self.load.aside():
+            await self._send(answers, framing, request, request.caller, send)
 
     async def _answer_in_parts(self, deferred: Deferred, send: Send) -> Answer | None:
         answer = await self.answering.engine.answer_in_parts(deferred.asked, deferred.make_context, deferred.form)

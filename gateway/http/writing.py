@@ -7,8 +7,10 @@ from gateway.auth.caller import Gate
 from gateway.engine.answer import Answer
 from gateway.http import caching, compression
 from gateway.http.negotiation import WholeType
-from gateway.http.reply import GUARDS, Reply
+from gateway.http.refusal import rate_headers
+from gateway.http.reply import GUARDS, Header, Reply
 from gateway.http.request import Request
+from gateway.rates.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +18,16 @@ class Writing:
     """Writes whole answers.
 
     `compress_from` is the size in bytes of the smallest that is compressed, 0 compresses none; `repeats` says whether a
-    reply tells how long it may be given again, which it may as long as the `gate` admits who asked. `clock` gives Unix
-    seconds.
+    reply tells how long it may be given again, which it may as long as the `gate` admits who asked; their `rates` count
+    each time. `clock` gives Unix seconds. An answer that `tells_rates` is never repeated.
     """
 
     compress_from: int
     repeats: bool
     gate: Gate
+    rates: Rates
     clock: Callable[[], float]
+    tells_rates: bool = False
 
     def is_compressed(self, answer: Answer) -> bool:
         """Whether an answer is long enough to be compressed for who takes that."""
@@ -33,6 +37,8 @@ class Writing:
         """Write an answer as one of this type, not compressed."""
         status = 200 if answer.executed else type_.refused
         headers = [(b"content-type", type_.content_type), *GUARDS]
+        if self.tells_rates:
+            headers += self._rates_of(request)
         if not caching.is_wanted(request.method, request.headers):
             return Reply(status, answer.body, headers, self._repeated_while(request, answer))
         kept = caching.headers_of(answer, self.clock(), request.caller)
@@ -50,7 +56,11 @@ class Writing:
 
     def _repeated_while(self, request: Request, answer: Answer) -> Callable[[], bool] | None:
         is_true = answer.is_true
-        if is_true is None or not self.repeats:
+        if is_true is None or not self.repeats or self.tells_rates:
             return None
-        admits, caller = self.gate.admits, request.caller
-        return lambda: is_true() and admits(caller)
+        admits, takes, caller = self.gate.admits, self.rates.takes, request.caller
+        return lambda: is_true() and admits(caller) and takes(caller)
+
+    def _rates_of(self, request: Request) -> list[Header]:
+        left = self.rates.left(request.caller)["requests"]
+        return [] if left is None else rate_headers("requests", left.most, left.remaining, left.seconds)

@@ -8,6 +8,7 @@ from gateway.cache.document import Document, Kind
 from gateway.cache.flight import Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.kinds import PrismKinds
+from gateway.prism.owner import Owner
 from gateway.upstream.upstream import Upstream, path
 
 HEADERS: Mapping[str, str] = {"accept": "application/json;v=1", "content-type": "application/json"}
@@ -33,6 +34,22 @@ class PrismClient:
         """`GET /scans/{id}`: status and details, possibly with the stages embedded."""
         return self.upstream.get(self.kinds.scan, scan_id, path("/scans/{}", scan_id), anew=anew, waiting=waiting)
 
+    def owned_scan(self, scan_id: str, owner: Owner, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
+        """Give the same to its owner; to anyone else it is missing, from the moment that its body is read.
+
+        It is asked for and kept apart from what others ask for, so that no answer comes sooner for being at hand.
+        """
+
+        async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
+            body = await self.upstream.call("GET", path("/scans/{}", scan_id))
+            return dict.fromkeys(ids, body if owner.owns(body) else self.upstream.not_found("such scan"))
+
+        return self.upstream.load_one(self.kinds.scan, scan_id, fetch, waiting, anew=anew, apart=owner.key)
+
+    def kept_owned_scan(self, scan_id: str, owner: Owner) -> Document | None:
+        """The same where it is at hand and fresh; never calls."""
+        return self.upstream.peek(self.kinds.scan, scan_id, owner.key)
+
     def kept(self, kind: Kind, scan_id: str) -> Document | None:
         """A document of a scan where it is at hand and fresh; never calls."""
         return self.upstream.peek(kind, scan_id)
@@ -47,14 +64,14 @@ class PrismClient:
         route = path("/scans/{}/asset-urls", scan_id)
         return self.upstream.get(self.kinds.asset_urls, scan_id, route, waiting=waiting)
 
-    def asset_url(self, scan_id: str, asset_type: str) -> Waiting:
+    def asset_url(self, scan_id: str, asset_type: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/asset-urls/{assetType}`: one signed URL as a JSON string, however it arrived."""
 
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            body = await self.upstream.call("GET", path("/scans/{}/asset-urls/{}", scan_id, asset_type))
-            return dict.fromkeys(ids, as_json_string(body))
+            route = path("/scans/{}/asset-urls/{}", scan_id, asset_type)
+            return dict.fromkeys(ids, await self.upstream.call("GET", route, read=as_json_string))
 
-        return self.upstream.load_one(self.kinds.asset_url, f"{scan_id}/{asset_type}", fetch)
+        return self.upstream.load_one(self.kinds.asset_url, f"{scan_id}/{asset_type}", fetch, waiting)
 
     async def forget_urls(self, scan_id: str, asset_types: Iterable[str]) -> None:
         """Forget the signed URLs of a scan that has changed: there may be more of them."""
@@ -64,8 +81,13 @@ class PrismClient:
 
 
 def as_json_string(body: bytes) -> bytes:
-    """Make a JSON string of a body that is one, or is bare text; null of one that is empty."""
+    """Make a JSON string of a body that is one, or is bare text; null of one that is empty.
+
+    Raises msgspec.DecodeError for a string that does not end.
+    """
     text = body.strip()
     if text in (b"", b'""'):
         return b"null"
+    if text.startswith(b'"'):
+        msgspec.json.decode(text)
     return text if text.startswith((b'"', b"null")) else msgspec.json.encode(text.decode(errors="replace"))

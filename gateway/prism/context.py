@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import strawberry
 
+from gateway.graph.journal import Journal
+
 if TYPE_CHECKING:
     from gateway.prism.loaders import PrismLoaders
     from gateway.prism.updates import ScanUpdates
@@ -15,6 +17,10 @@ class PrismContext(Protocol):
     @property
     def prism(self) -> "PrismLoaders":
         """What the request loads from Prism."""
+
+    @property
+    def journal(self) -> Journal:
+        """What the request notes, and who asks."""
 
     @property
     def scan_updates(self) -> "ScanUpdates":

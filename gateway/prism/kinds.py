@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.cache.document import Kind, Lifetime
+from gateway.cache.document import Document, Kind, Lifetime, part_of
 from gateway.cache.expiry import expires_at, first_expiry
+from gateway.cache.flight import Outcome
 from gateway.cache.freshness import Freshness
+from gateway.errors import UpstreamRateLimited, UpstreamTimeout, UpstreamUnavailable
 
 STAGES = ("captureData", "body", "fittedBody", "measurement")
 MOVING_STATUSES = ("CREATED", "PROCESSING")
@@ -53,6 +55,20 @@ def scan_is_final(record: bytes, stages: bytes) -> bool:
     if status in FINAL_STATUSES:
         return all(stage in ("succeeded", "failed", None) for stage in each)
     return status not in MOVING_STATUSES and stages_are_final(*each)
+
+
+class _Embedding(msgspec.Struct, rename="camel"):
+    scan_assets: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def embedded_stages(record: Outcome | None) -> Outcome | None:
+    """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
+    if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited):
+        return record
+    if not isinstance(record, Document) or record.missing:
+        return None
+    stages = bytes(msgspec.json.decode(record.body, type=_Embedding).scan_assets)
+    return part_of(record, "scan_assets", record.id, stages) if stages.startswith(b"{") else None
 
 
 def _each(stages: _Stages) -> tuple[object, ...]:

@@ -10,20 +10,16 @@ import msgspec
 
 from gateway.cache.document import Document, part_of
 from gateway.cache.flight import Outcome, Waiting
-from gateway.errors import (
-    UpstreamError,
-    UpstreamRateLimited,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
+from gateway.errors import UpstreamError, UpstreamRejected
 from gateway.graph.journal import Journal
-from gateway.graph.loading import Loader, Once
+from gateway.graph.loading import Loader, Once, after
 from gateway.graph.promise import Promise, promised
 from gateway.graph.scalars import read_url
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.client import PrismClient
 from gateway.prism.enums import ScanAssetType
+from gateway.prism.kinds import embedded_stages
+from gateway.prism.owned import Scans, scans_of
 from gateway.prism.types import MIME_TYPES, Scan, ScanAssets, ScanAssetUrls, ScanRecord
 
 T = TypeVar("T")
@@ -39,17 +35,16 @@ class Part(NamedTuple):
     part: str
 
 
-class _Embedding(msgspec.Struct, rename="camel"):
-    scan_assets: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class PrismLoaders:
-    """Belongs to one request. Errors are raised where the field is read; a 404 of a part that may not exist is None."""
+    """Belongs to one request. Errors are raised where the field is read; a 404 of a part that may not exist is None.
+
+    Whatever is loaded of a scan comes by way of the caller's `Scans`, which have none that the caller may not see.
+    """
 
     __slots__ = ("_client", "_every_url", "_journal", "_parts", "_single_urls")
 
     def __init__(self, client: PrismClient, journal: Journal) -> None:
-        self._client = client
+        self._client: Scans = scans_of(client, journal)
         self._journal = journal
         self._parts: Loader[Part] = Loader(journal.loop)
         self._every_url: Once[str] = Once(journal.loop)
@@ -120,21 +115,11 @@ class PrismLoaders:
             if part == RECORD:
                 self._client.scan(scan_id, waiting=waiting)
             elif (record := wanted.get(Part(scan_id, RECORD))) is not None:
-                record.add_done_callback(partial(self._start_stages_after, scan_id, waiting))
+                after(record, waiting, partial(self._start_stages, scan_id, waiting))
             else:
-                self._start_stages(scan_id, self._client.kept(self._client.kinds.scan, scan_id), waiting)
+                self._start_stages(scan_id, waiting, self._client.kept(self._client.kinds.scan, scan_id))
 
-    def _start_stages_after(self, scan_id: str, waiting: Waiting, record: asyncio.Future[Outcome]) -> None:
-        if waiting.done():
-            return
-        if record.cancelled():
-            waiting.cancel()
-        elif (bug := record.exception()) is not None:
-            waiting.set_exception(bug)
-        else:
-            self._start_stages(scan_id, record.result(), waiting)
-
-    def _start_stages(self, scan_id: str, record: Outcome | None, waiting: Waiting) -> None:
+    def _start_stages(self, scan_id: str, waiting: Waiting, record: Outcome | None) -> None:
         stages = embedded_stages(record)
         if stages is None:
             self._client.scan_assets(scan_id, waiting=waiting)
@@ -162,16 +147,6 @@ class PrismLoaders:
         urls = kept or await self._load_urls(scan_id)
         for asset_type, waiting in wanted.items():
             waiting.set_result(_one_url(urls, asset_type))
-
-
-def embedded_stages(record: Outcome | None) -> Outcome | None:
-    """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
-    if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited):
-        return record
-    if not isinstance(record, Document) or record.missing:
-        return None
-    stages = bytes(msgspec.json.decode(record.body, type=_Embedding).scan_assets)
-    return part_of(record, "scan_assets", record.id, stages) if stages.startswith(b"{") else None
 
 
 def _may_be_too_new(asset_type: str, outcome: Outcome) -> bool:

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import strawberry
 
+from gateway.auth.scopes import READ_SCANS
 from gateway.graph.cost import Calls, Names, costs
 from gateway.graph.ids import check_id, each_id
+from gateway.graph.scopes import scoped
 from gateway.prism.context import Info
 from gateway.prism.types import Scan
 
@@ -18,7 +20,7 @@ class PrismQueries:
     """Prism's fields of `Query`."""
 
     @strawberry.field(
-        description="One body scan. Lazy: only the documents behind the selected fields are fetched.",
+        **scoped(READ_SCANS, "One body scan. Lazy: only the documents behind the selected fields are fetched."),
         metadata=costs(Names("scanId")),
     )
     def scan(self, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]) -> Scan | None:
@@ -26,7 +28,8 @@ class PrismQueries:
         return Scan.by_id(check_id(scan_id, "scanId"))
 
     @strawberry.field(
-        description=f"Scans by Prism id, in the order asked. At most {MAX_SCANS}.", metadata=costs(Names("scanIds"))
+        **scoped(READ_SCANS, f"Scans by Prism id, in the order asked. At most {MAX_SCANS}."),
+        metadata=costs(Names("scanIds")),
     )
     def scans_by_id(
         self, scan_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Prism's ids.")]
@@ -40,14 +43,17 @@ class PrismSubscriptions:
     """Prism's fields of `Subscription`."""
 
     @strawberry.subscription(
-        description="The scan now, then after each change, until no stage can change any more; NOT_FOUND for no scan.",
+        **scoped(
+            READ_SCANS,
+            "The scan now, then after each change, until no stage can change any more; NOT_FOUND for no scan.",
+        ),
         metadata=costs(Calls(2)),
     )
     async def scan_updated(
         self, info: Info, scan_id: Annotated[strawberry.ID, strawberry.argument(description="Prism's id.")]
     ) -> AsyncIterator[Scan]:
         """One call a look, or two where the record does not embed the stages, however many subscribe."""
-        return await info.context.scan_updates.of(check_id(scan_id, "scanId"))
+        return await info.context.scan_updates.of(check_id(scan_id, "scanId"), info.context.journal.caller)
 
 
 def scan_node(info: Info, scan_id: str) -> Scan | None:

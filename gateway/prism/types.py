@@ -150,7 +150,7 @@ class Scan(Node):
 
     @strawberry.field(
         description="Which assets are generated, stage by stage. Null until capture begins.",
-        metadata=costs(Reads("scan stages")),
+        metadata=costs(Reads("scan stages", owned_by=RECORD)),
     )
     def assets(self, info: Info) -> ScanAssets | None:
         """One call, or none where the record is asked for too and embeds them."""
@@ -160,7 +160,7 @@ class Scan(Node):
 
     @strawberry.field(
         description="Signed download URLs of every available file. Null when Prism has none yet.",
-        metadata=costs(Reads(URLS)),
+        metadata=costs(Reads(URLS, owned_by=RECORD)),
     )
     def asset_urls(self, info: Info) -> ScanAssetUrls | None:
         """One call."""
@@ -168,7 +168,7 @@ class Scan(Node):
 
     @strawberry.field(
         description="One signed download URL; cheaper than `assetUrls` when only one is wanted. Null if there is none.",
-        metadata=costs(Reads("scan url", "type", also=URLS)),
+        metadata=costs(Reads("scan url", "type", also=URLS, owned_by=RECORD)),
     )
     def asset_url(
         self,

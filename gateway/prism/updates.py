@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from gateway.auth.caller import Caller
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import Outcome, Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.client import PrismClient
 from gateway.prism.enums import ScanAssetType
-from gateway.prism.kinds import scan_is_final
-from gateway.prism.loaders import embedded_stages
+from gateway.prism.kinds import embedded_stages, scan_is_final
+from gateway.prism.owner import Owner, owner_of
 from gateway.prism.types import Scan, ScanDocuments
 from gateway.watch import Seen, Watchers
 
@@ -21,35 +22,46 @@ class ScanUpdates:
     client: PrismClient
     watchers: Watchers
 
-    async def of(self, scan_id: str) -> AsyncIterator[Scan]:
+    async def of(self, scan_id: str, caller: Caller) -> AsyncIterator[Scan]:
         """A scan now and after each change of its record or its stages, until neither can change.
 
-        Raises what the first look does, LimitExceeded, or ShuttingDown.
+        It is watched for its owner apart from who may see every scan, and for as long as it is theirs. Raises what the
+        first look does, LimitExceeded, or ShuttingDown.
         """
-        key = self.client.upstream.key(self.client.kinds.scan, scan_id)
-        return await self.watchers.subscribe(key, _ScanLook(self, scan_id))
+        owner = owner_of(caller)
+        key = self.client.upstream.key(self.client.kinds.scan, scan_id, owner.key if owner else "")
+        return await self.watchers.subscribe(key, _ScanLook(self, scan_id, owner))
 
 
 @dataclass(slots=True)
 class _ScanLook:
-    """Looks at one scan: one call where the record embeds the stages, else two."""
+    """Looks at one scan: one call where the record embeds the stages, else two; none while people need the quota."""
 
     updates: ScanUpdates
     scan_id: str
+    owner: Owner | None
     version: tuple[bytes, bytes] | None = field(default=None, init=False)
 
     async def __call__(self, *, anew: bool) -> Seen[Scan]:
         client = self.updates.client
-        record = _found(await client.scan(self.scan_id, anew=anew))
+        if anew:
+            client.upstream.quota.give_way()
+        record = _found(await self._record(anew=anew))
         if record.missing:
             raise client.upstream.not_found("such scan")
         stages = await self._stages(record, anew=anew)
         version = (record.body, stages.body)
-        if self.version not in (None, version):
+        if anew and self.version not in (None, version):  # else whoever looked has done so
             await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
         self.version = version
         seen = ScanDocuments(record, None if stages.missing else stages)
         return Seen(Scan.by_id(self.scan_id, seen), version, scan_is_final(*version))
+
+    def _record(self, *, anew: bool) -> Waiting:
+        client = self.updates.client
+        if self.owner is None:
+            return client.scan(self.scan_id, anew=anew)
+        return client.owned_scan(self.scan_id, self.owner, anew=anew)
 
     async def _stages(self, record: Document, *, anew: bool) -> Document:
         """The stages; embedded ones that are newer than what is kept are kept in its place."""

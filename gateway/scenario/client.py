@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypedDict, TypeVar
 
 import msgspec
@@ -136,8 +137,8 @@ class ScenarioClient:
         route = path("/assets/download/{}", job_id)
 
         async def fetch(ids: Sequence[str]) -> Bodies:
-            body = await self.upstream.call("GET", route, query=self._project)
-            return {id_: self._with_id(body, "jobId", id_) for id_ in ids}
+            read = partial(_with_id, "jobId", job_id)
+            return dict.fromkeys(ids, await self.upstream.call("GET", route, query=self._project, read=read))
 
         return self.upstream.load_one(self.kinds.download_job, job_id, fetch, waiting, anew=anew)
 
@@ -179,12 +180,13 @@ class ScenarioClient:
         try:
             answered = await self.upstream.change("PUT", route, query=query, body=body)
         finally:
-            await self.upstream.drop(self.kinds.asset, asset_id)
             self.upstream.drop_all(self.kinds.asset_page)
+            await self.upstream.drop(self.kinds.asset, asset_id)
         try:
             answer = self._decode(answered, _LockAnswer)
-            body_ = self._with_id(bytes(answer.asset), "id", asset_id)
-            asset = self.upstream.document(self.kinds.asset, asset_id, body_)
+            asset = self.upstream.document(self.kinds.asset, asset_id, _with_id("id", asset_id, bytes(answer.asset)))
+        except UNREADABLE:
+            raise self.upstream.broken_contract().after_change() from None
         except UpstreamContract as error:
             raise error.after_change() from None
         if not original_assets:  # else its URL is not the one that readers get
@@ -205,19 +207,13 @@ class ScenarioClient:
         except UNREADABLE as error:
             raise self.upstream.broken_contract() from error
 
-    def _with_id(self, body: bytes, key: str, id_: str) -> bytes:
-        """Give a document that lacks its own id the one that it was asked by; every other stays as it came."""
-        if isinstance(getattr(self._decode(body, _Identified), key), str):
-            return body
-        return msgspec.json.encode({**msgspec.json.decode(body), key: id_})
-
     async def _fetch_each(self, asset_ids: Sequence[str]) -> Bodies:
         return dict(zip(asset_ids, await asyncio.gather(*map(self._fetch_one, asset_ids)), strict=True))
 
     async def _fetch_one(self, asset_id: str) -> bytes | UpstreamError:
         try:
-            body = await self.upstream.call("GET", path("/assets/{}", asset_id), query=self._project)
-            return self._with_id(bytes(self._decode(body, _AssetAnswer).asset), "id", asset_id)
+            route, read = path("/assets/{}", asset_id), partial(_asset_of, asset_id)
+            return await self.upstream.call("GET", route, query=self._project, read=read)
         except UpstreamError as error:
             return error
 
@@ -244,11 +240,25 @@ class ScenarioClient:
         return found
 
     async def _fetch_together(self, asset_ids: Sequence[str]) -> Bodies:
-        body = await self.upstream.call(
-            "POST", "/assets/get-bulk", query=self._project, body={"assetIds": list(asset_ids)}
-        )
-        by_id = members_by_id(self._decode(body, _AssetsAnswer).assets)
+        body, read = {"assetIds": list(asset_ids)}, partial(msgspec.json.decode, type=_AssetsAnswer)
+        answer = await self.upstream.call("POST", "/assets/get-bulk", query=self._project, body=body, read=read)
+        by_id = members_by_id(answer.assets)
         return {asset_id: by_id.get(asset_id) or self.upstream.not_found("such asset") for asset_id in asset_ids}
+
+
+def _with_id(key: str, id_: str, body: bytes) -> bytes:
+    """Give a document that lacks its own id the one that it was asked by; every other stays as it came.
+
+    Raises what UNREADABLE names.
+    """
+    if isinstance(getattr(msgspec.json.decode(body, type=_Identified), key), str):
+        return body
+    return msgspec.json.encode({**msgspec.json.decode(body), key: id_})
+
+
+def _asset_of(asset_id: str, body: bytes) -> bytes:
+    """Take the asset out of the answer of the route for one."""
+    return _with_id("id", asset_id, bytes(msgspec.json.decode(body, type=_AssetAnswer).asset))
 
 
 def members_by_id(assets: Sequence[msgspec.Raw]) -> dict[str, bytes]:

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import strawberry
 
+from gateway.auth.scopes import ASK_DOWNLOADS, CHANGE_ASSETS, READ_ASSETS
 from gateway.errors import BadUserInput, GatewayError
 from gateway.graph.cost import Calls, costs
 from gateway.graph.ids import check_id
 from gateway.graph.scalars import read_url, write_datetime
+from gateway.graph.scopes import described, requires, scoped
 from gateway.graph.signed_url import SignedUrl
 from gateway.graph.user_errors import UserError, UserErrorCode, user_error
 from gateway.scenario import wire
@@ -45,14 +47,22 @@ class RequestBatchDownloadPayload:
 
 @strawberry.type(description="What came of `lockAsset`.")
 class LockAssetPayload:
-    asset: Asset | None = strawberry.field(default=None, description="The locked asset; null when refused.")
+    asset: Asset | None = strawberry.field(
+        default=None,
+        description=described(READ_ASSETS, "The locked asset; null when refused."),
+        directives=[requires(READ_ASSETS)],
+    )
     lock_id: str | None = strawberry.field(default=None, description="What `unlockAsset` takes.")
     user_errors: list[UserError] = strawberry.field(default_factory=list, description=_USER_ERRORS)
 
 
 @strawberry.type(description="What came of `unlockAsset`.")
 class UnlockAssetPayload:
-    asset: Asset | None = strawberry.field(default=None, description="The unlocked asset; null when refused.")
+    asset: Asset | None = strawberry.field(
+        default=None,
+        description=described(READ_ASSETS, "The unlocked asset; null when refused."),
+        directives=[requires(READ_ASSETS)],
+    )
     user_errors: list[UserError] = strawberry.field(default_factory=list, description=_USER_ERRORS)
 
 
@@ -61,7 +71,8 @@ class ScenarioMutations:
     """Scenario's fields of `Mutation`."""
 
     @strawberry.mutation(
-        description="Get a signed URL of an asset in a format, or of its original file.", metadata=costs(Calls())
+        **scoped(ASK_DOWNLOADS, "Get a signed URL of an asset in a format, or of its original file."),
+        metadata=costs(Calls()),
     )
     async def request_asset_download(
         self,
@@ -83,7 +94,8 @@ class ScenarioMutations:
         return RequestAssetDownloadPayload(download=SignedUrl.read(url, answer.get("mimeType")))
 
     @strawberry.mutation(
-        description="Have assets packed into one archive. Returns before it is ready.", metadata=costs(Calls())
+        **scoped(ASK_DOWNLOADS, "Have assets packed into one archive. Returns before it is ready."),
+        metadata=costs(Calls()),
     )
     async def request_batch_download(
         self,
@@ -108,7 +120,8 @@ class ScenarioMutations:
             return RequestBatchDownloadPayload(user_errors=[user_error(error)])
 
     @strawberry.mutation(
-        description="Lock a canvas until a moment, so that nobody else changes it.", metadata=costs(Calls())
+        **scoped(CHANGE_ASSETS, "Lock a canvas until a moment, so that nobody else changes it."),
+        metadata=costs(Calls()),
     )
     async def lock_asset(
         self,
@@ -125,7 +138,9 @@ class ScenarioMutations:
             return LockAssetPayload(user_errors=[user_error(error, {None: "assetId", 400: "lockExpiresAt"})])
         return LockAssetPayload(asset=scenario.changed(locked.asset), lock_id=locked.lock_id)
 
-    @strawberry.mutation(description="Unlock a canvas with its lock's id, or by force.", metadata=costs(Calls()))
+    @strawberry.mutation(
+        **scoped(CHANGE_ASSETS, "Unlock a canvas with its lock's id, or by force."), metadata=costs(Calls())
+    )
     async def unlock_asset(
         self,
         info: Info,

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import strawberry
 
+from gateway.auth.scopes import READ_ASSETS, READ_DOWNLOADS
 from gateway.graph.cost import Calls, Names, costs
 from gateway.graph.ids import check_id, each_id
+from gateway.graph.scopes import scoped
 from gateway.scenario.client import MAX_BULK
 from gateway.scenario.context import Info
 from gateway.scenario.inputs import AssetFilter, AssetSort, given, list_query
@@ -20,7 +22,7 @@ class ScenarioQueries:
     """Scenario's fields of `Query`."""
 
     @strawberry.field(
-        description="One Scenario asset by Scenario id; null when there is none.",
+        **scoped(READ_ASSETS, "One Scenario asset by Scenario id; null when there is none."),
         metadata=costs(Names("assetId", ASSET, MAX_BULK)),
     )
     def asset(
@@ -32,7 +34,7 @@ class ScenarioQueries:
         return info.context.scenario.asset(check_id(asset_id, "assetId"))
 
     @strawberry.field(
-        description=f"Assets by Scenario id, in the order asked, in one bulk call. At most {MAX_BULK}.",
+        **scoped(READ_ASSETS, f"Assets by Scenario id, in the order asked, in one bulk call. At most {MAX_BULK}."),
         metadata=costs(Names("assetIds", ASSET, MAX_BULK)),
     )
     def assets_by_id(
@@ -44,7 +46,7 @@ class ScenarioQueries:
         return each_id(asset_ids, "assetIds", MAX_BULK, info.context.scenario.asset)
 
     @strawberry.field(
-        description="Assets of the project. `first` may exceed Scenario's page limit of 100.",
+        **scoped(READ_ASSETS, "Assets of the project. `first` may exceed Scenario's page limit of 100."),
         metadata=costs(CONNECTION),
     )
     async def assets(
@@ -64,7 +66,8 @@ class ScenarioQueries:
         return await info.context.scenario.connection(query, first, given(after), info.path.as_list())
 
     @strawberry.field(
-        description="A batch download by job id; null when there is none.", metadata=costs(Names("jobId", JOB))
+        **scoped(READ_DOWNLOADS, "A batch download by job id; null when there is none."),
+        metadata=costs(Names("jobId", JOB)),
     )
     def download_job(
         self, info: Info, job_id: Annotated[strawberry.ID, strawberry.argument(description="Scenario's id of the job.")]
@@ -78,7 +81,7 @@ class ScenarioSubscriptions:
     """Scenario's fields of `Subscription`."""
 
     @strawberry.subscription(
-        description="The job now, then after each change, until it is final; NOT_FOUND for no job.",
+        **scoped(READ_DOWNLOADS, "The job now, then after each change, until it is final; NOT_FOUND for no job."),
         metadata=costs(Calls()),
     )
     async def download_job_updated(

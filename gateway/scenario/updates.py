@@ -23,6 +23,8 @@ class JobUpdates:
         """
 
         async def look(*, anew: bool) -> Seen[DownloadJob]:
+            if anew:
+                self.client.upstream.quota.give_way()
             outcome = await self.client.download_job(job_id, anew=anew)
             if isinstance(outcome, UpstreamError):
                 raise outcome

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.upstream.patience import Patience
+from gateway.upstream.policy import Bounds
 
 BASE_HEADERS: Mapping[str, str] = {"accept-encoding": "gzip, deflate", "user-agent": f"scan-gateway/{__version__}"}
 
@@ -102,9 +103,9 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 def over(
-    transport: httpx.AsyncBaseTransport, base_url: str, headers: Mapping[str, str], timeout: float
+    transport: httpx.AsyncBaseTransport, base_url: str, headers: Mapping[str, str], bounds: Bounds
 ) -> HttpxChannel:
-    """Open a channel over a transport; `timeout` is seconds."""
-    timeouts = httpx.Timeout(timeout).as_dict()
+    """Open a channel over a transport, whose own the bounds of bytes are."""
+    timeouts = httpx.Timeout(bounds.timeout, connect=bounds.connect_timeout).as_dict()
     base = httpx.URL(base_url.rstrip("/"))
-    return HttpxChannel(base, httpx.Headers(headers), transport, {"timeout": timeouts}, Patience(timeout))
+    return HttpxChannel(base, httpx.Headers(headers), transport, {"timeout": timeouts}, Patience(bounds.timeout))

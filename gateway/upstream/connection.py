@@ -8,9 +8,8 @@ import httptools
 import httpx
 
 from gateway.upstream.channel import Answer
-from gateway.upstream.decoding import MAX_BODY, decode
-
-MAX_HEAD = 64 * 1024  # of all that is no body: heads, trailers, and what else stands between two pieces
+from gateway.upstream.decoding import TooLarge, decode
+from gateway.upstream.policy import Bounds
 
 _BODILESS = (204, 304)
 _SWITCHED = 101
@@ -21,6 +20,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_bounds",
         "_fruitless",
         "_headed",
         "_headers",
@@ -36,7 +36,8 @@ class Connection(asyncio.Protocol):
         "is_reusable",
     )
 
-    def __init__(self, lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, bounds: Bounds, lost: Callable[["Connection"], None]) -> None:
+        self._bounds = bounds
         self._lost = lost
         self._loop = asyncio.get_running_loop()  # once: it is a system call on some Pythons
         self._parser = httptools.HttpResponseParser(self)
@@ -56,7 +57,9 @@ class Connection(asyncio.Protocol):
             self._answer = None
         self._served += 1
         coding = answer.headers.get("content-encoding")
-        return Answer(answer.status, answer.headers, decode(answer.body, coding)) if coding else answer
+        if not coding:
+            return answer
+        return Answer(answer.status, answer.headers, decode(answer.body, coding, self._bounds.body_bytes))
 
     @property
     def was_stale(self) -> bool:
@@ -92,8 +95,9 @@ class Connection(asyncio.Protocol):
             self._break(httpx.NetworkError(type(error).__name__))
         self._received += len(data)
         self._fruitless = self._fruitless + len(data) if len(self._parts) == pieces else 0
-        if self._fruitless > MAX_HEAD or self._received > MAX_BODY + MAX_HEAD:
-            self._break(httpx.RemoteProtocolError("endless"))
+        bounds = self._bounds
+        if self._fruitless > bounds.head_bytes or self._received > bounds.body_bytes + bounds.head_bytes:
+            self._break(TooLarge("more came than is taken"))
 
     def eof_received(self) -> None:
         """Read the end: the transport closes itself."""
@@ -119,8 +123,12 @@ class Connection(asyncio.Protocol):
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
-        """Answer at once where no body may follow, though the head announces one."""
+        """Answer at once where no body may follow, though the head announces one; take none that will be too large."""
         self._headed = True
+        length = self._headers.get("content-length")
+        if length is not None and length.isdecimal() and int(length[:19]) > self._bounds.body_bytes:
+            self._break(TooLarge("more is announced than is taken"))
+            return
         if self._parser.get_status_code() in _BODILESS and self._announces_body():
             self._complete(is_reusable=False)
 
@@ -159,7 +167,7 @@ class Connection(asyncio.Protocol):
         coding = self._headers.get("transfer-encoding", "").lower()
         return "content-length" in self._headers or coding.endswith("chunked")
 
-    def _break(self, error: httpx.TransportError) -> None:
+    def _break(self, error: httpx.TransportError | httpx.DecodingError) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
         self.is_open = self.is_reusable = False

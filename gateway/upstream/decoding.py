@@ -4,26 +4,32 @@ import zlib
 
 import httpx
 
-MAX_BODY = 64 * 1024 * 1024
 MAX_MEMBERS = 100
 
 _GZIP = zlib.MAX_WBITS | 16
 _PACKED = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 
 
-def decode(body: bytes, coding: str) -> bytes:
-    """Undo the codings of a `Content-Encoding`, up to one that is unknown. Raises DecodingError."""
+class TooLarge(httpx.DecodingError):
+    """More came than is taken, or would be there once it is unpacked."""
+
+
+def decode(body: bytes, coding: str, most: int) -> bytes:
+    """Undo the codings of a `Content-Encoding`, up to one that is unknown.
+
+    Raises DecodingError, TooLarge where it would be more than `most` bytes.
+    """
     for name in reversed(coding.lower().split(",")):
         window = _PACKED.get(name.strip())
         if window is None or not body:
             return body
-        body = _inflate(body, window if window == _GZIP or _has_zlib_head(body) else -window)
+        body = _inflate(body, window if window == _GZIP or _has_zlib_head(body) else -window, most)
     return body
 
 
-def _inflate(packed: bytes, window: int) -> bytes:
+def _inflate(packed: bytes, window: int, most: int) -> bytes:
     """Unpack the members that a body consists of: one as a rule."""
-    parts, room = [], MAX_BODY
+    parts, room = [], most
     for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(window)
         try:
@@ -32,7 +38,7 @@ def _inflate(packed: bytes, window: int) -> bytes:
             raise httpx.DecodingError("not compressed as it says") from None
         room -= len(parts[-1])
         if room < 0:
-            raise httpx.DecodingError("too large when it is unpacked")
+            raise TooLarge("too large when it is unpacked")
         if not member.eof:
             raise httpx.DecodingError("compressed, and cut short")
         packed = member.unused_data

@@ -13,6 +13,7 @@ import httpx
 
 from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
 from gateway.upstream.patience import Patience
+from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
 
 _TARGET = re.compile(r"[!-~]+")
@@ -75,13 +76,15 @@ class Http1Channel:
         return b"%bcontent-length: %d\r\n\r\n%b" % (start, len(content), content)
 
 
-def open_http1(base: str, headers: Mapping[str, str], timeout: float) -> Http1Channel:
-    """Open a channel to an address without a slash at its end; `timeout` is seconds."""
+def open_http1(base: str, headers: Mapping[str, str], bounds: Bounds) -> Http1Channel:
+    """Open a channel to an address without a slash at its end."""
     parts = urlsplit(base)
     tls = _tls() if parts.scheme == "https" else None
-    pool = Pool(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls)
+    pool = Pool(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls, bounds)
     host = _lines(" HTTP/1.1", f"host: {_host(parts)}")
-    return Http1Channel(parts.path.encode("ascii"), host, host + _lines(*_fields(headers)), pool, Patience(timeout))
+    return Http1Channel(
+        parts.path.encode("ascii"), host, host + _lines(*_fields(headers)), pool, Patience(bounds.timeout)
+    )
 
 
 def _fields(headers: Mapping[str, str]) -> Iterator[str]:

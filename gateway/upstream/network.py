@@ -1,7 +1,7 @@
 """The way over the network: straight to the upstream (`http1.py`), or by aiohttp where a proxy stands between.
 
 TLS by the system's certificates (`SSL_CERT_FILE` names others), the proxy that the environment names but never for this
-machine itself, connections kept alive, at most 100 of them, and a bounded wait for one.
+machine itself, connections kept alive, a bounded number of them, and a bounded wait for one.
 """
 
 import ipaddress
@@ -19,6 +19,7 @@ from gateway.upstream.channel import Channel, Way, over
 from gateway.upstream.health import Health
 from gateway.upstream.http1 import Http1Channel, open_http1
 from gateway.upstream.observed import ObservedChannel
+from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
@@ -35,10 +36,10 @@ class TracesCalls(Protocol):
 class Network:
     """The ways to upstreams, one to each address: its connections serve all who go there, each under their own headers.
 
-    `timeout` is the seconds of one call. What stands for an upstream's name in `transports` is taken instead.
+    What stands for an upstream's name in `transports` is taken instead.
     """
 
-    timeout: float
+    bounds: Bounds
     transports: Transports = field(default_factory=dict)
     traces: TracesCalls | None = None
     tallies: dict[str, CallTally] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Network:
             return transport
         way = self._ways.get((name, base_url))
         if way is None:
-            way = over(transport, base_url, {}, self.timeout) if transport else open_network(base_url, {}, self.timeout)
+            way = over(transport, base_url, {}, self.bounds) if transport else open_network(base_url, {}, self.bounds)
             self._ways[name, base_url] = way
         return way.under(headers)
 
@@ -73,15 +74,15 @@ class Network:
             await channel.close()
 
 
-def open_network(base_url: str, headers: Mapping[str, str], timeout: float) -> Way:
-    """Open a channel to an address; `timeout` is seconds."""
+def open_network(base_url: str, headers: Mapping[str, str], bounds: Bounds) -> Way:
+    """Open a channel to an address."""
     base = base_url.rstrip("/")
     proxy = _proxy(base)
     if not proxy:
-        return open_http1(base, headers, timeout)
+        return open_http1(base, headers, bounds)
     from gateway.upstream.proxied import ProxiedChannel  # noqa: PLC0415 - aiohttp, which few need, is 10 MB
 
-    return ProxiedChannel(base, headers, timeout, proxy)
+    return ProxiedChannel(base, headers, bounds, proxy)
 
 
 def _proxy(url: str) -> str | None:

@@ -11,8 +11,8 @@ import aiohappyeyeballs
 import httpx
 
 from gateway.upstream.connection import Connection
+from gateway.upstream.policy import Bounds
 
-MAX_CONNECTIONS = 100
 KEPT_FOR = 15.0  # seconds; less than servers keep them, so that a change seldom meets one that is being closed
 NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305 recommends
 
@@ -27,6 +27,7 @@ class Pool:
     host: str
     port: int
     tls: ssl.SSLContext | None
+    bounds: Bounds
     kept_for: float = KEPT_FOR
     _places: int = 0
     _is_closed: bool = False
@@ -45,7 +46,10 @@ class Pool:
         return sum(not turn.done() for turn in self._waiting)
 
     async def take(self) -> Connection:
-        """Lend the connection that rested least, or a new one, or the first that comes free. Raises ConnectError."""
+        """Lend the connection that rested least, or a new one, or the first that comes free.
+
+        Raises ConnectError or ConnectTimeout.
+        """
         connection = await self._place()
         if connection is not None and connection.is_open:
             return connection
@@ -86,7 +90,7 @@ class Pool:
         self._drop_rested(self.kept_for)
         if self._idle:
             return self._idle.pop()
-        if self._places < MAX_CONNECTIONS:
+        if self._places < self.bounds.connections:
             self._places += 1
             return None
         return await self._turn()
@@ -136,19 +140,14 @@ class Pool:
             self._pass_on(None)
 
     async def _connect(self) -> Connection:
-        """Connect to the address that answers first."""
+        """Connect to the address that answers first, in the time that connecting may take."""
         if self._is_closed:
             raise httpx.ConnectError("closed")
-        loop = asyncio.get_running_loop()
         try:
-            addresses = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-            sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
-            _, connection = await loop.create_connection(
-                lambda: Connection(self._lost),
-                sock=sock,
-                ssl=self.tls,
-                server_hostname=self.host if self.tls else None,
-            )
+            async with asyncio.timeout(self.bounds.connect_timeout):
+                connection = await self._reach()
+        except TimeoutError:
+            raise httpx.ConnectTimeout("took too long") from None
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(type(error).__name__) from None  # its own words hold the address
         if self._is_closed:
@@ -156,4 +155,16 @@ class Pool:
         if not connection.is_open:
             raise httpx.ConnectError("closed at once")
         self._all.add(connection)
+        return connection
+
+    async def _reach(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
+        _, connection = await loop.create_connection(
+            lambda: Connection(self.bounds, self._lost),
+            sock=sock,
+            ssl=self.tls,
+            server_hostname=self.host if self.tls else None,
+        )
         return connection

@@ -2,10 +2,10 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -18,29 +18,24 @@ from gateway.errors import (
     UpstreamContract,
     UpstreamError,
     UpstreamNotFound,
-    UpstreamRateLimited,
-    UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 from gateway.tallies import CallTally
 from gateway.telemetry import count_call
-from gateway.upstream.answers import read_message, read_retry_after
-from gateway.upstream.channel import Answer, Channel
+from gateway.upstream.channel import Channel
 from gateway.upstream.credentials import Credential
+from gateway.upstream.failures import Failures
+from gateway.upstream.health import Health
+from gateway.upstream.quota import Quota
+from gateway.upstream.sender import Sender
 
 log = logging.getLogger("gateway.upstream")
 
+T = TypeVar("T")
 Query = Mapping[str, str | int | bool | Sequence[str] | None]
 Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, bytes | UpstreamError]]]
 
-_BY_STATUS: Mapping[int, type[UpstreamError]] = {
-    404: UpstreamNotFound,
-    408: UpstreamTimeout,
-    410: UpstreamNotFound,
-    429: UpstreamRateLimited,
-    504: UpstreamTimeout,
-}
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
 _UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
@@ -69,6 +64,18 @@ def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT00
     return str(value) if isinstance(value, str | int) else ",".join(value or ())
 
 
+def _target(path_: str, query: Query | None) -> str:
+    return f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
+
+
+def _content(body: Any) -> bytes | None:
+    return None if body is None else msgspec.json.encode(body)
+
+
+def _as_it_came(body: bytes) -> bytes:
+    return body
+
+
 def _is_utf8(body: bytes) -> bool:
     if body.isascii():
         return True
@@ -88,95 +95,143 @@ def scope_of(key: str) -> str:
 class Upstream:
     """Calls one API with one credential. Knows no paths.
 
-    `name` is what errors and counters call it, `title` what people do; `timeout`, which the channel keeps to, and
-    `not_found_for` are seconds; `scope` tells apart, in cache keys, what another credential, address or project would
-    be answered; `tally` counts its calls.
+    `name` is what errors and counters call it; `not_found_for` is seconds; `scope` tells apart, in cache keys, what
+    another credential, address or project would be answered. `quota` is what is left of the credential's budget there;
+    `tally` counts its calls.
     """
 
     name: str
-    title: str
     channel: Channel
     credential: Credential
     store: DocumentStore
     clock: Callable[[], float]
-    timeout: float
+    sender: Sender
     not_found_for: float
     scope: str
+    quota: Quota
     tally: CallTally = field(default_factory=CallTally)
-    _generations: Counter[str] = field(default_factory=Counter)
-    _prefixes: dict[str, str] = field(default_factory=dict)
+    _scoped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def health(self) -> Health:
+        """How it does, in numbers."""
+        return self.sender.health
+
+    @property
+    def failures(self) -> Failures:
+        """What makes its errors."""
+        return self.sender.failures
 
     def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
 
         async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
             try:
-                body: bytes | UpstreamError = await self.call("GET", path_)
+                return {keys[0]: await self.call("GET", path_, read=partial(self._made, kind, id_))}
             except UpstreamError as error:
-                body = error
-            return {keys[0]: self._outcome(kind, id_, body)}
+                return {keys[0]: self._outcome(kind, id_, error)}
 
         waiting = waiting or Waiting()
         bring = self.store.refresh if anew else self.store.load
-        bring({self.key(kind, id_): waiting}, fly)
+        bring({self.key(kind, id_): waiting}, fly, self.sender.late)
         return waiting
 
-    def load(self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False) -> None:
+    def load(
+        self, kind: Kind, waiting: Mapping[str, Waiting], fetch: Fetch, *, anew: bool = False, apart: str = ""
+    ) -> None:
         """Give documents by their ids; `fetch` brings the bodies of those that are not at hand, in one go.
 
-        With `anew` none is at hand but what is under way.
+        With `anew` none is at hand but what is under way. What is loaded `apart` is nobody else's.
         """
-        keys = {self.key(kind, id_): id_ for id_ in waiting}
+        keys = {self.key(kind, id_, apart): id_ for id_ in waiting}
 
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
         bring = self.store.refresh if anew else self.store.load
-        bring({key: waiting[id_] for key, id_ in keys.items()}, fly)
+        bring({key: waiting[id_] for key, id_ in keys.items()}, fly, self.sender.late)
 
     def load_one(
-        self, kind: Kind, id_: str, fetch: Fetch, waiting: Waiting | None = None, *, anew: bool = False
+        self,
+        kind: Kind,
+        id_: str,
+        fetch: Fetch,
+        waiting: Waiting | None = None,
+        *,
+        anew: bool = False,
+        apart: str = "",
     ) -> Waiting:
         """Give one document likewise."""
         waiting = waiting or Waiting()
-        self.load(kind, {id_: waiting}, fetch, anew=anew)
+        self.load(kind, {id_: waiting}, fetch, anew=anew, apart=apart)
         return waiting
 
-    async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
-        """Make one call and give the body of its answer. Raises an UpstreamError for anything but a 2xx."""
-        count_call(self.name)
-        url = f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
-        try:
-            content = None if body is None else msgspec.json.encode(body)
-            answer = await self.channel.send(method, url, content)
-        except _FAILURES as error:
-            raise self._noted(method, path_, self._failure(error)) from error
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
-            raise self._noted(method, path_, self._refusal(answer))
-        if not _is_utf8(answer.body):
-            raise self._noted(method, path_, self.broken_contract())
-        return answer.body
+    @overload
+    async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes: ...
+
+    @overload
+    async def call(
+        self, method: str, path_: str, *, query: Query | None = None, body: Any = None, read: Callable[[bytes], T]
+    ) -> T: ...
+
+    async def call(
+        self,
+        method: str,
+        path_: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        read: Callable[[bytes], Any] = _as_it_came,
+    ) -> Any:
+        """Make a call that changes nothing, and give what `read` makes of the body of its answer.
+
+        It is made again where that may help, also when `read` raises what `msgspec` does. Raises an UpstreamError for
+        anything but a 2xx.
+        """
+        return await self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
+        return await self.sender.change(partial(self._change, method, _target(path_, query), _content(body)))
+
+    async def _change(self, method: str, target: str, content: bytes | None) -> bytes:
         try:
-            return await self.call(method, path_, query=query, body=body)
+            return await self._request(method, target, content, _as_it_came)
         except (UpstreamTimeout, UpstreamUnavailable, UpstreamContract) as error:
             if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
                 raise  # it never left
             raise error.after_change() from error.__cause__
 
-    def key(self, kind: Kind, id_: str) -> str:
-        """Give the cache key of a document: scoped by credential, so that two tenants never meet."""
-        prefix = self._prefixes.get(kind.name)
-        if prefix is None:
-            generation = self._generations[kind.name]
-            prefix = self._prefixes[kind.name] = f"{self.name}:{self.scope}:{kind.name}:{generation}:"
-        return prefix + id_
+    async def _request(self, method: str, target: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
+        """Make one request, where the quota has one, and read its answer. Raises an UpstreamError."""
+        self.quota.admit()
+        count_call(self.name)
+        try:
+            answer = await self.channel.send(method, target, content)
+        except _FAILURES as error:
+            raise self._noted(method, target, self.failures.of(error)) from error
+        self.quota.learn(answer)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
+            raise self._noted(method, target, self.failures.of_answer(answer))
+        if not _is_utf8(answer.body):
+            raise self._noted(method, target, self.failures.broken_contract(is_transient=True))
+        try:
+            return read(answer.body)
+        except UNREADABLE as error:
+            is_damaged = type(error) is msgspec.DecodeError  # what has another shape has it next time too
+            raise self._noted(method, target, self.failures.broken_contract(is_transient=is_damaged)) from error
 
-    def peek(self, kind: Kind, id_: str) -> Document | None:
+    def key(self, kind: Kind, id_: str, apart: str = "") -> str:
+        """Give the cache key of a document: scoped by credential, so that two tenants never meet.
+
+        One that is kept `apart`, for some only, has a key with that before the id, which must hold no slash then.
+        """
+        prefix = self.store.generations.prefix(self._scoped.get(kind.name) or self._scope(kind))
+        return f"{prefix}{apart}/{id_}" if apart else prefix + id_
+
+    def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
-        return self.store.peek(self.key(kind, id_))
+        return self.store.peek(self.key(kind, id_, apart))
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
@@ -199,9 +254,11 @@ class Upstream:
 
     def drop_all(self, kind: Kind) -> None:
         """Forget every document of a kind; those under way are not kept either."""
-        self.store.changes += 1
-        self._generations[kind.name] += 1
-        self._prefixes.pop(kind.name, None)
+        self.store.drop_all(self._scope(kind))
+
+    def _scope(self, kind: Kind) -> str:
+        scoped = self._scoped[kind.name] = f"{self.name}:{self.scope}:{kind.name}"
+        return scoped
 
     async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
         bodies: Mapping[str, bytes | UpstreamError]
@@ -214,47 +271,28 @@ class Upstream:
         return {key: self._outcome(kind, id_, bodies[id_]) for id_, key in keys.items()}
 
     def _outcome(self, kind: Kind, id_: str, body: bytes | UpstreamError) -> Outcome:
-        now = self.clock()
         if isinstance(body, UpstreamNotFound):
-            return missing_document(kind, id_, now, self.not_found_for)
+            return missing_document(kind, id_, self.clock(), self.not_found_for)
         if isinstance(body, UpstreamError):
             return body
         try:
-            return make_document(kind, id_, body, now)
+            return self._made(kind, id_, body)
         except UNREADABLE:
             return self.broken_contract()
 
+    def _made(self, kind: Kind, id_: str, body: bytes) -> Document:
+        return make_document(kind, id_, body, self.clock())
+
     def not_found(self, what: str) -> UpstreamNotFound:
         """Make the error of a document that the upstream does not have."""
-        return UpstreamNotFound(f"{self.title} has no {what}.", upstream=self.name, status=404)
+        return self.failures.not_found(what)
 
     def broken_contract(self) -> UpstreamContract:
         """Make the error of an answer that is not what the upstream promises."""
-        return UpstreamContract(f"{self.title} answered something else than the JSON it promises.", upstream=self.name)
+        return self.failures.broken_contract()
 
-    def _failure(self, error: Exception) -> UpstreamError:
-        match error:
-            case httpx.TimeoutException():
-                return UpstreamTimeout(f"{self.title} did not answer within {self.timeout:g} s.", upstream=self.name)
-            case httpx.InvalidURL():
-                return UpstreamRejected(f"{self.title} takes no address as long as this needs.", upstream=self.name)
-            case httpx.DecodingError() | httpx.TooManyRedirects():
-                return self.broken_contract()
-        return UpstreamUnavailable(f"{self.title} could not be reached.", upstream=self.name)
-
-    def _refusal(self, answer: Answer) -> UpstreamError:
-        status = answer.status
-        fallback = UpstreamContract if status < 400 else UpstreamRejected if status < 500 else UpstreamUnavailable  # noqa: PLR2004
-        said = read_message(answer.body, self.credential.secrets) if 400 <= status < 500 else None  # noqa: PLR2004
-        return _BY_STATUS.get(status, fallback)(
-            f"{self.title} answered {status}: {said}" if said else f"{self.title} answered {status}.",
-            upstream=self.name,
-            status=status,
-            retry_after=read_retry_after(answer.headers, self.clock()),
-        )
-
-    def _noted(self, method: str, path_: str, error: UpstreamError) -> UpstreamError:
-        route = self.tally.of(method, path_).route
+    def _noted(self, method: str, target: str, error: UpstreamError) -> UpstreamError:
+        route = self.tally.of(method, target).route
         fields = {"api": self.name, "method": method, "route": route, "code": error.code}
-        log.warning("%s failed: %s", self.title, error.code, extra=fields)
+        log.warning("%s failed: %s", self.failures.title, error.code, extra=fields)
         return error

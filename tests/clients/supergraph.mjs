@@ -2,7 +2,7 @@
 // It is given the fittings: [{ fittingId, scan, picture, pack }]. It prints what each composer found wrong or worth a
 // hint, and of the query its answer and, for each fetch from the gateway, the representations and the upstream calls.
 import { composeServices as composeAsApollo } from "@apollo/composition";
-import { Supergraph, parseOperation } from "@apollo/federation-internals";
+import { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph, parseOperation } from "@apollo/federation-internals";
 import { QueryPlanner } from "@apollo/query-planner";
 import { composeServices as composeAsGuild } from "@theguild/federation-composition";
 import { buildSchema, graphql, parse } from "graphql";
@@ -70,7 +70,7 @@ const told = ({ errors = [], hints = [] }) => [...errors, ...hints].map(({ messa
 const report = { apollo: told(apollo), guild: told(guild) };
 
 if (apollo.supergraphSdl) {
-  const supergraph = Supergraph.build(apollo.supergraphSdl);
+  const supergraph = Supergraph.build(apollo.supergraphSdl, { supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES });
   const query = `{
     fittings {
       fittingId

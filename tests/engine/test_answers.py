@@ -59,7 +59,7 @@ async def test_other_variables_have_another_answer() -> None:
 
 async def test_an_answer_with_an_error_is_not_kept() -> None:
     async with world() as gateway:
-        gateway.sandbox.faults.add(Fault(upstream="prism", status=503, times=1))
+        gateway.sandbox.faults.add(Fault(upstream="prism", status=503, times=1, headers={"x-should-retry": "false"}))
         query = '{ scan(scanId: "missing") { assets { isReady } } }'
         assert "errors" in await gateway.execute(query)
         assert "errors" not in await gateway.execute(query)

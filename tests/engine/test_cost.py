@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from strawberry.types.field import StrawberryField
 
 from gateway.app import create_gateway
+from gateway.auth.caller import ANYONE, Caller
 from gateway.bench.queries import make_sandbox, queries
 from gateway.engine.answer import Asked
 from gateway.engine.cost import cost_of
@@ -30,6 +31,7 @@ from gateway.graph.cost import Estimate
 from gateway.graph.paging import Cursors, Position
 from gateway.limits import CostLimits
 from gateway.sandbox import Sandbox
+from tests.callers import caller
 from tests.engine.operations import Maker, variable_values
 from tests.engine.test_differential import SIDES
 from tests.test_limits import refused
@@ -133,15 +135,15 @@ def test_the_same_is_added_up_once(
 def test_an_operation_that_costs_the_same_whatever_it_is_given_is_weighed_once() -> None:
     most = CostLimits(upstream_calls=1)
     operation = operation_of("query ($id: ID!) { scan(scanId: $id) { status } }")
-    operation.afford(VariableValues({}, {"id": "a"}), most)
-    assert operation.affordable == {most}
+    estimate = operation.afford(VariableValues({}, {"id": "a"}), most)
+    assert operation.affordable == {(most, False): estimate} == {(most, False): Estimate(1, 1)}
     dear = operation_of('{ scan(scanId: "a") { status assetUrls { model } } }')
     varying = operation_of("query ($first: Int!) { assets(first: $first) { nodes { id } } }")
     varying.afford(VariableValues({}, {"first": 9}), most)
     for operation, variables in ((dear, {}), (varying, {"first": 101})):
         with pytest.raises(AskedTooMuch):
             operation.afford(VariableValues({}, variables), most)
-        assert operation.affordable == set()
+        assert operation.affordable == {}
 
 
 def test_every_field_that_can_call_says_what_it_costs() -> None:
@@ -209,14 +211,16 @@ class Counted:
         )
         self.engine = Engine(GRAPHQL, Operations(GRAPHQL), uses_plans=uses_plans)
 
-    async def calls(self, text: str, variables: dict[str, Any]) -> int:
+    async def calls(self, text: str, variables: dict[str, Any], caller: Caller = ANYONE) -> int:
         """How often upstreams are called for an operation."""
         self.sandbox.prism.clear()
         self.sandbox.scenario.clear()
-        await self.engine.answer(Asked(text, variables), lambda: self.gateway.context("request"))
+        await self.engine.answer(Asked(text, variables, caller=caller), lambda: self.gateway.context("request", caller))
         return len(self.sandbox.prism.calls) + len(self.sandbox.scenario.calls)
 
 
+# Whose the scans mostly are that are asked for.
+CONFINED = caller("scans:read:own", "assets:read", "downloads:read", owner="member-0003")
 COUNTED = [Counted(SIDES.sandbox, uses_plans=uses_plans) for uses_plans in (True, False)]
 
 
@@ -237,6 +241,8 @@ async def test_upstreams_are_never_called_more_often(seed: int) -> None:
         values = get_variable_values(GRAPHQL, operation.definition.variable_definitions or (), variables)
         if isinstance(values, VariableValues):
             assert await counted.calls(made.text, variables) <= operation.estimate(values).upstream_calls, made.text
+            most = operation.estimate(values, confined=True).upstream_calls
+            assert await counted.calls(made.text, variables, CONFINED) <= most, made.text
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -161,7 +161,7 @@ async def test_no_cache_passes_by_whole_answers_and_keeps_the_new_one() -> None:
 
 async def test_no_cache_gets_the_upstreams_failure_rather_than_what_is_kept(gateway: World) -> None:
     await post(gateway, PAGE)
-    gateway.sandbox.faults.add(Fault(upstream="scenario", status=503, times=1))
+    gateway.sandbox.faults.add(Fault(upstream="scenario", status=503, times=1, headers={"x-should-retry": "false"}))
     gateway.clock.advance(1)
     assert (await post(gateway, PAGE, NO_CACHE)).json()["data"] == {"assets": None}
     assert (await post(gateway, PAGE)).json()["data"]["assets"]

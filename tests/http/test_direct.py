@@ -12,6 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import create_app
+from gateway.auth.caller import ANYONE
 from gateway.http.application import App
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving
@@ -231,3 +232,28 @@ async def test_one_under_way_is_answered_before_its_server_ends() -> None:
         reading = asyncio.create_task(wire.read())
     status, headers, _ = await reading
     assert (status, (b"connection", b"close") in headers) == (b"HTTP/1.1 200 OK", True)
+
+
+async def test_each_request_is_counted_once_whichever_way_it_is_answered() -> None:
+    left: dict[bool, list[float]] = {True: [], False: []}
+    for direct, remaining in left.items():
+        async with wired(direct=direct, gateway_answers=True, gateway_rate_requests=1_000) as wire:
+            rates = wire.app.state.gateway.rates
+            for request in every_kind(wire.scan_id, next(iter(wire.sandbox.scenario.assets))).values():
+                await wire.send(request)
+                await wire.read()
+                requests = rates.left(ANYONE)["requests"]
+                remaining.append(requests.remaining)
+    assert left[True] == left[False]
+    assert left[True][:3] == [999, 998, 997]
+
+
+async def test_one_too_many_is_refused_in_the_same_words_whichever_way_it_came() -> None:
+    request = post({"query": "{ __typename }"})
+    direct, by_asgi = [await answers([request] * 3, direct=way, gateway_rate_requests=2) for way in (True, False)]
+    assert direct == by_asgi
+    assert [(status, dict(headers).get(b"retry-after")) for status, headers, _ in direct] == [
+        (b"HTTP/1.1 200 OK", None),
+        (b"HTTP/1.1 200 OK", None),
+        (b"HTTP/1.1 429 Too Many Requests", b"90"),
+    ]

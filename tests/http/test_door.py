@@ -85,7 +85,10 @@ async def test_pages_of_the_origins_that_are_named_may_ask_and_read() -> None:
         ):
             assert (answer.status_code, answer.json()) == (200, DATA)
             assert answer.headers["access-control-allow-origin"] == PAGE
-            assert answer.headers["access-control-expose-headers"] == "etag, x-request-id"
+            assert (
+                answer.headers["access-control-expose-headers"]
+                == "etag, x-request-id, retry-after, ratelimit, ratelimit-policy"
+            )
             assert "Origin" in answer.headers["vary"]
             assert "access-control-allow-credentials" not in answer.headers
 

@@ -141,7 +141,7 @@ async def test_a_change_itself_is_made_as_often_as_it_is_asked_for(wire: Wire) -
 
 
 async def test_an_answer_with_an_error_is_not_repeated(wire: Wire) -> None:
-    wire.sandbox.faults.add(Fault(upstream="prism", status=503, times=3))
+    wire.sandbox.faults.add(Fault(upstream="prism", status=503, times=3, headers={"x-should-retry": "false"}))
     request = post(QUERY, id=wire.scan_id)
     assert [b'"errors"' in (await wire.send(request))[2] for _ in range(4)] == [True, True, True, False]
     assert wire.repeats.hits == 0
@@ -201,3 +201,14 @@ def test_requests_and_answers_are_bounded_in_bytes_and_the_least_recently_used_g
     assert repeats.used_bytes <= repeats.max_bytes
     repeats.keep(b"e", repeat(b"x" * 10_000))
     assert (len(repeats), repeats.find(b"e")) == (3, None)
+
+
+async def test_an_answer_that_is_repeated_counts_like_any_other() -> None:
+    async with wired(gateway_rate_requests=5) as wire:
+        request = post(QUERY, id=wire.scan_id)
+        statuses = [(await wire.send(request))[0] for _ in range(7)]
+        assert statuses == [b"HTTP/1.1 200 OK"] * 5 + [b"HTTP/1.1 429 Too Many Requests"] * 2
+        assert wire.repeats.hits == 3
+        wire.clock.advance(120)
+        assert [(await wire.send(request))[0] for _ in range(3)] == [b"HTTP/1.1 200 OK"] * 3
+        assert (wire.repeats.hits, len(wire.sandbox.prism.calls)) == (5, 1)

@@ -87,7 +87,7 @@ async def test_queries_and_mutations_are_answered_once_and_complete(gateway: Wor
 
 
 async def test_an_answer_with_data_and_errors_is_no_error_message(gateway: World) -> None:
-    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=503, headers={"x-should-retry": "false"}))
     socket = await connect(gateway.app)
     await socket.say(subscribe("1", '{ scan(scanId: "a") { status } }'))
     first, last = socket.heard()

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 from typing import Any
 
 import pytest
@@ -23,10 +24,11 @@ class Terminal(io.StringIO):
 
 
 def logged(stream: io.StringIO) -> list[dict[str, Any]]:
-    """The lines that were written, without their times."""
+    """The lines that were written, without their times and this process."""
     lines: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
     for line in lines:
         assert line.pop("timestamp").endswith("Z")
+        assert line.pop("pid") == os.getpid()
     return lines
 
 
@@ -94,12 +96,13 @@ def test_a_line_has_the_id_of_the_request_that_caused_it() -> None:
     assert [line.get("request_id") for line in logged(stream)] == ["r-1", "r-2", None]
 
 
-async def test_a_failing_upstream_is_logged_with_the_request_that_met_it_and_without_its_ids(gateway: World) -> None:
+async def test_a_failing_upstream_is_logged_with_the_request_that_met_it_and_without_its_ids() -> None:
     stream = io.StringIO()
     configure_logging("debug", stream=stream)
-    gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
-    gateway.headers["x-request-id"] = "r-1"
-    await gateway.execute('{ scan(scanId: "canary") { status } }')
+    async with world({"gateway_retries": 0}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+        gateway.headers["x-request-id"] = "r-1"
+        await gateway.execute('{ scan(scanId: "canary") { status } }')
     fields = {"api": "prism", "method": "GET", "route": "/scans/{scanId}", "request_id": "r-1"}
     call, failure = [line for line in logged(stream) if line["logger"] == "gateway.upstream"]
     assert call.pop("ms") >= 0

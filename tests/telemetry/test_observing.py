@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 
 from gateway.logs import configure_logging
@@ -50,5 +51,6 @@ async def test_each_operation_over_a_websocket_is_logged_too() -> None:
     assert len(line.pop("request_id")) == 16
     assert line.pop("ms") >= 0
     assert line.pop("timestamp")
+    assert line.pop("pid") == os.getpid()
     said = {"event": "request", "level": "info", "logger": "gateway.requests", "protocol": "websocket"}
     assert line == {**said, "operation": "Name", "kind": "query", "outcome": "ok"}

@@ -78,5 +78,7 @@ class Twin(httpx.AsyncBaseTransport):
             content=request.content,
         )
         answer = await httpx.ASGITransport(app=self.sandbox.app).handle_async_request(inner)
-        body = marked(json.loads(await answer.aread()), tenant, 1 + self.tenants.index(tenant))
-        return httpx.Response(answer.status_code, json=body)
+        body = await answer.aread()
+        if "json" not in answer.headers.get("content-type", ""):
+            return httpx.Response(answer.status_code, content=body)
+        return httpx.Response(answer.status_code, json=marked(json.loads(body), tenant, 1 + self.tenants.index(tenant)))

@@ -15,17 +15,18 @@ import httpx
 import pytest
 
 from gateway.upstream.channel import Answer
-from gateway.upstream.decoding import MAX_BODY
+from gateway.upstream.decoding import TooLarge
 from gateway.upstream.http1 import Http1Channel, open_http1
-from gateway.upstream.pool import MAX_CONNECTIONS
+from gateway.upstream.policy import Bounds
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, in_turn, say_nothing, serving
 
 HEADERS = {"authorization": "Bearer canary"}
+MAX_CONNECTIONS, MAX_BODY = Bounds().connections, Bounds().body_bytes
 
 
 @asynccontextmanager
 async def channel_to(url: str, timeout_: float = 5) -> AsyncIterator[Http1Channel]:
-    channel = open_http1(url, HEADERS, timeout_)
+    channel = open_http1(url, HEADERS, Bounds(timeout_))
     try:
         yield channel
     finally:
@@ -272,20 +273,32 @@ def endless(start: bytes, piece: bytes) -> Answers:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (endless(b"HTTP/1.1 200 OK\r\n", b"x-more: " + b"x" * 4_096 + b"\r\n"), httpx.RemoteProtocolError),
-        (endless(b"HTTP/1.1 200 OK\r\nx-long: ", b"x" * 4_096), httpx.RemoteProtocolError),
-        (endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1_048_576), httpx.RemoteProtocolError),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"x-more: " + b"x" * 4_096 + b"\r\n"), TooLarge),
+        (endless(b"HTTP/1.1 200 OK\r\nx-long: ", b"x" * 4_096), TooLarge),
+        (endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1_048_576), TooLarge),
         (
             endless(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-late: ", b"x" * 1_048_576),
-            httpx.RemoteProtocolError,
+            TooLarge,
         ),
-        (packed("gzip", gzip.compress(bytes(MAX_BODY + 1), 1)), httpx.DecodingError),
+        (packed("gzip", gzip.compress(bytes(MAX_BODY + 1), 1)), TooLarge),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY + 1), TooLarge),
         (packed("gzip", gzip.compress(b"", 1) * 1_000), httpx.DecodingError),
         (packed("gzip", gzip.compress(b"{}")[:-1]), httpx.DecodingError),
         (packed("deflate", b"{}"), httpx.DecodingError),
         (b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", httpx.RemoteProtocolError),
     ],
-    ids=["headers", "header", "body", "trailer", "bomb", "members", "cut short", "no deflate", "another protocol"],
+    ids=[
+        "headers",
+        "header",
+        "body",
+        "trailer",
+        "bomb",
+        "announced",
+        "members",
+        "cut short",
+        "no deflate",
+        "another protocol",
+    ],
 )
 async def test_an_answer_without_bounds_or_sense_ends(answer: Answers | bytes, failure: type[Exception]) -> None:
     with pytest.raises(failure):
@@ -302,12 +315,12 @@ async def test_a_target_that_is_not_encoded_is_refused_without_a_call() -> None:
 
 def test_a_header_that_would_be_two_is_refused_without_being_shown() -> None:
     with pytest.raises(ValueError, match="holds a line break") as refused:
-        open_http1("http://127.0.0.1:1", {"authorization": "Bearer canary\r\nx-injected: 1"}, 5)
+        open_http1("http://127.0.0.1:1", {"authorization": "Bearer canary\r\nx-injected: 1"}, Bounds())
     assert "canary" not in str(refused.value)
 
 
 def test_no_secret_shows_in_a_channel() -> None:
-    assert "canary" not in repr(open_http1("http://127.0.0.1:1", HEADERS, 5))
+    assert "canary" not in repr(open_http1("http://127.0.0.1:1", HEADERS, Bounds()))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +335,7 @@ def test_no_secret_shows_in_a_channel() -> None:
     ],
 )
 def test_the_host_is_named_as_the_address_has_it(base: str, host: str) -> None:
-    assert f"\r\nhost: {host}\r\n".encode() in open_http1(base, HEADERS, 5).head
+    assert f"\r\nhost: {host}\r\n".encode() in open_http1(base, HEADERS, Bounds()).head
 
 
 async def test_closing_ends_the_calls_under_way_and_those_that_wait_and_refuses_more() -> None:

@@ -14,14 +14,15 @@ import pytest
 from gateway.upstream import channel
 from gateway.upstream.channel import BASE_HEADERS
 from gateway.upstream.network import Network, open_network
+from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel, as_httpx
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
-Way = Callable[[str, Mapping[str, str], float], channel.Way]
+Way = Callable[[str, Mapping[str, str], Bounds], channel.Way]
 
 
-def by_aiohttp(base_url: str, headers: Mapping[str, str], timeout: float) -> channel.Way:
-    return ProxiedChannel(base_url.rstrip("/"), headers, timeout, proxy=None)
+def by_aiohttp(base_url: str, headers: Mapping[str, str], bounds: Bounds) -> channel.Way:
+    return ProxiedChannel(base_url.rstrip("/"), headers, bounds, proxy=None)
 
 
 @pytest.fixture(params=[open_network, by_aiohttp], ids=["straight", "aiohttp"])
@@ -31,7 +32,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @asynccontextmanager
 async def channel_to(url: str, way: Way = open_network, timeout_: float = 5) -> AsyncIterator[channel.Way]:
-    made = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, timeout_)
+    made = way(url, {**BASE_HEADERS, "authorization": "Bearer canary"}, Bounds(timeout_))
     try:
         yield made
     finally:
@@ -69,7 +70,7 @@ async def test_channels_share_connections_and_no_header(way: Way) -> None:
 
 
 async def test_a_network_has_one_way_to_an_address() -> None:
-    network = Network(5)
+    network = Network(Bounds(5))
     async with serving(OK) as first, serving(OK) as second:
         for server in (first, second, first):
             for number in (1, 2):

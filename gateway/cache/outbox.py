@@ -1,0 +1,81 @@
+"""What is to be written to Redis: in order, in as few steps as may be, and never waited for by a query."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # redis is there only where it is configured
+    from gateway.cache.link import Command, Link
+
+MOST_WAITING = 10_000  # what must not be lost while Redis is away; the oldest goes first all the same
+MOST_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Commands to be made when their turn comes; one that is `vital` waits while Redis is away, others are given up."""
+
+    commands: "Callable[[], Sequence[Command]]"
+    is_vital: bool = False
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Sends what is put in. `lost` counts letters that were given up."""
+
+    link: "Link"
+    lost: int = 0
+    _letters: deque[Letter] = field(default_factory=deque)
+    _sending: asyncio.Task[None] | None = None
+
+    def put(self, letter: Letter) -> None:
+        """Send a letter after all others."""
+        if not self.link.is_up and not letter.is_vital:
+            self.lost += 1
+            return
+        if len(self._letters) >= MOST_WAITING:
+            self._letters.popleft()
+            self.lost += 1
+        self._letters.append(letter)
+        if self.link.is_up and self._sending is None:
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def emptied(self) -> None:
+        """Wait until what was put in has been sent, or could not be within the time that Redis is given."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
+
+    async def resume(self) -> None:
+        """Send what has waited for Redis. Raises what goes wrong with the connection."""
+        while some := self._take():
+            try:
+                await self.link.require(self._commands(some))
+            except BaseException:
+                self._put_back(some)
+                raise
+
+    async def close(self) -> None:
+        """Send what there is, as far as Redis takes it now."""
+        await self.emptied()
+
+    async def _send(self) -> None:
+        try:
+            while self.link.is_up and (some := self._take()):
+                if await self.link.send(self._commands(some)) is None:
+                    self._put_back(some)
+        finally:
+            self._sending = None
+
+    def _take(self) -> list[Letter]:
+        return [self._letters.popleft() for _ in range(min(len(self._letters), MOST_AT_ONCE))]
+
+    def _commands(self, letters: Sequence[Letter]) -> "Sequence[Command]":
+        return [command for letter in letters for command in letter.commands()]
+
+    def _put_back(self, letters: Sequence[Letter]) -> None:
+        """Keep what must not be lost; to do it twice does no harm."""
+        vital = [letter for letter in letters if letter.is_vital]
+        self.lost += len(letters) - len(vital)
+        self._letters.extendleft(reversed(vital))

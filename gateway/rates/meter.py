@@ -1,0 +1,87 @@
+"""What was taken within the last minute, in one place and a fraction of a microsecond."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class Meter:
+    """Lets at most `most` be taken in any minute, as near as two numbers can tell.
+
+    It counts by minutes, and of the one before as large a share as still lies within the last 60 seconds; `limits`
+    calls that a sliding window counter. More than `most` at once is given where nothing was taken for long: it would
+    never fit. Whoever keeps other meters of the same is told (`tell`) for every `step` that only this one knows of.
+    """
+
+    most: float = math.inf
+    taken: int = 0
+    before: int = 0
+    ends_at: float = 0.0
+    known: int = 0
+    step: float = math.inf
+    tell: Callable[["Meter"], None] | None = None
+
+    def take(self, now: float, amount: int = 1) -> bool:
+        """Take as much at a Unix second, or nothing where less is left."""
+        if now >= self.ends_at:
+            self._turn(now)
+        if self.taken + self.before + amount > self.most:  # which needs a closer look
+            used = self.taken + self.before * (self.ends_at - now) / MINUTE
+            if used + amount > self.most and used > 0:
+                return False
+        self.taken += amount
+        if self.tell is not None:
+            self._tell()
+        return True
+
+    def add(self, amount: int) -> None:
+        """Count more, or what is given back as less than nothing, without asking."""
+        self.taken += amount
+        if self.tell is not None:
+            self._tell()
+
+    def count(self, now: float, amount: int = 1) -> None:
+        """Count what is taken at a Unix second anyway, or given back."""
+        if now >= self.ends_at:
+            self._turn(now)
+        self.add(amount)
+
+    def left(self, now: float) -> float:
+        """Give what may be taken at once; infinite where nothing limits it."""
+        if now >= self.ends_at:
+            self._turn(now)
+        used = self.taken + self.before * (self.ends_at - now) / MINUTE
+        return min(self.most, max(0.0, self.most - used))
+
+    def wait(self, now: float, amount: float = 1) -> float:
+        """Give the seconds until so much is left, while nothing else is taken."""
+        if now >= self.ends_at:
+            self._turn(now)
+        room = max(0.0, self.most - amount)
+        if self.taken <= room:
+            share = min(1.0, (room - self.taken) / self.before) if self.before else 1.0
+            return max(0.0, self.ends_at - now - share * MINUTE)
+        return self.ends_at - now + MINUTE * (1 - room / self.taken)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it forgot all that was ever taken."""
+        return now >= self.ends_at + MINUTE
+
+    def hear(self, told: int, taken: int, before: int, ends_at: float) -> None:
+        """Take over what all meters of the same came to, once this one has `told` of so much."""
+        untold = self.taken - self.known - told
+        self.known, self.taken, self.before, self.ends_at = taken, taken + untold, before, ends_at
+
+    def _tell(self) -> None:
+        if self.tell is not None and abs(self.taken - self.known) >= self.step:
+            self.tell(self)
+
+    def _turn(self, now: float) -> None:
+        """Begin a minute: right after the last, or now."""
+        is_next = now < self.ends_at + MINUTE
+        self.before = max(0, self.taken) if is_next else 0
+        self.ends_at = self.ends_at + MINUTE if is_next else now + MINUTE
+        self.taken = self.known = 0

@@ -1,0 +1,64 @@
+"""What is done about an attempt that is slow: another is made in its place, or beside it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Lateness(Generic[T]):
+    """Belongs to one attempt, and to the task that makes it.
+
+    After `slow` seconds it asks whether it `may_act`, and again after as many where it may not. Then it ends the
+    attempt, or, given a `beside`, runs that as well: who answers first ends the other.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    slow: float
+    may_act: Callable[[], bool]
+    beside: Callable[[], Coroutine[Any, Any, T]] | None
+    other: asyncio.Task[T] | None = None
+    has_ended: bool = False
+    _is_over: bool = False
+    _task: asyncio.Task[Any] = field(init=False)
+    _cancelling: int = field(init=False)
+    _timer: asyncio.TimerHandle = field(init=False)
+
+    def __post_init__(self) -> None:
+        task = asyncio.current_task(self.loop)
+        if task is None:
+            raise RuntimeError("only a task can be late")
+        self._task, self._cancelling = task, task.cancelling()
+        self._timer = self.loop.call_later(self.slow, self._look)
+
+    def stop(self) -> None:
+        """The attempt is over, and with it the other one."""
+        self._is_over = True
+        self._timer.cancel()
+        if self.other is not None:
+            self.other.cancel()
+
+    def is_behind(self) -> bool:
+        """Whether a cancellation was this one's doing, and no one else's."""
+        return self.has_ended and self._task.uncancel() <= self._cancelling
+
+    def _look(self) -> None:
+        if not self.may_act():
+            self._timer = self.loop.call_later(self.slow, self._look)
+        elif self.beside is None:
+            self._end()
+        else:
+            self.other = self.loop.create_task(self.beside())
+            self.other.add_done_callback(self._other_ended)
+
+    def _other_ended(self, other: asyncio.Task[T]) -> None:
+        if not other.cancelled() and other.exception() is None:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._is_over and not self.has_ended:
+            self.has_ended = True
+            self._task.cancel()

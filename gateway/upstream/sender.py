@@ -1,0 +1,222 @@
+"""Makes the calls of one upstream: admitted, counted, timed, and where they only read, tried again.
+
+Own code, where libraries stop short: stamina and tenacity take 30 to 60 µs a call that succeeds, as much as the call
+itself, and know neither a budget that calls share nor a deadline that moves; purgatory and aiobreaker open after so
+many failures in a row, and let everybody in when they try again.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from gateway.deadline import Deadline, handed_down
+from gateway.errors import UpstreamContract, UpstreamError, UpstreamRateLimited, UpstreamTimeout, UpstreamUnavailable
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.budget import RetryBudget
+from gateway.upstream.failures import Failures
+from gateway.upstream.health import Health
+from gateway.upstream.latency import Latency
+from gateway.upstream.lateness import Lateness
+from gateway.upstream.policy import Policy
+from gateway.upstream.slots import Slots
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds, of which a pause is any share at random
+A_MOMENT = 0.01  # seconds by which timers may be early
+
+T = TypeVar("T")
+Request = Callable[[], Coroutine[Any, Any, T]]  # makes one request; raises an UpstreamError
+
+
+class _GivenUp(Exception):
+    """An attempt was slow, and another may be made in its place."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """Knows how the upstream does, and so whether to ask it, how long to wait, and whether to ask again.
+
+    Who asks may be several, with several deadlines, which end their waiting by themselves; here they decide only what
+    is still worth beginning.
+    """
+
+    failures: Failures
+    policy: Policy
+    health: Health
+    _breaker: Breaker = field(init=False)
+    _budget: RetryBudget = field(init=False)
+    _latency: Latency = field(init=False)
+    _slots: Slots = field(init=False)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def __post_init__(self) -> None:
+        its, health = self.policy, self.health
+        calls = its.breaker_calls
+        self._breaker = Breaker(self.failures.name, calls, its.breaker_share, its.breaker_rest, health)
+        self._budget = RetryBudget(its.retry_share, health)
+        self._latency = Latency(its.slow_from)
+        self._slots = Slots(its.in_flight, health, self._latency)
+
+    async def read(self, request: Request[T]) -> T:
+        """Make a request that changes nothing, and make it again where that may help. Raises an UpstreamError."""
+        loop, deadline, tried = self._running_loop(), handed_down(), 1
+        self.health.calls += 1
+        self._budget.count(loop.time())
+        while True:
+            try:
+                return await self._attempt(request, loop, deadline, tried)
+            except _GivenUp:
+                self.health.retries += 1
+            except UpstreamError as error:
+                pause = self._pause_after(error, tried)
+                if pause is None or not self._may_take(loop.time(), pause, deadline):
+                    raise
+                self.health.retries += 1
+                await asyncio.sleep(pause)
+            tried += 1
+
+    async def change(self, request: Request[T]) -> T:
+        """Make a request that changes something, once. Raises an UpstreamError.
+
+        Whoever is cancelled meanwhile goes when it has ended: what was sent is seen through.
+        """
+        loop, deadline = self._running_loop(), handed_down()
+        self.health.calls += 1
+        admission = await self._admitted(loop, deadline)
+        sent = loop.create_task(self._timed(request, loop, deadline, admission))
+        try:
+            async with asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None):
+                return await asyncio.shield(sent)
+        except TimeoutError:
+            sent.cancel()
+            raise self.late().after_change() from None
+        except asyncio.CancelledError:
+            await asyncio.wait([sent])
+            raise
+
+    def late(self) -> UpstreamError:
+        """Make the error of a call that came to nothing before an operation's deadline, and count it."""
+        self.health.too_late += 1
+        return self.failures.late()
+
+    async def _attempt(self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, tried: int) -> T:
+        """Make one request. Raises _GivenUp where it was slow and may be made again."""
+        admission = await self._admitted(loop, deadline)
+        if tried > self.policy.retries:
+            return await self._timed(request, loop, deadline, admission)
+        late = Lateness(
+            loop,
+            self._latency.slow * 2 ** (tried - 1),
+            partial(self._may_replace, loop, deadline),
+            partial(self._attempt, request, loop, deadline, tried + 1) if self.policy.hedges else None,
+        )
+        try:
+            return await self._timed(request, loop, deadline, admission)
+        except UpstreamError:
+            if late.other is None:
+                raise
+            return await late.other
+        except asyncio.CancelledError:
+            if not late.is_behind():
+                raise
+            if late.other is not None:
+                return late.other.result()
+            self.health.given_up += 1
+            raise _GivenUp from None
+        finally:
+            late.stop()
+
+    async def _timed(
+        self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int
+    ) -> T:
+        """Make a request in a slot that is taken, and take note of how it ended."""
+        began = loop.time()
+        try:
+            result = await request()
+        except UpstreamError as error:
+            self._note_failure(error, admission, loop.time(), began)
+            raise
+        except BaseException:
+            self._note_end(deadline, admission, loop.time(), began)
+            raise
+        now = loop.time()
+        self._breaker.succeeded(admission)
+        self._latency.note(now - began)
+        self._slots.leave(now, now - began)
+        return result
+
+    async def _admitted(self, loop: asyncio.AbstractEventLoop, deadline: Deadline) -> int:
+        """Let a request through, in a slot of its own. Raises UpstreamUnavailable where it is not to be made."""
+        now = loop.time()
+        admission = self._breaker.admit(now)
+        if admission is None:
+            self.health.refused += 1
+            raise self.failures.left_alone(self._breaker.seconds_left(now))
+        if not self._slots.take():
+            if self._slots.expects() > min(deadline.at - now, self.failures.timeout):
+                self.health.shed += 1
+                self._breaker.abandoned(admission)
+                raise self.failures.shed()
+            try:
+                await self._slots.turn()
+            except asyncio.CancelledError:
+                self._breaker.abandoned(admission)
+                raise
+        return admission
+
+    def _note_failure(self, error: UpstreamError, admission: int, now: float, began: float) -> None:
+        """Tell what is the upstream's fault from what is not: that something is not there, or not to be had."""
+        is_broken = isinstance(error, UpstreamContract) and error.is_transient
+        if is_broken or isinstance(error, UpstreamUnavailable | UpstreamTimeout):
+            self.health.failures += 1
+            self._breaker.failed(admission, now)
+        elif isinstance(error, UpstreamRateLimited) and error.status is None:
+            self._breaker.abandoned(admission)  # the gateway itself did not make it
+        else:
+            self._breaker.succeeded(admission)
+            if isinstance(error, UpstreamRateLimited):
+                self._slots.halve()
+        self._waited_in_vain(now, began)
+
+    def _note_end(self, deadline: Deadline, admission: int, now: float, began: float) -> None:
+        """Tell a silent upstream from somebody who only does not wait any more."""
+        if now >= deadline.at - A_MOMENT and now - began > self._latency.usual:
+            self.health.failures += 1
+            self._breaker.failed(admission, now)
+        else:
+            self._breaker.abandoned(admission)
+        self._waited_in_vain(now, began)
+
+    def _waited_in_vain(self, now: float, began: float) -> None:
+        self._latency.note_in_vain(now - began)
+        self._slots.leave(now, max(now - began, self._latency.usual))
+
+    def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
+        """Give the seconds after which to try again: at random, so that not all come together; None for never."""
+        if not error.is_transient or tried > self.policy.retries:
+            return None
+        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tried - 1)))  # noqa: S311 - spreads load
+        return max(pause, error.retry_after or 0.0)
+
+    def _may_replace(self, loop: asyncio.AbstractEventLoop, deadline: Deadline) -> bool:
+        """Whether another attempt may be made for one that is slow."""
+        if not self._may_take(loop.time(), 0.0, deadline):
+            return False
+        if self.policy.hedges:
+            self.health.hedges += 1
+        return True
+
+    def _may_take(self, now: float, pause: float, deadline: Deadline) -> bool:
+        """Take a retry from the budget, where it can come to anything before the deadline."""
+        time_left = min(deadline.at - now, self.failures.timeout)
+        if self.health.breaker != "closed" or pause + self._latency.usual >= time_left:
+            return False
+        return self._budget.withdraw(now)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # which is a system call on some Pythons
+        return self._loop

@@ -1,0 +1,81 @@
+"""Load that does not wait: so many requests a second, whatever becomes of those before."""
+
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass, field
+
+CONNECTIONS = 1_000  # that are kept, and as many more as it takes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer: its status, the head, the body, and the seconds that it took."""
+
+    status: int
+    head: bytes
+    body: bytes
+    seconds: float
+    at: float
+
+
+@dataclass(slots=True)
+class Load:
+    """Requests that are sent to an address at a rate, over connections that are kept, and the answers that came."""
+
+    host: str
+    port: int
+    request: bytes
+    answers: list[Answered] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    began: float = 0.0
+    _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+
+    async def run(self, rate: float, seconds: float) -> None:
+        """Send for some seconds, then wait for every answer."""
+        began, sent = time.monotonic(), 0
+        self.began = began
+        tasks = []
+        while (now := time.monotonic() - began) < seconds:
+            while sent < now * rate:
+                tasks.append(asyncio.create_task(self._ask()))
+                sent += 1
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*tasks)
+
+    async def _ask(self) -> None:
+        began = time.monotonic()
+        try:
+            reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self.host, self.port)
+            writer.write(self.request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            self.failures.append(repr(error))
+            return
+        self.answers.append(Answered(int(head[9:12]), head, body, time.monotonic() - began, began))
+        if len(self._idle) < CONNECTIONS:
+            self._idle.append((reader, writer))
+        else:
+            writer.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        for _, writer in self._idle:
+            writer.close()
+
+    def took(self, status: int) -> list[float]:
+        """Give the seconds that each answer of a status took."""
+        return [one.seconds for one in self.answers if one.status == status]
+
+
+def p99(times: list[float]) -> float:
+    return statistics.quantiles(times, n=100)[98]
+
+
+def post(host: str, body: bytes) -> bytes:
+    """Write a request."""
+    head = (
+        f"POST /graphql HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    )
+    return head.encode() + b"\r\n" + body

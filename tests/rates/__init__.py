@@ -1,0 +1,1 @@
+"""How often: meters, callers' accounts, and processes that share them."""

@@ -1,0 +1,176 @@
+"""What one replica has fetched, others take from Redis, and what one changes, others forget."""
+
+import asyncio
+
+from gateway.sandbox import Fault
+from tests.redis_server import RedisServer
+from tests.replicas import heard_by_all, replicas, sharing_of, until
+from tests.world import World
+
+LOCK = """mutation ($id: ID!) {
+  lockAsset(input: { assetId: $id, lockExpiresAt: "2030-01-01T00:00:00Z" }) { lockId userErrors { code } }
+}"""
+
+
+def join(world: World) -> str:
+    scan_id = world.sandbox.prism.scan_ids("READY")[0]
+    return f"""{{
+      scan(scanId: "{scan_id}") {{ status assets {{ isReady }} assetUrls {{ model expiresAt }} }}
+      assets(first: 250) {{ nodes {{ assetId kind url urlExpiresAt }} pageInfo {{ hasNextPage endCursor }} }}
+    }}"""
+
+
+async def test_what_one_replica_has_fetched_another_answers_without_a_call(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        answer = await first.execute(join(first))
+        assert len(first.calls) == 5
+        await heard_by_all(first)
+        assert await second.execute(join(second)) == answer
+        assert second.calls == []
+        assert sharing_of(second).tier.counts.hits == 5
+
+
+async def test_a_document_from_another_replica_is_as_old_as_it_is_there(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        ids = first.asset_ids[:3]
+        query = "{ " + " ".join(f'a{n}: asset(assetId: "{id_}") {{ url }}' for n, id_ in enumerate(ids)) + " }"
+        answer = await first.data(query)
+        await heard_by_all(first)
+        first.clock.advance(59)
+        assert await second.data(query) == answer
+        assert [path for _, path in second.calls] == ["/assets/get-bulk"]
+        body = {"query": query, "extensions": {"freshness": True}}
+        told = (await second.client.post("/graphql", json=body)).json()["extensions"]["freshness"]["documents"]
+        assert {each["age"] for each in told} == {59}
+        assert second.calls == []
+
+
+async def test_what_does_not_exist_is_known_to_all_for_its_short_life(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        query = '{ downloadJob(jobId: "missing") { status } }'
+        assert await first.data(query) == {"downloadJob": None}
+        await heard_by_all(first)
+        assert await second.data(query) == {"downloadJob": None}
+        assert len(first.calls) == 1
+        first.clock.advance(2)
+        await second.data(query)
+        assert len(second.calls) == 1
+
+
+async def test_no_document_is_served_past_the_end_of_its_urls(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        scan_id = first.sandbox.prism.scan_ids("READY")[0]
+        query = f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model expiresAt }} }} }}'
+        answer = await first.data(query)
+        await heard_by_all(first)
+        assert len(first.calls) == 1
+        first.clock.advance(86_400 * 30)
+        assert await second.data(query) != answer
+        assert len(second.calls) == 1
+
+
+async def test_a_client_that_wants_nothing_kept_passes_by_redis_and_all_get_what_it_finds(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        await first.data(join(first))
+        await heard_by_all(first)
+        assert len(first.calls) == 5
+        second.headers["cache-control"] = "no-cache"
+        await second.data(join(second))
+        assert len(second.calls) == 5
+
+
+async def test_a_stale_document_of_another_replica_is_served_while_one_refresh_runs(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        query = "{ assets(first: 1) { nodes { assetId } } }"
+        answer = await first.data(query)
+        assert len(first.calls) == 1
+        await heard_by_all(first)
+        first.clock.advance(6)
+        first.sandbox.faults.add(Fault(upstream="scenario", status=503, times=1))
+        assert await second.data(query) == answer
+        await until(lambda: len(second.sandbox.scenario.calls) == 1)
+
+
+async def test_a_change_made_by_one_replica_is_seen_by_the_other_at_once(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id = first.asset_ids[0]
+        query = f'{{ asset(assetId: "{asset_id}") {{ assetId }} assets(first: 1) {{ nodes {{ assetId }} }} }}'
+        await first.data(query)
+        await heard_by_all(first)
+        await second.data(query)
+        assert len(second.calls) == 2
+        await first.data(LOCK, id=asset_id)
+        await heard_by_all(first)
+        assert [method for method, _ in first.calls] == ["PUT"]
+        await second.data(query)
+        assert ("GET", "/assets") in second.calls
+        generations = [world.gateway.store.generations.current for world in (first, second)]
+        assert generations[0] == generations[1] != {}
+
+
+async def test_what_was_asked_for_before_a_drop_is_not_written_after_it(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id = first.asset_ids[0]
+        query = f'{{ asset(assetId: "{asset_id}") {{ assetId }} }}'
+        upstream = first.sources.scenario.upstream
+        kind = first.sources.scenario.kinds.asset
+        await first.data(query)
+        await heard_by_all(first)
+        kept = upstream.peek(kind, asset_id)
+        assert kept is not None
+        await upstream.drop(kind, asset_id)
+        sharing_of(second).tier.write(upstream.key(kind, asset_id), kept, b"")
+        await heard_by_all(second)
+        found = await sharing_of(second).tier.find([upstream.key(kind, asset_id)])
+        assert found.documents == {}
+        sharing_of(second).tier.write(upstream.key(kind, asset_id), kept, *found.marks.values())
+        await heard_by_all(second)
+        assert list((await sharing_of(first).tier.find([upstream.key(kind, asset_id)])).documents.values())
+
+
+async def test_three_hundred_identical_queries_on_each_of_two_replicas_are_one_call(redis_url: str) -> None:
+    async with replicas(redis_url) as worlds:
+        scan_id = worlds[0].sandbox.prism.scan_ids("PROCESSING")[0]
+        worlds[0].sandbox.faults.add(Fault(upstream="prism", delay=0.1))
+        query = f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}'
+        answers = await asyncio.gather(*(world.data(query) for world in worlds * 300))
+        assert answers == [answers[0]] * 600
+        assert len(worlds[0].calls) == 1
+
+
+async def test_who_waits_for_a_fetch_that_takes_too_long_makes_its_own(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        scan_id = first.sandbox.prism.scan_ids("PROCESSING")[0]
+        first.sandbox.faults.add(Fault(upstream="prism", delay=30, times=1))
+        query = f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}'
+        stuck = asyncio.create_task(first.data(query))
+        await until(lambda: len(first.sandbox.prism.calls) == 1)
+        assert await second.data(query) == {"scan": {"assets": {"isReady": False}}}
+        assert sharing_of(second).tier.counts.awaited == 1
+        stuck.cancel()
+
+
+async def test_nonsense_under_a_key_is_a_miss_and_is_counted(redis_url: str, server: RedisServer) -> None:
+    async with replicas(redis_url) as (first, second):
+        answer = await first.data(join(first))
+        await heard_by_all(first)
+        assert len(first.calls) == 5
+        documents = [key for key in server.client.keys("gateway:*:*:*:*") if b"claim" not in key]
+        for key, nonsense in zip(documents, (b"", b"\x00", b"null", b"\x99" * 40, None), strict=True):
+            if nonsense is None:
+                server.client.delete(key)
+                server.client.lpush(key, "a list")
+            else:
+                server.client.set(key, nonsense)
+        assert await second.data(join(second)) == answer
+        assert sharing_of(second).tier.counts.unreadable == 4
+
+
+async def test_an_answer_from_memory_asks_redis_nothing(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, _):
+        await first.data(join(first))
+        await heard_by_all(first)
+        asked = sharing_of(first).tier.link.counts.asked
+        for _ in range(10):
+            await first.data(join(first))
+        assert sharing_of(first).tier.link.counts.asked == asked

@@ -1,0 +1,133 @@
+"""Redis absent, broken, or something else altogether: asked little, told once, and taken up again."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.app import create_gateway
+from gateway.cache.document import Document
+from gateway.cache.packing import MOST_BYTES, Unreadable, pack, unpack
+from gateway.sandbox import Sandbox
+from gateway.settings import BadSettingsError
+from tests.processes import environment
+from tests.redis_server import RedisServer
+from tests.replicas import heard_by_all, replicas, sharing_of, until
+from tests.world import settings_for, world
+
+QUERY = "{ assets(first: 1) { nodes { assetId } } }"
+KEY = "scenario:scope:asset:0:a"
+
+
+def document(body: bytes) -> Document:
+    return Document("asset", "a", body, 1.0, 2.0, 3.0, missing=True)
+
+
+@asynccontextmanager
+async def speaking(words: bytes) -> AsyncIterator[str]:
+    """Something at an address of its own that says the same whatever it is asked."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            writer.write(words)
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'"' + b"a" * 100_000 + b'"', "\u00e9".encode() * 2_000])
+def test_a_document_is_read_as_it_was_written(body: bytes) -> None:
+    packed = pack(document(body))
+    assert packed is not None
+    assert len(packed) < 2_100
+    assert unpack(KEY, packed) == document(body)
+
+
+def test_a_document_that_is_too_large_is_not_written() -> None:
+    assert pack(document(b" " * (MOST_BYTES + 1))) is None
+
+
+def test_what_is_damaged_or_belongs_elsewhere_is_not_read() -> None:
+    for body in (b'{"n": 12345678}', b"[" + b"1," * 5_000 + b"1]"):
+        packed = pack(document(body))
+        assert packed is not None
+        damaged = [packed[:-3], packed[:-3] + b"xyz", b"", b"{}", packed.replace(b"asset", b"other")]
+        for data in damaged:
+            with pytest.raises(Unreadable):
+                unpack(KEY, data)
+        with pytest.raises(Unreadable):
+            unpack("scenario:scope:asset:0:b", packed)
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-7\r\n\x00\xff", b"*1\r\n" * 50, b"+OK\r\n"])
+async def test_something_that_is_no_redis_costs_no_query_anything(words: bytes) -> None:
+    async with speaking(words) as url, world({"gateway_redis_url": url}) as gateway:
+        await asyncio.sleep(0.2)
+        assert len((await gateway.data(QUERY))["assets"]["nodes"]) == 1
+        counts = sharing_of(gateway).tier.counts
+        assert (counts.hits, sharing_of(gateway).tier.link.is_up) == (0, False)
+        assert counts.skipped >= 1
+
+
+async def test_redis_that_is_not_there_is_told_once_and_asked_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async with world({"gateway_redis_url": "redis://127.0.0.1:1/0"}) as gateway:
+        link = sharing_of(gateway).tier.link
+        await until(lambda: link.counts.failures > 2)
+        await gateway.data(QUERY)
+        assert link.counts.asked == 0
+    assert [record.message for record in caplog.records if record.name == "gateway.redis"] == [
+        "Redis does not answer (ConnectionError); going on without it"
+    ]
+
+
+async def test_what_was_changed_while_redis_was_away_is_told_when_it_is_back(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        await first.data(QUERY)
+        await heard_by_all(first)
+        server.client.client_kill_filter(_type="normal", skipme=True)
+        sharing_of(first).tier.link.is_up = False
+        upstream, kinds = first.sources.scenario.upstream, first.sources.scenario.kinds
+        upstream.drop_all(kinds.asset_page)
+        await upstream.drop(kinds.asset, "a")
+        sharing_of(first).tier.link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+        await until(lambda: sharing_of(first).tier.link.is_up)
+        await until(lambda: second.gateway.store.generations.current == first.gateway.store.generations.current)
+        assert server.client.get(f"gateway:1:{upstream.key(kinds.asset, 'a')}") is not None
+
+
+def test_redis_is_needed_only_where_it_is_configured(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['redis'] = None; from gateway.cli import main; main(['serve'], prog_name='gateway')"
+    settings = {"PRISM_API_KEY": "key", "SCENARIO_PUBLIC": "true", "GATEWAY_REDIS_URL": "redis://localhost"}
+    ended = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-c", code],
+        env=environment(settings),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+    )
+    told = "GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (2, told)
+    create = "import sys; sys.modules['redis'] = None; import gateway.app"
+    assert subprocess.run([sys.executable, "-c", create], check=False).returncode == 0  # noqa: S603 - our own
+
+
+def test_a_url_that_is_none_of_redis_is_refused_without_showing_it() -> None:
+    sandbox = Sandbox()
+    with pytest.raises(BadSettingsError) as refused:
+        settings_for(sandbox, gateway_redis_url="http://:secret@localhost")
+    (line,) = refused.value.lines
+    assert line == (
+        "GATEWAY_REDIS_URL cannot be used: It must begin with redis://, rediss:// or unix://. "
+        "A Redis or Valkey, by which gateways share documents, changes, watches and rates."
+    )
+    with pytest.raises(BadSettingsError, match="it is not an address of Redis"):
+        create_gateway(settings_for(sandbox, gateway_redis_url="redis://localhost:port"))

@@ -1,0 +1,63 @@
+"""One replica looks at what several watch; the others hear of it, and another takes over when it goes."""
+
+import asyncio
+
+from gateway.engine.subscriptions import AnswerStream
+from tests.replicas import heard_by_all, replicas, sharing_of, until
+from tests.world import World
+
+FOLLOW = "subscription ($id: ID!) { scanUpdated(scanId: $id) { updatedAt assets { isReady body { updatedAt } } } }"
+
+
+async def follow(world: World, scan_id: str, into: list[bytes]) -> asyncio.Task[None]:
+    stream = await world.subscribe(FOLLOW, id=scan_id)
+    assert isinstance(stream, AnswerStream)
+
+    async def read() -> None:
+        async for answer in stream:
+            into.append(answer)  # noqa: PERF401 - what was read must be there when it is cancelled
+
+    return asyncio.create_task(read())
+
+
+async def run(*worlds: World, intervals: int) -> None:
+    """Let so many seconds pass, and what is told in each come to all."""
+    for _ in range(intervals):
+        await worlds[0].clock.run(1)
+        await heard_by_all(*worlds)
+
+
+def live(world: World) -> str:
+    return next(scan.scan_id for scan in world.sandbox.prism.scans.values() if scan.repeats)
+
+
+async def test_two_replicas_that_watch_a_scan_look_as_often_as_one_and_both_hear_of_it(redis_url: str) -> None:
+    async with replicas(redis_url, gateway_watch_jitter=0, gateway_watch_longest=2) as (first, second):
+        heard: tuple[list[bytes], list[bytes]] = ([], [])
+        readers = [await follow(world, live(first), into) for world, into in zip((first, second), heard, strict=True)]
+        await heard_by_all(first, second)
+        assert len(first.calls) <= 2
+        await run(first, second, intervals=20)
+        counts = [sharing_of(world).leases.counts for world in (first, second)]
+        assert min(each.taken for each in counts) == 0
+        assert min(each.left_to_others for each in counts) == 0
+        assert len(first.calls) <= 12
+        assert min(map(len, heard)) >= 4
+        await until(lambda: heard[0][-1] == heard[1][-1])
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)
+
+
+async def test_another_replica_takes_over_at_once_when_the_one_that_looked_leaves(redis_url: str) -> None:
+    async with replicas(redis_url, gateway_watch_jitter=0, gateway_watch_longest=2) as worlds:
+        readers = [await follow(world, live(worlds[0]), []) for world in worlds]
+        await run(*worlds, intervals=5)
+        leader = max(range(2), key=lambda number: sharing_of(worlds[number]).leases.counts.taken)
+        other = sharing_of(worlds[1 - leader]).leases.counts
+        assert other.taken == 0
+        await worlds[leader].gateway.watchers.close()
+        await until(lambda: other.taken > 0)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)

@@ -1,0 +1,387 @@
+"""A scan belongs to a person: who may see their own only finds, by whichever way, that there are no others.
+
+Every way that the schema has from a root to a scan is tried with every field of a scan, so that none can be forgotten.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_required_argument,
+)
+
+from gateway.app import create_gateway
+from gateway.cache.document import Document
+from gateway.engine.answer import Asked
+from gateway.engine.answers import Kept
+from gateway.engine.engine import Engine
+from gateway.engine.operations import Operations
+from gateway.engine.subscriptions import AnswerStream
+from gateway.federation import subgraph
+from gateway.graph.ids import global_id
+from gateway.prism.owner import owner_of
+from gateway.sandbox import Fault, Sandbox
+from gateway.sandbox.scans import Scan
+from tests.callers import caller, gate
+from tests.world import URL, Clock, World, settings_for, settle, world
+
+GRAPH = subgraph()._schema  # noqa: SLF001 - graphql-core's own; the whole graph, and what a router asks
+SCAN = GRAPH.type_map["Scan"]
+assert isinstance(SCAN, GraphQLObjectType)
+
+MISSING = "00000000-0000-4000-8000-000000000000"
+CANARY = "canary"
+OWN = ("scans:read:own", "assets:read", "downloads:read")
+OWNER = caller(*OWN, owner=f"{CANARY}-token", id_="owner")
+STRANGER = caller(*OWN, owner="member-0001", id_="stranger")
+NAMELESS = caller(*OWN, id_="nameless")
+CLINIC = caller("scans:read", id_="clinic")
+CALLERS = (OWNER, STRANGER, NAMELESS, CLINIC)
+
+# What leads to a scan by its id: the value of each argument that any way takes.
+ARGUMENTS = {
+    "scanId": '"{id}"',
+    "scanIds": '["{id}"]',
+    "id": '"{node}"',
+    "ids": '["{node}"]',
+    "representations": '[{{ __typename: "Scan", scanId: "{id}" }}, {{ __typename: "Scan", id: "{node}" }}]',
+}
+# What a scan's own fields take.
+CHOICES = {"type": "MODEL"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way from a root to a scan: its kind, and an operation with places for an id and for what is asked of a scan."""
+
+    kind: str
+    steps: tuple[str, ...]
+    text: str
+
+    def operation(self, scan_id: str, fields: str) -> str:
+        """Ask something of a scan by this way."""
+        text = self.text.replace("<fields>", fields)
+        for name, value in ARGUMENTS.items():
+            text = text.replace(f"<{name}>", value.format(id=scan_id, node=global_id("Scan", scan_id)))
+        return text
+
+
+def ways() -> Iterator[Way]:
+    for root in (GRAPH.query_type, GRAPH.mutation_type, GRAPH.subscription_type):
+        if root is not None:
+            for steps, text in ways_from(root, frozenset({root.name})):
+                yield Way(root.name.lower(), steps, f"{root.name.lower()} {{ {text} }}")
+
+
+def ways_from(type_: GraphQLObjectType, passed: frozenset[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every way on from a type to a scan, through no type twice."""
+    for name, its in type_.fields.items():
+        named = get_named_type(its.type)
+        if is_leaf_type(named) or named.name in passed:
+            continue
+        for each in GRAPH.get_possible_types(named) if is_abstract_type(named) else [named]:
+            head = f"{name}{given(f'{type_.name}.{name}', its)} {{ ... on {each.name} {{"
+            if each is SCAN:
+                yield (name,), f"{head} <fields> }} }}"
+            elif each.name not in passed:
+                for steps, text in ways_from(each, passed | {named.name, each.name}):
+                    yield (name, *steps), f"{head} {text} }} }}"
+
+
+def given(place: str, its: GraphQLField) -> str:
+    """The arguments of a step, for which this test must know what leads to a scan."""
+    names = [name for name, argument in its.args.items() if is_required_argument(argument)]
+    if place.startswith("Mutation."):
+        return f"({', '.join(f'{name}: <{name}>' for name in names)})" if names else ""
+    if not place.startswith(("Query.", "Subscription.")) or not (set(its.args) & set(ARGUMENTS)):
+        return ""
+    return f"({', '.join(f'{name}: <{name}>' for name in names)})"
+
+
+def fields_of_a_scan() -> Iterator[str]:
+    """Each field of a scan, with everything below it that is no other object of the graph."""
+    for name, its in SCAN.fields.items():  # type: ignore[attr-defined] # an object type
+        arguments = ", ".join(
+            f"{key}: {CHOICES[key]}" for key, argument in its.args.items() if is_required_argument(argument)
+        )
+        yield f"{name}{f'({arguments})' if arguments else ''}{selection(get_named_type(its.type), 0)}"
+
+
+def selection(type_: Any, depth: int) -> str:
+    if is_leaf_type(type_):
+        return ""
+    below = [
+        f"{name}{selection(get_named_type(its.type), depth + 1)}"
+        for name, its in type_.fields.items()
+        if not any(map(is_required_argument, its.args.values()))
+        and (depth < 2 or is_leaf_type(get_named_type(its.type)))
+    ]
+    return f" {{ {' '.join(below)} }}"
+
+
+FIELDS = list(fields_of_a_scan())
+WAYS = [way for way in ways() if not way.steps[0].startswith("lock")]
+MADE_OF_THE_ID = {"id", "scanId"}
+
+
+def everything() -> str:
+    """All of a scan at once."""
+    return " ".join(FIELDS)
+
+
+def someones(sandbox: Sandbox) -> Scan:
+    """Let a scan with everything there is be the owner's, with canaries in its record."""
+    scan_id = sandbox.prism.scan_ids("READY")[0]
+    made = replace(
+        sandbox.prism.scans[scan_id],
+        user_token=f"{CANARY}-token",
+        user_id=f"{CANARY}-user",
+        prism_scan_id=f"{CANARY}-prism",
+        scan_assets_id=f"{CANARY}-stages",
+        kilograms=4242.42,
+    )
+    sandbox.prism.scans[scan_id] = made
+    return made
+
+
+CANARIES = (CANARY, "4242.42", "X-Amz-Signature", "succeeded", "SUCCEEDED")
+
+
+@asynccontextmanager
+async def clinic(*, uses_plans: bool = True, **settings: Any) -> AsyncIterator[tuple[World, str]]:
+    """A gateway with these callers, and the id of the owner's scan."""
+    chosen = {
+        "gateway_federation": True, "gateway_plans": uses_plans, "gateway_report_calls": True,
+        "gateway_watch_jitter": 0, **settings,
+    }  # fmt: skip
+    async with world(chosen, gate=gate(*CALLERS)) as made:
+        yield made, someones(made.sandbox).scan_id
+
+
+async def ask(gateway: World, who: Any, way: Way, scan_id: str, fields: str, *, is_traced: bool = False) -> str:
+    """What a caller is answered over HTTP, as it comes; to a subscription all that there is at this moment."""
+    stream = way.kind == "subscription"
+    body: dict[str, Any] = {"query": way.operation(scan_id, fields)}
+    if is_traced:
+        body["extensions"] = {"freshness": True}
+    accept = "text/event-stream" if stream else "application/json"
+    headers = {"x-caller": who.id, "accept": accept, "x-request-id": "test"}
+    response = await gateway.client.post("/graphql", json=body, headers=headers)
+    assert response.status_code == 200
+    return response.text
+
+
+def nameless(text: str, scan_id: str) -> str:
+    """An answer without the id that was asked for."""
+    return text.replace(scan_id, "<id>").replace(global_id("Scan", scan_id), "<node>")
+
+
+def kept(gateway: World) -> Mapping[str, bytes]:
+    """Everything that is in memory, by its key."""
+    entries = gateway.gateway.store.memory._entries  # noqa: SLF001 - all of it
+    bodies = {key: entry.body for key, entry in entries.items() if isinstance(entry, Document | Kept)}
+    assert len(bodies) == len(entries)
+    return bodies
+
+
+def assert_clean(*texts: str) -> None:
+    """No canary stands in a text."""
+    assert [canary for canary in CANARIES for text in texts if canary in text] == []
+
+
+def test_every_way_to_a_scan_is_tried() -> None:
+    """That there are fewer than this is what a test that tries none would not notice."""
+    assert {way.steps for way in WAYS} >= {
+        ("scan",), ("scansById",), ("node",), ("nodes",), ("_entities",), ("scanUpdated",),
+    }  # fmt: skip
+    assert len(FIELDS) == len(SCAN.fields) >= 15  # type: ignore[attr-defined] # an object type
+    unknown = [name for way in WAYS for name in re.findall(r"<(\w+)>", way.text) if name not in {*ARGUMENTS, "fields"}]
+    assert unknown == [], "say in ARGUMENTS what leads to a scan"
+
+
+@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+@pytest.mark.parametrize("way", WAYS, ids=[".".join(way.steps) for way in WAYS])
+async def test_someone_elses_scan_and_a_missing_one_look_the_same(
+    way: Way, caplog: pytest.LogCaptureFixture, *, uses_plans: bool, is_warm: bool
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with clinic(uses_plans=uses_plans) as (gateway, scan_id):
+        for fields in [*FIELDS, everything()]:
+            told, calls = [], []
+            for id_ in (scan_id, MISSING):
+                await gateway.gateway.store.memory.clear()
+                for who in (OWNER, CLINIC) if is_warm else ():
+                    await gateway.as_caller(who).data(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
+                before, _ = kept(gateway).keys(), gateway.calls
+                caplog.clear()
+                for who, pause in ((STRANGER, 0), (STRANGER, 1), (STRANGER, 3), (NAMELESS, 0)):
+                    gateway.clock.advance(pause)
+                    told.append(nameless(await ask(gateway, who, way, id_, fields), id_))
+                calls.append([(method, path.replace(id_, "<id>")) for method, path in gateway.calls])
+                after = [body.decode() for key, body in kept(gateway).items() if key not in before]
+                assert_clean(caplog.text, *after)
+            assert told[:4] == told[4:]
+            assert calls[0] == calls[1]
+            assert set(calls[0]) <= {("GET", "/scans/<id>")}
+            assert_clean(*told)
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+@pytest.mark.parametrize("way", WAYS, ids=[".".join(way.steps) for way in WAYS])
+async def test_whose_scan_it_is_sees_what_who_may_see_every_scan_does(way: Way, *, uses_plans: bool) -> None:
+    async with clinic(uses_plans=uses_plans) as (gateway, scan_id):
+        answers = [await ask(gateway, who, way, scan_id, everything()) for who in (CLINIC, OWNER)]
+        assert CANARY in answers[0]
+        assert "errors" not in answers[1]
+        mine, theirs = (re.sub(r',"extensions":\{"upstreamCalls":\{[^}]*\}\}', "", one) for one in answers)
+        assert mine == theirs
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.kind == "query"], ids=lambda way: ".".join(way.steps))
+async def test_what_is_told_of_where_data_is_from_is_the_same_too(way: Way) -> None:
+    async with clinic() as (gateway, scan_id):
+        await gateway.as_caller(OWNER).execute(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
+        told = [
+            nameless(await ask(gateway, STRANGER, way, id_, everything(), is_traced=True), id_)
+            for id_ in (scan_id, MISSING)
+        ]
+        assert told[0] == told[1]
+        assert_clean(*told)
+        mine = await ask(gateway, OWNER, way, scan_id, everything(), is_traced=True)
+        assert '"document":"scan","id":"' + scan_id in mine
+
+
+async def test_what_is_asked_first_is_whose_it_is_and_with_no_right_to_it_nothing_else() -> None:
+    query = '{{ scan(scanId: "{}") {{ assetUrls {{ model }} }} }}'
+    async with clinic() as (gateway, scan_id):
+        await gateway.as_caller(OWNER).data(query.format(scan_id))
+        assert gateway.calls == [("GET", f"/scans/{scan_id}"), ("GET", f"/scans/{scan_id}/asset-urls")]
+        await gateway.as_caller(CLINIC).data(f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model }} }} }}')
+        assert gateway.calls == []
+        await gateway.as_caller(STRANGER).execute(query.format(scan_id))
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+
+
+async def test_who_may_see_every_scan_causes_the_calls_that_it_takes_and_no_more() -> None:
+    async with clinic() as (gateway, scan_id):
+        await gateway.as_caller(CLINIC).data(f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model }} }} }}')
+        assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls")]
+
+
+@pytest.mark.parametrize("token", [None, "", 7, ["member-0001"]])
+async def test_a_scan_that_names_nobody_is_nobodys(token: object) -> None:
+    nobody = caller(*OWN, owner="", id_="nobody")
+    async with world({}, gate=gate(STRANGER, NAMELESS, nobody, CLINIC)) as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        scan = gateway.sandbox.prism.scans[scan_id]
+        lacking = {"lacks": frozenset({"userToken"})} if token is None else {"overrides": {"userToken": token}}
+        gateway.sandbox.prism.scans[scan_id] = replace(scan, **lacking)
+        query = f'{{ node(id: "{global_id("Scan", scan_id)}") {{ id }} }}'
+        for who in (STRANGER, NAMELESS, nobody):
+            assert await gateway.as_caller(who).data(query) == {"node": None}
+        assert await gateway.as_caller(CLINIC).data(query) == {"node": {"id": global_id("Scan", scan_id)}}
+
+
+async def test_a_scan_that_is_given_to_another_is_no_longer_ones_own() -> None:
+    query = '{{ scan(scanId: "{}") {{ status assetUrls {{ model }} }} }}'
+    async with clinic(gateway_fresh_stages_final=10, gateway_stale_stages_final=0) as (gateway, scan_id):
+        assert (await gateway.as_caller(OWNER).data(query.format(scan_id)))["scan"]["status"] == "READY"
+        scan = gateway.sandbox.prism.scans[scan_id]
+        gateway.sandbox.prism.scans[scan_id] = replace(scan, user_token="member-0001")
+        gateway.clock.advance(11)
+        answer = await gateway.as_caller(OWNER).execute(query.format(scan_id))
+        assert answer["data"]["scan"] == {"status": None, "assetUrls": None}
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"NOT_FOUND"}
+        assert (await gateway.as_caller(STRANGER).data(query.format(scan_id)))["scan"]["status"] == "READY"
+
+
+async def test_an_upstream_that_fails_shows_nothing_and_is_asked_once() -> None:
+    async with clinic() as (gateway, scan_id):
+        gateway.sandbox.faults.add(Fault(status=500, upstream="prism", headers={"x-should-retry": "false"}))
+        answer = await gateway.as_caller(OWNER).execute(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"UPSTREAM_UNAVAILABLE"}
+        assert set(answer["data"]["scan"].values()) == {global_id("Scan", scan_id), scan_id, None}
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+
+
+FOLLOW = (
+    "subscription ($id: ID!) { scanUpdated(scanId: $id) { status assets { isFinal } assetUrl(type: MODEL) { url } } }"
+)
+
+
+async def read(stream: AnswerStream, found: list[Any]) -> None:
+    """Collect what a subscription answers."""
+    async for answer in stream:
+        found.append(msgspec.json.decode(answer))  # noqa: PERF401 - as they come
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+async def test_a_scan_that_is_followed_is_looked_at_for_as_long_as_it_is_ones_own(*, uses_plans: bool) -> None:
+    async with clinic(uses_plans=uses_plans) as (gateway, _):
+        scan_id = list(gateway.sandbox.prism.scans)[20]  # which moves
+        mine = replace(gateway.sandbox.prism.scans[scan_id], user_token=f"{CANARY}-token")
+        gateway.sandbox.prism.scans[scan_id] = mine
+        seen: dict[str, list[Any]] = {"owner": [], "clinic": []}
+        readers = []
+        for who in (OWNER, CLINIC):
+            stream = await gateway.as_caller(who).subscribe(FOLLOW, id=scan_id)
+            assert isinstance(stream, AnswerStream)
+            readers.append(asyncio.create_task(read(stream, seen[who.id])))
+        assert len(gateway.gateway.watchers) == 2
+        await gateway.clock.run(6)
+        assert [one["data"]["scanUpdated"]["status"] for one in seen["owner"]][:2] == ["CREATED", "PROCESSING"]
+        gateway.sandbox.prism.scans[scan_id] = replace(mine, user_token=f"{CANARY}-other", user_id=f"{CANARY}-other")
+        told = len(seen["owner"])
+        await gateway.clock.run(60)
+        (last,) = seen["owner"][told:]
+        assert last["data"] is None
+        assert [error["extensions"]["code"] for error in last["errors"]] == ["NOT_FOUND"]
+        assert_clean(str(last))
+        assert seen["clinic"][-1]["data"]["scanUpdated"]["status"] == "READY"
+        await asyncio.wait(readers)
+        assert len(gateway.gateway.watchers) == 0
+
+
+async def test_who_gives_up_while_it_is_found_out_whose_a_scan_is_ends_the_call() -> None:
+    asked = asyncio.Event()
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError(request)
+
+    sandbox = Sandbox(clock=Clock(), url=URL)
+    gateway = create_gateway(settings_for(sandbox), transports={"prism": Silent(), "scenario": Silent()}, clock=Clock())
+    engine = Engine(GRAPH, Operations(GRAPH))
+    query = '{ scan(scanId: "x") { assetUrls { model } assets { isReady } assetUrl(type: MODEL) { url } } }'
+    answering = asyncio.create_task(
+        engine.answer(Asked(query, caller=OWNER), lambda: gateway.context("request", OWNER))
+    )
+    await asked.wait()
+    answering.cancel()
+    await asyncio.wait([answering])
+    await settle()
+    assert not gateway.store.flights
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_a_key_that_tells_owners_apart_shows_no_token() -> None:
+    keys = {owner.key for who in (OWNER, STRANGER, NAMELESS) if (owner := owner_of(who)) is not None}
+    assert len(keys) == 3
+    assert_clean(*keys)
+    assert owner_of(CLINIC) is owner_of(caller("*")) is None

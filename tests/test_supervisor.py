@@ -1,0 +1,59 @@
+"""Workers that die at once: they are started again, ever more seldom, unless they say that they never can."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Process
+
+SCRIPT = """
+import logging, os, signal, socket, sys, time
+from gateway.supervisor import supervise
+logging.basicConfig(stream=sys.stdout, format="%(message)s", level="INFO")
+with socket.socket() as listener:
+    sys.exit(supervise(lambda _: {work}, listener, {count}, 1.0))
+"""
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork, so there is one worker only")
+
+
+def supervised(work: str, count: int, folder: Path) -> Process:
+    """Supervise workers that do one thing."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(work=work, count=count), encoding="utf-8")
+    return Process(
+        subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+    )
+
+
+def test_each_short_life_makes_the_next_wait_twice_as_long(tmp_path: Path) -> None:
+    process = supervised("os._exit(7)", 1, tmp_path)
+    waits = [process.wait_for(r"ended with 7; another starts in (\S+) s") for _ in range(4)]
+    assert waits == ["0.1", "0.2", "0.4", "0.8"]
+    assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_who_says_that_it_cannot_start_ends_all(tmp_path: Path) -> None:
+    process = supervised("os._exit(3)", 2, tmp_path)
+    assert process.wait_for("(a worker cannot start, nor could another)")
+    assert process.process.wait(60) == 3
+    process.stop(signal.SIGTERM)
+
+
+def test_a_worker_that_does_not_end_is_killed_and_told(tmp_path: Path) -> None:
+    deaf = "[signal.signal(signal.SIGTERM, signal.SIG_IGN), print('deaf', flush=True), time.sleep(60)]"
+    process = supervised(deaf, 1, tmp_path)
+    process.wait_for("(deaf)")
+    code, printed = process.stop(signal.SIGTERM)
+    assert code == 1
+    assert "is killed: it has not ended within 1 s\n" in printed
