@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.answering import Answering
-from gateway.http.application import PATH, App, healthz, readyz
+from gateway.http.application import PATH, App, Unready, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
@@ -57,6 +57,7 @@ from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
+from gateway.upstream.health import Healths
 from gateway.upstream.network import Network, Transports
 from gateway.upstream.policy import Bounds, Policy
 from gateway.watch import Sleep, Watchers
@@ -74,6 +75,7 @@ class Gateway:
 
     store: DocumentStore
     network: Network
+    healths: Mapping[str, Healths]
     watchers: Watchers
     tenants: Tenants
     settings: Settings
@@ -151,7 +153,7 @@ def create_gateway(
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
     tenants = Tenants(settings, maker, watchers)
-    return Gateway(store, network, watchers, tenants, settings, clock, _rates(settings, clock))
+    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, _rates(settings, clock))
 
 
 def create_app(
@@ -234,6 +236,7 @@ def create_app(
         settings,
         direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
         load=load,
+        unready=_unready(settings, gateway.healths),
     )
     app.state.gateway = gateway
     app.state.gate = let_in
@@ -246,6 +249,7 @@ def create_app(
         engine,
         gateway.store,
         gateway.network,
+        gateway.healths,
         gateway.watchers,
         sockets,
     )
@@ -256,6 +260,17 @@ def create_app(
 def _observed(answering: Answering, watch: Watch) -> Answering:
     """Choose whether each operation over WebSocket is looked at."""
     return ObservedAnswering(answering.engine, answering.make_context, watch) if watch.is_wanted else answering
+
+
+def _unready(settings: Settings, healths: Mapping[str, Healths]) -> Unready:
+    """Say that a required upstream is down."""
+    required, patience = sorted(_words(settings.gateway_required_upstreams)), settings.gateway_unready_after
+
+    def why() -> str | None:
+        now = asyncio.get_running_loop().time()
+        return next((f"{name} is down" for name in required if healths[name].is_gone(now, patience)), None)
+
+    return why
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -24,6 +24,13 @@ def _redis(url: SecretStr) -> SecretStr:
     raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
 
 
+def _upstreams(words: str) -> str:
+    if set(words.split()) <= {"prism", "scenario"}:
+        return words
+    raise PydanticCustomError("upstreams", "It may name prism and scenario only")
+
+
+UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -147,6 +154,14 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_breaker_rest: Seconds = Field(
         1, description="How long it is left alone before a single request finds out whether it is back.", gt=0
+    )
+    gateway_required_upstreams: UpstreamNames | None = Field(
+        None, description="Upstreams without which `/readyz` says no, between spaces: prism, scenario."
+    )
+    gateway_unready_after: Seconds = Field(
+        30,
+        description="How long a required upstream must have been left alone for that, and a call have shown it.",
+        gt=0,
     )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
     gateway_redis_url: RedisUrl | None = Field(

@@ -15,7 +15,7 @@ from gateway.http.repeats import Repeats
 from gateway.http.websocket import SocketEndpoint
 from gateway.tallies import BOUNDS, CallTally, Histogram, HttpTally, Outcome
 from gateway.telemetry import Drift
-from gateway.upstream.health import BreakerState, Health
+from gateway.upstream.health import STATES, Healths
 from gateway.upstream.network import Network
 from gateway.watch import Watchers
 
@@ -24,7 +24,6 @@ EDGES = [*map(floatToGoString, BOUNDS), "+Inf"]
 
 OPERATION = ["operation", "kind"]
 CALL = ["api", "method", "route"]
-BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")
 HEALTH_COUNTS = {
     "retries": "Requests made after one that failed, or was given up.",
     "hedges": "Requests made beside one that was slow.",
@@ -151,10 +150,11 @@ def of_pools(network: Network) -> Iterator[Metric]:
     yield gauge("upstream_queue", "Calls that wait for a connection to an upstream.", ["api"], queues)
 
 
-def of_health(healths: Mapping[str, Health]) -> Iterator[Metric]:
-    """How each upstream does: its breaker, the retries that its budget has left, and what was not asked of it."""
-    states = [([api, one], float(health.breaker == one)) for api, health in healths.items() for one in BREAKER_STATES]
-    yield gauge("upstream_breaker", "1 for the state that the circuit breaker is in.", ["api", "state"], states)
+def of_health(every: Mapping[str, Healths]) -> Iterator[Metric]:
+    """How each upstream does: its breakers, the retries that its budgets have left, and what was not asked of it."""
+    healths = {api: of_all.joined() for api, of_all in every.items()}
+    states = [([api, one], float(health.breaker == one)) for api, health in healths.items() for one in STATES]
+    yield gauge("upstream_breaker", "1 for the worst state of a tenant's circuit breaker.", ["api", "state"], states)
     for name, what in HEALTH_COUNTS.items():
         counts = [([api], getattr(health, name)) for api, health in healths.items()]
         yield counter(f"upstream_{name}", what, ["api"], counts)

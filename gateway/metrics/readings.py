@@ -1,5 +1,6 @@
 """Everything that a gateway's metrics are read from, put together once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ from gateway.metrics import families
 from gateway.metrics.exposition import Read
 from gateway.tallies import HttpTally
 from gateway.telemetry import drift
+from gateway.upstream.health import Healths
 from gateway.upstream.network import Network
 from gateway.watch import Watchers
 
@@ -24,6 +26,7 @@ class Sources:
     engine: Engine
     store: DocumentStore
     network: Network
+    healths: Mapping[str, Healths]
     watchers: Watchers
     sockets: SocketEndpoint
 
@@ -35,7 +38,7 @@ class Sources:
             partial(families.of_engine, self.engine),
             partial(families.of_cache, self.store, self.engine, self.repeats),
             partial(families.of_upstreams, self.network.tallies),
-            partial(families.of_health, self.network.healths),
+            partial(families.of_health, self.healths),
             partial(families.of_pools, self.network),
             partial(families.of_subscriptions, self.watchers, self.sockets),
             partial(families.of_drift, drift),

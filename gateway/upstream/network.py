@@ -16,7 +16,6 @@ import httpx
 
 from gateway.tallies import CallTally
 from gateway.upstream.channel import Channel, Way, over
-from gateway.upstream.health import Health
 from gateway.upstream.http1 import Http1Channel, open_http1
 from gateway.upstream.observed import ObservedChannel
 from gateway.upstream.policy import Bounds
@@ -43,13 +42,11 @@ class Network:
     transports: Transports = field(default_factory=dict)
     traces: TracesCalls | None = None
     tallies: dict[str, CallTally] = field(default_factory=dict)
-    healths: dict[str, Health] = field(default_factory=dict)
     _ways: dict[tuple[str, str], Way] = field(default_factory=dict)
 
     def channel(self, name: str, base_url: str, headers: Mapping[str, str], routes: tuple[str, ...] = ()) -> Channel:
         """Give a channel to an upstream with these routes; whoever gives back the network closes it."""
         tally = self.tallies.setdefault(name, CallTally(routes))
-        self.healths.setdefault(name, Health())
         observed = ObservedChannel(name, self._channel(name, base_url, headers), tally)
         return observed if self.traces is None else self.traces.traced(observed, base_url, tally)
 

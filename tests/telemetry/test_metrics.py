@@ -1,6 +1,7 @@
 """Metrics: what each counts, that none grows without bound, and how Prometheus gets them."""
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.metrics.exposition import metrics_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving, url_of
 from gateway.tallies import BOUNDS, OTHER, CallTally, Histogram, OperationTallies
+from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
 from tests.processes import running
 from tests.telemetry.reading import counted, metrics_of
@@ -186,13 +188,29 @@ async def test_subscriptions_and_websockets_are_told_while_they_last() -> None:
         assert counted(gateway.app, "operations_total") == {("subscription", "Follow", "ok"): 1}
 
 
-async def test_how_an_upstream_does_is_told(gateway: World) -> None:
-    health = gateway.gateway.network.healths["prism"]
-    health.breaker, health.retries, health.budget, health.opened = "open", 3, 7, 1
-    assert counted(gateway.app, "upstream_breaker") == {("prism", "open"): 1, ("scenario", "closed"): 1}
-    assert counted(gateway.app, "upstream_retries_total") == {("prism",): 3}
-    assert counted(gateway.app, "upstream_retry_budget")["prism",] == 7
-    assert counted(gateway.app, "upstream_opened_total") == {("prism",): 1}
+async def test_how_an_upstream_does_is_told() -> None:
+    async with world({"gateway_breaker_calls": 4, "gateway_breaker_share": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", status=503))
+        for scan_id in ("a", "b"):
+            await gateway.execute(SCAN, scanId=scan_id)
+        assert counted(gateway.app, "upstream_breaker") == {("prism", "open"): 1, ("scenario", "closed"): 1}
+        assert counted(gateway.app, "upstream_retries_total") == {("prism",): 3}
+        assert counted(gateway.app, "upstream_retry_budget")["prism",] == 7
+        assert counted(gateway.app, "upstream_opened_total") == {("prism",): 1}
+        assert counted(gateway.app, "upstream_refused_total") == {("prism",): 1}
+
+
+def test_how_an_api_does_is_told_over_all_credentials_and_what_was_counted_under_one_that_is_gone_stays() -> None:
+    class Owner:
+        pass
+
+    healths, owners = Healths(), [Owner(), Owner()]
+    healths.follow(owners[0], Health(retries=3, waiting=1, limit=4, breaker="half-open"))
+    healths.follow(owners[1], Health(retries=2, waiting=5, limit=4, breaker="open"))
+    assert healths.joined() == Health(retries=5, waiting=6, limit=8, breaker="open")
+    owners.pop()
+    gc.collect()
+    assert healths.joined() == Health(retries=5, waiting=1, limit=4, breaker="half-open")
 
 
 def test_a_histogram_counts_what_takes_exactly_a_bound_within_it() -> None:
