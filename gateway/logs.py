@@ -9,8 +9,10 @@ import os
 import re
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TextIO
+from weakref import finalize
 
 import msgspec
 import structlog
@@ -33,6 +35,51 @@ _QUERY = re.compile(r"\?[^\s\"'<>?]*=[^\s\"'<>]*")
 _CREDENTIAL = re.compile(r"\b(basic|bearer)\s+[\w.~+/=-]+", re.IGNORECASE)
 
 
+class Secrets:
+    """What must stand in no log, however many there are: found by how it begins."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._by_start: dict[str, Counter[str]] = {}
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Know secrets, each as often as it is added; those that are words like others are left out."""
+        for secret in secrets:
+            if len(secret) >= MIN_SECRET:
+                self._by_start.setdefault(secret[:MIN_SECRET], Counter())[secret] += 1
+
+    def remove(self, secrets: Iterable[str]) -> None:
+        """Take back what was added."""
+        for secret in secrets:
+            alike = self._by_start.get(secret[:MIN_SECRET])
+            if alike is not None:
+                alike -= Counter((secret,))  # which leaves out what is there no more
+                self._by_start[secret[:MIN_SECRET]] = alike
+                if not alike:
+                    del self._by_start[secret[:MIN_SECRET]]
+
+    def out_of(self, text: str) -> str:
+        """Write something else wherever one of them stands in a text."""
+        parts, done, place, starts = [], 0, 0, self._by_start
+        while place < len(text):
+            alike = starts.get(text[place : place + MIN_SECRET], ())
+            longest = max((len(secret) for secret in alike if text.startswith(secret, place)), default=0)
+            if longest:
+                parts += [text[done:place], REDACTED]
+                done = place + longest
+            place += longest or 1
+        return "".join([*parts, text[done:]]) if parts else text
+
+
+_credentials = Secrets()  # the log is the process's, and so is what must not stand there
+
+
+def never_log(secrets: Iterable[str], owner: object) -> None:
+    """Keep secrets out of the log for as long as their owner lives."""
+    _credentials.add(secrets)
+    finalize(owner, _credentials.remove, secrets).atexit = False
+
+
 class Handler(logging.StreamHandler[TextIO]):
     """What writes to the process's log; there is one at a time."""
 
@@ -42,7 +89,7 @@ def configure_logging(
 ) -> None:
     """Log to standard error, or to another stream; `auto` is text on a terminal, and JSON elsewhere.
 
-    Wherever one of the `secrets` stands in what is logged, something else is written.
+    Wherever one of the `secrets` stands in what is logged, or what is told to `never_log`, something else is written.
     """
     stream = stream or sys.stderr
     as_text = form == "text" or (form == "auto" and stream.isatty())
@@ -104,12 +151,11 @@ def _with_place(_logger: Any, _name: str, event: EventDict) -> EventDict:
 
 def _without(secrets: Iterable[str]) -> Callable[[Any, str, EventDict], EventDict]:
     """Bound every text, and take out of it what looks like a credential or a query string, or is a secret."""
-    told_apart = sorted({secret for secret in secrets if len(secret) >= MIN_SECRET}, key=len, reverse=True)
-    known = re.compile("|".join(map(re.escape, told_apart))) if told_apart else None
+    known = Secrets(secrets)
 
     def clean(text: str, most: int) -> str:
         text = _CREDENTIAL.sub(rf"\1 {REDACTED}", _QUERY.sub("?…", text))
-        text = known.sub(REDACTED, text) if known else text
+        text = _credentials.out_of(known.out_of(text))
         return text if len(text) <= most else f"{text[:most]} …"
 
     def cleaned(_logger: Any, _name: str, event: EventDict) -> EventDict:

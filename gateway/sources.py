@@ -10,6 +10,7 @@ from pydantic import HttpUrl, SecretStr
 from gateway.access import AccessSettings
 from gateway.auth.caller import OwnAccess
 from gateway.cache.store import DocumentStore
+from gateway.logs import never_log
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.updates import ScanUpdates
@@ -148,6 +149,7 @@ class SourceMaker:
         health = Health()
         sender = Sender(failures, self.policy, health)
         self.healths[api.name].follow(sender, health)
+        never_log(credential.secrets, sender)
         return Upstream(
             name=api.name,
             channel=channel,

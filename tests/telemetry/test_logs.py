@@ -1,15 +1,21 @@
 """Logs: lines of JSON, or of text on a terminal; bounded, with the id of the request, and without secrets."""
 
+import base64
+import gc
 import io
 import json
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.logs import MAX_EVENT, MAX_FIELD, Form, configure_logging
+from gateway.app import create_app
+from gateway.auth.caller import OpenGate
+from gateway.logs import MAX_EVENT, MAX_FIELD, Form, Secrets, configure_logging
 from gateway.sandbox import Fault
+from gateway.settings import read_settings
 from gateway.telemetry import account, watch_calls
 from tests.world import World, world
 
@@ -68,6 +74,43 @@ def test_secrets_credentials_and_query_strings_are_taken_out_wherever_they_stand
     assert [(line["event"], line["code"]) for line in logged(stream)] == [
         (clean.replace("?…,", "?…"), clean.replace("?…,", "?…"))
     ]
+
+
+def test_of_secrets_that_begin_alike_the_longest_is_taken_out() -> None:
+    secrets = Secrets(["abcdef", "abcdefgh", "abcdefgh", "abcdef-"])
+    secrets.remove(["abcdefgh", "abcdef-", "never there"])
+    assert secrets.out_of("abcdefghi abcdef- abcde") == "[redacted]i [redacted]- abcde"
+    secrets.remove(["abcdefgh", "abcdef"])
+    assert secrets.out_of("abcdefgh") == "abcdefgh"
+
+
+def test_a_tenants_credentials_are_no_settings_and_stand_in_no_log_either(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text('[default]\nprism_api_key = "acme-canary"\nscenario_public = true\n', encoding="utf-8")
+    app = create_app(read_settings(None, gateway_tenants_file=file), gate=OpenGate())
+    assert told_of(["acme-canary"]) == "[redacted]"
+    del app
+
+
+async def test_what_a_client_brings_stands_in_no_log_for_as_long_as_it_is_kept() -> None:
+    async with world({"gateway_auth": "pass-through", "gateway_own_credentials": 1}) as gateway:
+        for name in ("first", "other"):
+            pair = base64.b64encode(f"{name}-canary:{name}-secret".encode()).decode()
+            gateway.headers = {"x-scenario-authorization": f"Basic {pair}"}
+            await gateway.execute("{ assets(first: 1) { nodes { assetId } } }")
+            assert told_of([f"{name}-canary", f"{name}-secret", pair]) == "[redacted] [redacted] [redacted]"
+        gc.collect()
+        assert told_of(["first-secret", "other-secret"]) == "first-secret [redacted]"
+
+
+def told_of(words: list[str]) -> str:
+    """What is written where some words are logged."""
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    log.info("%s", " ".join(words))
+    (line,) = logged(stream)
+    event: str = line["event"]
+    return event
 
 
 def test_an_exception_is_its_kind_and_place_and_never_what_it_says() -> None:
