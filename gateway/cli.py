@@ -1,10 +1,8 @@
 """The command line: each command reads its arguments and calls one function."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import TextIO, TypeVar
 import click
 
 from gateway import __version__
-from gateway.app import create_app
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.auth.scopes import SCOPES
 from gateway.bench.run import run_bench
@@ -21,11 +18,10 @@ from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
 from gateway.http import graphiql
 from gateway.logs import configure_logging
-from gateway.metrics.exposition import metrics_app
+from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
-from gateway.serving import listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, read_settings
-from gateway.tracing import NoTracesError, start_traces
+from gateway.tracing import NoTracesError
 
 log = logging.getLogger("gateway")
 
@@ -56,22 +52,7 @@ def serve(env_file: str | None, workers: int | None) -> None:
     configure_logging(settings.gateway_log_level, settings.gateway_log_format, settings.secrets)
     if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
-    app = _or_exit(lambda: create_app(settings, traces=start_traces(os.environ)))
-    with ExitStack() as sockets:
-        listener = sockets.enter_context(
-            listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT")
-        )
-        log.info("listening on %s/graphql", url_of(listener))
-        beside = []
-        if settings.gateway_metrics_port is not None:
-            host, port = settings.gateway_metrics_host, settings.gateway_metrics_port
-            scraped = sockets.enter_context(listen(host, port, "GATEWAY_METRICS_HOST or GATEWAY_METRICS_PORT"))
-            log.info("metrics at %s/metrics", url_of(scraped))
-            beside.append((metrics_app(app.state.metrics), scraped))
-        if (count := workers or settings.gateway_workers) == 1:
-            serve_until_stopped(app, listener, *beside)
-        else:
-            sys.exit(serve_with_workers(partial(create_app, settings), listener, count, settings.longest_drain))
+    sys.exit(_or_exit(partial(run_gateway, settings, workers or settings.gateway_workers)))
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")

@@ -67,14 +67,16 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket, *beside: Served) 
         Server(app, listener, serving(*beside)).run(sockets=[listener])
 
 
-def serve_with_workers(make_app: Callable[[], ASGIApp], listener: socket.socket, count: int, patience: float) -> int:
-    """Serve in so many processes, each with an application of its own, until a signal; give the exit code.
+def serve_with_workers(
+    work: Callable[[socket.socket], None], listener: socket.socket, count: int, patience: float
+) -> int:
+    """Let so many processes `work`, each serving an application of its own, until a signal; give the exit code.
 
     A process that has not ended `patience` seconds and a few more after it had to is killed. Raises ClickException
     where the system cannot do this.
     """
     settle()
-    return supervise(lambda own: serve_until_stopped(make_app(), own), listener, count, patience + MARGIN)
+    return supervise(work, listener, count, patience + MARGIN)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Traces, where the environment asks for them by OpenTelemetry's own variables; else nothing of it is even imported."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ def are_wanted(environment: Mapping[str, str]) -> bool:
 
 
 def start_traces(environment: Mapping[str, str]) -> "Traces | None":
-    """Begin to trace, in each process for itself, or None where it is not asked for. Raises NoTracesError."""
+    """Begin to trace, or None where it is not asked for. Raises NoTracesError."""
+    begin = find_traces(environment)
+    return None if begin is None else begin()
+
+
+def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None":
+    """Give what begins to trace, in each process for itself; None where it is not asked for. Raises NoTracesError."""
     if not are_wanted(environment):
         return None
     exporter = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
@@ -40,4 +46,4 @@ def start_traces(environment: Mapping[str, str]) -> "Traces | None":
         raise NoTracesError(
             "OTEL_… variables ask for traces, and OpenTelemetry is not installed: pip install 'scan-gateway[otel]'."
         ) from error
-    return exported()
+    return exported

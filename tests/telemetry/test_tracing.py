@@ -209,7 +209,10 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def test_a_served_gateway_exports_to_a_receiver_before_it_ends(receiver: Receiver, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_served_gateway_exports_to_a_receiver_before_it_ends(
+    receiver: Receiver, tmp_path: Path, workers: str
+) -> None:
     settings = {
         "PRISM_URL": "http://127.0.0.1:1/prism",
         "PRISM_API_KEY": Sandbox.prism_api_key,
@@ -218,7 +221,7 @@ def test_a_served_gateway_exports_to_a_receiver_before_it_ends(receiver: Receive
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_SERVICE_NAME": "ours",
     }
-    with running("serve", folder=tmp_path, settings=settings) as served:
+    with running("serve", "--workers", workers, folder=tmp_path, settings=settings) as served:
         url = served.wait_for(r"listening on (\S+?)/graphql")
         asked = {"query": SCAN, "variables": {"scanId": "a"}}
         httpx.post(f"{url}/graphql", json=asked, headers={"traceparent": PARENT}, trust_env=False)
