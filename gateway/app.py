@@ -246,6 +246,8 @@ def create_app(
     sources = Sources(
         endpoint.tally,
         app.state.repeats,
+        load,
+        gateway.rates,
         engine,
         gateway.store,
         gateway.network,

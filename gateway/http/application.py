@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.http.direct import Direct
-from gateway.http.load import Load, overloaded
+from gateway.http.load import Load
 from gateway.http.reply import send_reply
 from gateway.http.request_id import new_request_id
 from gateway.http.websocket import SocketEndpoint
@@ -59,7 +59,7 @@ class App(Starlette):
                 with self.load.counted():
                     await self._endpoint(scope, receive, send)
             else:
-                await send_reply(send, overloaded(id_ := new_request_id()), id_)
+                await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
         elif scope["type"] == "websocket" and scope["path"] == PATH:
             await self._sockets(scope, receive, send)
         else:

@@ -9,10 +9,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.utils import floatToGoString
 
 from gateway import __version__
+from gateway.cache.sharing import Sharing
 from gateway.cache.store import DocumentStore
 from gateway.engine.engine import Engine
+from gateway.http.load import Load
 from gateway.http.repeats import Repeats
 from gateway.http.websocket import SocketEndpoint
+from gateway.rates.rates import Rates
 from gateway.tallies import BOUNDS, CallTally, Histogram, HttpTally, Outcome
 from gateway.telemetry import Drift
 from gateway.upstream.health import STATES, Healths
@@ -77,11 +80,12 @@ def of_build() -> Iterator[Metric]:
     yield gauge("info", "The version that runs.", ["version"], [([__version__], 1)])
 
 
-def of_http(tally: HttpTally, repeats: Repeats | None) -> Iterator[Metric]:
-    """Requests to `/graphql` by status; repeated ones were answered before they were parsed."""
+def of_http(tally: HttpTally, repeats: Repeats | None, load: Load) -> Iterator[Metric]:
+    """Requests to `/graphql` by status; some were repeated, or turned away, before they were parsed."""
     repeated = 0 if repeats is None else repeats.hits
-    statuses = {200: 0, **tally.statuses}
+    statuses = {200: 0, 503: 0, **tally.statuses}
     statuses[200] += repeated
+    statuses[503] += load.turned_away
     values = [([str(status)], count) for status, count in sorted(statuses.items())]
     yield counter("http_requests", "HTTP requests to /graphql that ended, by status.", ["status"], values)
     yield state("http_requests_in_flight", "HTTP requests to /graphql under way, streams included.", tally.under_way)
@@ -110,11 +114,14 @@ def of_engine(engine: Engine) -> Iterator[Metric]:
 
 
 def of_cache(store: DocumentStore, engine: Engine, repeats: Repeats | None) -> Iterator[Metric]:
-    """What was found in memory and what was not, and how full it is."""
+    """What was found in memory, or behind it in Redis, and what was not, and how full memory is."""
     tally = store.tally
     found = [(["memory", kind, "hit"], count) for kind, count in tally.hits.items()]
     found += [(["memory", kind, "stale"], count) for kind, count in tally.stale.items()]
     found += [(["memory", kind, "miss"], count) for kind, count in tally.misses.items()]
+    if store.sharing is not None:
+        shared = store.sharing.tier.counts
+        found += [(["shared", "document", "hit"], shared.hits), (["shared", "document", "miss"], shared.misses)]
     found.append((["memory", "answer", "hit"], engine.counts["kept"]))
     found.append((["memory", "request", "hit"], 0 if repeats is None else repeats.hits))
     yield counter("cache_lookups", "What was looked up in a tier of the cache, by kind and outcome.", LOOKUP, found)
@@ -122,6 +129,35 @@ def of_cache(store: DocumentStore, engine: Engine, repeats: Repeats | None) -> I
     yield state("cache_max_bytes", "The most that they may be.", store.memory.max_bytes)
     yield state("cache_entries", "Documents and answers in memory.", len(store.memory))
     yield state("flights", "Documents that are being fetched.", len(store.flights))
+
+
+def of_sharing(sharing: Sharing | None) -> Iterator[Metric]:
+    """What was found in Redis, where there is one, and whether it is there."""
+    if sharing is None:
+        return
+    counts, link = sharing.tier.counts, sharing.tier.link
+    fetches = [(["own"], counts.claimed), (["other"], counts.awaited)]
+    yield counter("shared_fetches", "Fetches for all processes, by whether this one made them.", ["by"], fetches)
+    yield state("redis_up", "Whether Redis answers, and its messages arrive.", float(link.is_up))
+    yield counter(
+        "redis_breaks", "How often Redis was left alone because it did not answer.", [], [([], link.counts.breaks)]
+    )
+
+
+def of_rates(rates: Rates) -> Iterator[Metric]:
+    """What was refused to callers by the limits of what they may do in a minute."""
+    refused = [([limit], count) for limit, count in rates.refused.items()]
+    yield counter("rate_refusals", "Requests and operations refused by a rate limit.", ["limit"], refused)
+    yield state("rate_accounts", "Callers who were heard of lately.", rates.accounts)
+
+
+def of_load(load: Load) -> Iterator[Metric]:
+    """How much the process has to do, over HTTP and WebSocket."""
+    yield counter("overload_refusals", "Requests and operations refused for overload.", [], [([], load.refused)])
+    yield state(
+        "load_under_way", "Requests and operations that have begun; streams count while they answer.", load.under_way
+    )
+    yield state("load_waiting", "Requests that wait for their first turn.", load.waiting)
 
 
 def of_upstreams(tallies: Mapping[str, CallTally]) -> Iterator[Metric]:

@@ -6,10 +6,12 @@ from functools import partial
 
 from gateway.cache.store import DocumentStore
 from gateway.engine.engine import Engine
+from gateway.http.load import Load
 from gateway.http.repeats import Repeats
 from gateway.http.websocket import SocketEndpoint
 from gateway.metrics import families
 from gateway.metrics.exposition import Read
+from gateway.rates.rates import Rates
 from gateway.tallies import HttpTally
 from gateway.telemetry import drift
 from gateway.upstream.health import Healths
@@ -23,6 +25,8 @@ class Sources:
 
     http: HttpTally
     repeats: Repeats | None
+    load: Load
+    rates: Rates
     engine: Engine
     store: DocumentStore
     network: Network
@@ -34,9 +38,12 @@ class Sources:
         """What reads them."""
         return [
             families.of_build,
-            partial(families.of_http, self.http, self.repeats),
+            partial(families.of_http, self.http, self.repeats, self.load),
+            partial(families.of_load, self.load),
+            partial(families.of_rates, self.rates),
             partial(families.of_engine, self.engine),
             partial(families.of_cache, self.store, self.engine, self.repeats),
+            partial(families.of_sharing, self.store.sharing),
             partial(families.of_upstreams, self.network.tallies),
             partial(families.of_health, self.healths),
             partial(families.of_pools, self.network),

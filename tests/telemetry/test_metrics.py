@@ -17,6 +17,7 @@ from gateway.tallies import BOUNDS, OTHER, CallTally, Histogram, OperationTallie
 from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
 from tests.processes import running
+from tests.replicas import until
 from tests.telemetry.reading import counted, metrics_of
 from tests.world import World, settings_for, settle, world
 
@@ -211,6 +212,45 @@ def test_how_an_api_does_is_told_over_all_credentials_and_what_was_counted_under
     owners.pop()
     gc.collect()
     assert healths.joined() == Health(retries=5, waiting=1, limit=4, breaker="half-open")
+
+
+async def test_what_is_refused_for_overload_or_by_a_rate_limit_is_counted_by_status_and_by_why() -> None:
+    async with world({"gateway_rate_requests": 1, "gateway_max_requests": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", delay=0.05))
+        slow = asyncio.create_task(gateway.execute(SCAN, scanId=ready(gateway)))
+        await settle()
+        assert counted(gateway.app, "load_under_way") == {(): 1}
+        await gateway.execute("{ __typename }")
+        await slow
+        await gateway.execute("{ __typename }")
+        assert counted(gateway.app, "http_requests_total") == {("200",): 1, ("429",): 1, ("503",): 1}
+        assert counted(gateway.app, "overload_refusals_total") == {(): 1}
+        assert counted(gateway.app, "rate_refusals_total") == {("requests",): 1}
+        assert counted(gateway.app, "rate_accounts") == {(): 1}
+        assert counted(gateway.app, "load_under_way") == {}
+
+
+async def test_what_is_refused_without_asgi_is_counted_alike() -> None:
+    headers = {"accept": JSON, "content-type": JSON, "connection": "keep-alive"}
+    async with world({"gateway_rate_requests": 2, "gateway_max_requests": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", delay=0.2, times=1))
+        body = {"query": SCAN, "variables": {"scanId": ready(gateway)}}
+        with listen("127.0.0.1", 0, "nothing") as listener:
+            async with (
+                serving((gateway.app, listener)),
+                httpx.AsyncClient(base_url=url_of(listener), trust_env=False, headers=headers) as client,
+            ):
+                slow = asyncio.create_task(client.post("/graphql", json=body))
+                await until(lambda: gateway.app.load.under_way == 1)
+                answers = [
+                    await client.post("/graphql", json=body),
+                    await slow,
+                    await client.post("/graphql", json=body),
+                ]
+    assert [answer.status_code for answer in answers] == [503, 200, 429]
+    assert counted(gateway.app, "http_requests_total") == {("200",): 1, ("429",): 1, ("503",): 1}
+    assert counted(gateway.app, "overload_refusals_total") == {(): 1}
+    assert counted(gateway.app, "rate_refusals_total") == {("requests",): 1}
 
 
 def test_a_histogram_counts_what_takes_exactly_a_bound_within_it() -> None:
