@@ -73,7 +73,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Failure]] = {
     "403 in HTML": ({"status": 403, "body": HTML}, answered(403, "UPSTREAM_REJECTED")),
     "408": ({"status": 408}, answered(408, "UPSTREAM_TIMEOUT", "Request Timeout")),
     "429": (
-        {"status": 429, "retry_after": 7, "body": '{"message": "Slow down"}'},
+        {"status": 429, "retry_after": 7, "body": '{"message": "Slow down"}', "headers": {"x-should-retry": "false"}},
         answered(429, "UPSTREAM_RATE_LIMITED", "Slow down", retryAfter=7),
     ),
     "500": ({"status": 500}, answered(500, "UPSTREAM_UNAVAILABLE")),

@@ -19,6 +19,8 @@ from tests.callers import NAME
 
 URL = "http://sandbox.test"
 NOON = 1_790_000_000.0  # 2026-09-21
+# Each call is made once, whatever comes of it.
+ONCE: dict[str, Any] = {"gateway_retries": 0, "gateway_breaker_calls": 0, "gateway_slow_from": 60}
 
 
 @dataclass(slots=True)

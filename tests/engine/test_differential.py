@@ -25,7 +25,7 @@ from gateway.sandbox import Sandbox
 from tests.callers import caller
 from tests.engine.documents import Damaging
 from tests.engine.operations import Maker, Operation, variable_values
-from tests.world import URL, Clock, settings_for
+from tests.world import ONCE, URL, Clock, settings_for
 
 IS_LONG = "DIFFERENTIAL_CASES" in os.environ
 CASES = int(os.environ.get("DIFFERENTIAL_CASES", "20000"))
@@ -67,7 +67,7 @@ class Side:
 def side(sandbox: Sandbox, *, uses_plans: bool, cache_bytes: int = 0) -> Side:
     transport = Damaging(httpx.ASGITransport(app=sandbox.app))
     gateway = create_gateway(
-        settings_for(sandbox, gateway_cache_bytes=cache_bytes),
+        settings_for(sandbox, gateway_cache_bytes=cache_bytes, **ONCE),
         transports={"prism": transport, "scenario": transport},
         clock=Clock(),
     )

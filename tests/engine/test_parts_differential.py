@@ -20,7 +20,7 @@ from tests.engine.documents import Damaging
 from tests.engine.merging import Merged, merged
 from tests.engine.operations import DeferringMaker, variable_values
 from tests.engine.test_differential import Side, Sides
-from tests.world import Clock, settings_for
+from tests.world import ONCE, Clock, settings_for
 
 OPERATIONS = 150
 CASES_AN_OPERATION = 2
@@ -41,7 +41,7 @@ class Sorting(Damaging):
 def side(sandbox: Sandbox) -> Side:
     transport = Sorting(httpx.ASGITransport(app=sandbox.app))
     gateway = create_gateway(
-        settings_for(sandbox, gateway_cache_bytes=0),
+        settings_for(sandbox, gateway_cache_bytes=0, **ONCE),
         transports={"prism": transport, "scenario": transport},
         clock=Clock(),
     )
