@@ -1,4 +1,4 @@
-"""Traces, where the environment asks for them by OpenTelemetry's own variables; else nothing of it is even imported."""
+"""Traces, where OpenTelemetry's own variables ask for them; else what makes them is not even imported."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
