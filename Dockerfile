@@ -13,7 +13,7 @@ RUN python -m venv /opt/gateway
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
 COPY --from=graphiql /src/gateway/http/static ./gateway/http/static
-RUN /opt/gateway/bin/pip install --no-cache-dir -c constraints.txt . \
+RUN /opt/gateway/bin/pip install --no-cache-dir -c constraints.txt ".[otel,redis]" \
     && /opt/gateway/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim
@@ -25,9 +25,10 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_PORT=8000 \
+    GATEWAY_METRICS_HOST=0.0.0.0 \
     GATEWAY_WORKERS=2
 USER 10001
-EXPOSE 8000
+EXPOSE 8000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"GATEWAY_PORT\"]}/healthz', timeout=2)"]
 # It ends within 30 seconds, of which `docker stop` waits for 10 only: `docker stop --time 30`.

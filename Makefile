@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint schema graphiql clients format constraints clean
+.PHONY: demo test lint lint-deploy schema graphiql clients format constraints clean
 
 demo: .venv/runtime  ## the gateway with both upstreams simulated
 	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
@@ -21,6 +21,28 @@ lint: .venv/dev  ## formatting, rules, types, layers
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What is in deploy/, by the linters of each; promtool comes with Prometheus.
+LINT := deploy/lint
+KUBERNETES := $(filter-out %/kustomization.yaml %/adapter.yaml,$(wildcard deploy/kubernetes/*.yaml))
+lint-deploy: $(LINT)/.venv/bin/yamllint $(LINT)/node_modules/.package-lock.json  ## deploy/ and the Dockerfile
+	$(LINT)/.venv/bin/yamllint --strict --config-file deploy/.yamllint.yaml deploy
+	for file in $(KUBERNETES); do $(LINT)/.venv/bin/kubernetes-validate --strict --kubernetes-version 1.34 $$file || exit 1; done
+	$(LINT)/.venv/bin/hadolint Dockerfile
+	$(LINT)/node_modules/.bin/dclint --config $(LINT)/.dclintrc.yaml --max-warnings 0 deploy/compose.yaml
+	@command -v promtool >/dev/null || { echo "promtool is missing; it comes with Prometheus."; exit 1; }
+	promtool check config deploy/prometheus/prometheus.yaml
+	cd deploy/prometheus && promtool test rules alerts.test.yaml
+
+$(LINT)/.venv/bin/yamllint: $(LINT)/requirements.txt
+	@echo "installing what checks deploy/ …"
+	@$(PYTHON) -m venv $(LINT)/.venv
+	@$(LINT)/.venv/bin/pip install -q -r $(LINT)/requirements.txt
+	@touch $@
+
+$(LINT)/node_modules/.package-lock.json: $(LINT)/package.json $(LINT)/package-lock.json
+	@cd $(LINT) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 schema: .venv/runtime  ## print the schema into schema.graphql
 	$(BIN)/gateway schema --output schema.graphql
@@ -74,4 +96,4 @@ constraints: .venv/dev  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sort -f > constraints.txt
 
 clean:
-	rm -rf .venv artifacts gateway/http/static graphiql/node_modules tests/clients/node_modules tests/clients/.venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv artifacts gateway/http/static graphiql/node_modules deploy/lint/.venv deploy/lint/node_modules tests/clients/node_modules tests/clients/.venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

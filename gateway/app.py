@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
@@ -28,17 +29,20 @@ from gateway.federation import subgraph
 from gateway.graph.journal import Journal, Trace
 from gateway.http import graphiql
 from gateway.http.answering import Answering
-from gateway.http.application import PATH, App, healthz, readyz
+from gateway.http.application import PATH, App, Unready, healthz, readyz
 from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint, Options
 from gateway.http.load import Load
+from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
+from gateway.metrics.exposition import registry_of
+from gateway.metrics.readings import Sources
 from gateway.pace import Alone, Pace
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
@@ -53,9 +57,13 @@ from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker
 from gateway.telemetry import watch_calls
 from gateway.tenants import Tenants, guarded
+from gateway.upstream.health import Healths
 from gateway.upstream.network import Network, Transports
 from gateway.upstream.policy import Bounds, Policy
 from gateway.watch import Sleep, Watchers
+
+if TYPE_CHECKING:
+    from gateway.spans import Traces
 
 READING_AND_CHANGING = ("GET", "HEAD", "POST")
 REPEATS_SHARE = 8  # of the bytes that documents may take, as many again as an eighth for repeated requests
@@ -67,6 +75,7 @@ class Gateway:
 
     store: DocumentStore
     network: Network
+    healths: Mapping[str, Healths]
     watchers: Watchers
     tenants: Tenants
     settings: Settings
@@ -89,7 +98,7 @@ class Gateway:
         """
         tenant = self.tenants.of(caller)
         sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
-        journal = Journal(request_id, watch_calls(), self.clock, reports_calls, caller, tenant.most)
+        journal = Journal(request_id, watch_calls(request_id), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)
         hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
@@ -121,6 +130,7 @@ def create_gateway(
     transports: Transports | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
+    traces: "Traces | None" = None,
 ) -> Gateway:
     """Put a gateway together; `transports` by upstream stand in for the network, `sleep` goes by `clock`.
 
@@ -129,7 +139,7 @@ def create_gateway(
     generations = Generations()
     sharing = _sharing(settings, generations, clock)
     store = DocumentStore(BoundedMemoryCache(settings.gateway_cache_bytes), clock, generations, sharing)
-    network = Network(_bounds(settings), transports or {})
+    network = Network(_bounds(settings), transports or {}, traces)
     watchers, freshness = _watchers(settings, clock, sleep, sharing), _freshness(settings)
     maker = SourceMaker(
         network,
@@ -143,7 +153,7 @@ def create_gateway(
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
     tenants = Tenants(settings, maker, watchers)
-    return Gateway(store, network, watchers, tenants, settings, clock, _rates(settings, clock))
+    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, _rates(settings, clock))
 
 
 def create_app(
@@ -154,15 +164,17 @@ def create_app(
     sleep: Sleep = asyncio.sleep,
     examples: graphiql.Examples | None = None,
     gate: Gate | None = None,
+    traces: "Traces | None" = None,
 ) -> App:
     """Build the ASGI application. Its lifespan closes what it opens; `app.state.gateway` is what it serves.
 
-    A `gate` stands in for that of the settings.
+    A `gate` stands in for that of the settings; `app.state.metrics` is what Prometheus is told, and `traces` where
+    spans go.
 
     Raises BadSettingsError for tenants or trusted documents that cannot be read, and where nobody, or anybody, would be
     let in.
     """
-    gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep)
+    gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
     page = graphiql.page(examples) if settings.shows_graphiql else None
 
     @asynccontextmanager
@@ -172,11 +184,16 @@ def create_app(
         app.leave()
         await gateway.close()
         await let_in.close()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
 
     graphql_schema = _schema(settings)
     answers = Answers(gateway.store) if settings.gateway_plans else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
+    watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, rates=gateway.rates)
+    engine.tallies.most = settings.gateway_metrics_operations
+    engine.tallies.observe = observe if watch.is_wanted else None
     door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
     limits = settings.limits(RequestLimits)
     options = Options(
@@ -204,9 +221,11 @@ def create_app(
         rates=gateway.rates,
         clock=clock,
     )
+    opened = door.open_to(endpoint, READING_AND_CHANGING)
+    sockets = _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load)
     app = App(
-        door.open_to(endpoint, READING_AND_CHANGING),
-        _sockets(settings, answering, documents, gate=let_in, gateway=gateway, load=load),
+        ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
+        sockets,
         [
             Route("/", RedirectResponse(PATH)),
             Route("/healthz", healthz),
@@ -215,15 +234,45 @@ def create_app(
         ],
         lifespan,
         settings,
-        direct=Direct(PATH.encode(), door.headers, endpoint.direct),
+        direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
         load=load,
+        unready=_unready(settings, gateway.healths),
     )
     app.state.gateway = gateway
     app.state.gate = let_in
     app.state.engine = engine
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
     app.state.limits = limits
+    sources = Sources(
+        endpoint.tally,
+        app.state.repeats,
+        load,
+        gateway.rates,
+        engine,
+        gateway.store,
+        gateway.network,
+        gateway.healths,
+        gateway.watchers,
+        sockets,
+    )
+    app.state.metrics = registry_of(sources.readings())
     return app
+
+
+def _observed(answering: Answering, watch: Watch) -> Answering:
+    """Choose whether each operation over WebSocket is looked at."""
+    return ObservedAnswering(answering.engine, answering.make_context, watch) if watch.is_wanted else answering
+
+
+def _unready(settings: Settings, healths: Mapping[str, Healths]) -> Unready:
+    """Say that a required upstream is down."""
+    required, patience = sorted(_words(settings.gateway_required_upstreams)), settings.gateway_unready_after
+
+    def why() -> str | None:
+        now = asyncio.get_running_loop().time()
+        return next((f"{name} is down" for name in required if healths[name].is_gone(now, patience)), None)
+
+    return why
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -11,16 +11,17 @@ from typing import TextIO, TypeVar
 import click
 
 from gateway import __version__
-from gateway.app import create_app
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.auth.scopes import SCOPES
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.federation import sdl
 from gateway.http import graphiql
+from gateway.logs import configure_logging
+from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
-from gateway.serving import listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, read_settings
+from gateway.tracing import NoTracesError
 
 log = logging.getLogger("gateway")
 
@@ -48,16 +49,10 @@ def main() -> None:
 def serve(env_file: str | None, workers: int | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
-    configure_logging(settings.gateway_log_level)
+    configure_logging(settings.gateway_log_level, settings.gateway_log_format, settings.secrets)
     if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
-    app = _or_exit(partial(create_app, settings))
-    with listen(settings.gateway_host, settings.gateway_port, "GATEWAY_HOST or GATEWAY_PORT") as listener:
-        log.info("listening on %s/graphql", url_of(listener))
-        if (count := workers or settings.gateway_workers) == 1:
-            serve_until_stopped(app, listener)
-        else:
-            sys.exit(serve_with_workers(partial(create_app, settings), listener, count, settings.longest_drain))
+    sys.exit(_or_exit(partial(run_gateway, settings, workers or settings.gateway_workers)))
 
 
 @main.command(help="Serve the gateway with both upstreams simulated beside it, and show what a query answers.")
@@ -147,13 +142,6 @@ def new_api_key(
     click.echo(f"{path} keeps a hash of it; this is the only time that it is shown.", err=True)
 
 
-def configure_logging(level: str) -> None:
-    """Log to standard error. httpx and httpcore are kept quiet: they show query strings and headers."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s")
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def _or_exit(make: Callable[[], T]) -> T:
     """Make something of the settings, or end with a line for each that is missing or bad."""
     try:
@@ -161,4 +149,6 @@ def _or_exit(make: Callable[[], T]) -> T:
     except BadSettingsError as error:
         for line in error.lines:
             click.echo(line, err=True)
-        sys.exit(2)
+    except NoTracesError as error:
+        click.echo(error, err=True)
+    sys.exit(2)

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
@@ -58,10 +59,14 @@ class Server(uvicorn.Server):
     """A server that ends in steps: not ready, but accepting; no longer accepting; its streams ended; all answered.
 
     The first is left out where it is ended by SIGINT: who presses Ctrl+C has nothing that sends requests elsewhere.
+    What is `beside` it is entered before, and left after all that.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, beside: AbstractAsyncContextManager[object] | None = None
+    ) -> None:
         super().__init__(configured(app))
+        self._beside = beside or contextlib.nullcontext()
         self._app = _streaming(app)
         self._listener = listener
         self._is_in_haste = True  # unless a signal asks for patience
@@ -78,12 +83,18 @@ class Server(uvicorn.Server):
         with super().capture_signals(), _hangups(self._reload):
             yield
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it has ended."""
+        async with self._beside:
+            await super().serve(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, and say so."""
         await super().startup(sockets)
         self._spare = self._listener.dup()
         self._spare.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-        log.info("accepting requests")
+        if self._app is not None:
+            log.info("accepting requests")
 
     async def on_tick(self, counter: int) -> bool:
         """Accept more at once while turns of the loop are long.

@@ -52,23 +52,31 @@ def settle() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def serve_until_stopped(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0."""
+Served = tuple[ASGIApp, socket.socket]
+
+
+def serve_until_stopped(app: ASGIApp, listener: socket.socket, *beside: Served) -> None:
+    """Serve until SIGINT or SIGTERM, answering what is under way; the process then ends with 0.
+
+    What is served `beside` it is served until its end.
+    """
     # Having shut down, uvicorn raises the signal again, which must not end the process as if it had been killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
     with contextlib.suppress(KeyboardInterrupt):
-        Server(app, listener).run(sockets=[listener])
+        Server(app, listener, serving(*beside)).run(sockets=[listener])
 
 
-def serve_with_workers(make_app: Callable[[], ASGIApp], listener: socket.socket, count: int, patience: float) -> int:
-    """Serve in so many processes, each with an application of its own, until a signal; give the exit code.
+def serve_with_workers(
+    work: Callable[[socket.socket], None], listener: socket.socket, count: int, patience: float
+) -> int:
+    """Let so many processes `work`, each serving an application of its own, until a signal; give the exit code.
 
     A process that has not ended `patience` seconds and a few more after it had to is killed. Raises ClickException
     where the system cannot do this.
     """
     settle()
-    return supervise(lambda own: serve_until_stopped(make_app(), own), listener, count, patience + MARGIN)
+    return supervise(work, listener, count, patience + MARGIN)
 
 
 @contextlib.contextmanager
@@ -87,7 +95,7 @@ def caught_signals() -> Iterator[asyncio.Event]:
 
 
 @contextlib.asynccontextmanager
-async def serving(*served: tuple[ASGIApp, socket.socket]) -> AsyncIterator[None]:
+async def serving(*served: Served) -> AsyncIterator[None]:
     """Serve each application on its socket, in this event loop, until the block ends."""
     servers = [GuestServer(app, listener) for app, listener in served]
     running = [

@@ -24,6 +24,13 @@ def _redis(url: SecretStr) -> SecretStr:
     raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
 
 
+def _upstreams(words: str) -> str:
+    if set(words.split()) <= {"prism", "scenario"}:
+        return words
+    raise PydanticCustomError("upstreams", "It may name prism and scenario only")
+
+
+UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -72,6 +79,20 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged: debug, info, warning or error."
+    )
+    gateway_log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="How it is logged: json, text, or auto, which is text on a terminal and JSON elsewhere."
+    )
+    gateway_log_requests: bool = Field(default=False, description="Log each request, at level info.")
+    gateway_server_timing: bool = Field(
+        default=False, description="Tell in each answer's `Server-Timing` header how long it took, and the upstreams."
+    )
+    gateway_metrics_port: int | None = Field(
+        None, description="Serve Prometheus metrics at `/metrics` on this port; 0 is any free one.", ge=0, le=65_535
+    )
+    gateway_metrics_host: str = Field("127.0.0.1", description="The address to serve metrics on.")
+    gateway_metrics_operations: int = Field(
+        100, description="How many names of operations metrics tell apart; the others are one.", ge=0
     )
     gateway_report_calls: bool = Field(
         default=False, description="Tell in each answer's `extensions.upstreamCalls` what it took."
@@ -133,6 +154,14 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_breaker_rest: Seconds = Field(
         1, description="How long it is left alone before a single request finds out whether it is back.", gt=0
+    )
+    gateway_required_upstreams: UpstreamNames | None = Field(
+        None, description="Upstreams without which `/readyz` says no, between spaces: prism, scenario."
+    )
+    gateway_unready_after: Seconds = Field(
+        30,
+        description="How long a required upstream must have been left alone for that, and a call have shown it.",
+        gt=0,
     )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
     gateway_redis_url: RedisUrl | None = Field(
@@ -340,6 +369,12 @@ class Settings(AccessSettings, _Whose):
     gateway_jwks_cooldown: Seconds = Field(
         10, description="The JWK Set: the shortest time between two fetches, whatever keys tokens name.", gt=0
     )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret among the settings."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
     @property
     def shows_graphiql(self) -> bool:

@@ -1,7 +1,7 @@
 """Both upstreams as one tenant reaches them: clients under its credentials, and what is watched there."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from pydantic import HttpUrl, SecretStr
 from gateway.access import AccessSettings
 from gateway.auth.caller import OwnAccess
 from gateway.cache.store import DocumentStore
+from gateway.logs import never_log
 from gateway.prism import client as prism
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.updates import ScanUpdates
@@ -19,7 +20,7 @@ from gateway.scenario.updates import JobUpdates
 from gateway.upstream.channel import BASE_HEADERS
 from gateway.upstream.credentials import Credential, basic, bearer, brought, public
 from gateway.upstream.failures import Failures
-from gateway.upstream.health import Health
+from gateway.upstream.health import Health, Healths
 from gateway.upstream.network import Network
 from gateway.upstream.policy import Policy
 from gateway.upstream.quota import Quota
@@ -29,15 +30,17 @@ from gateway.watch import Watchers
 
 
 class Api(NamedTuple):
-    """An upstream's name for errors and counters, what people call it, and the headers that it wants."""
+    """An upstream's name for errors and counters, what people call it, the headers that it wants, and its routes."""
 
     name: str
     title: str
     headers: Mapping[str, str]
+    routes: tuple[str, ...]
 
 
-PRISM = Api("prism", "Prism", prism.HEADERS)
-SCENARIO = Api("scenario", "Scenario", scenario.HEADERS)
+PRISM = Api("prism", "Prism", prism.HEADERS, prism.ROUTES)
+SCENARIO = Api("scenario", "Scenario", scenario.HEADERS, scenario.ROUTES)
+APIS = (PRISM, SCENARIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ class Sources:
 class SourceMaker:
     """Makes sources over one network, in front of one store. `not_found_for` is seconds.
 
-    `assumed_rates` are the calls a minute that each upstream, by its name, is thought to allow a credential.
+    `assumed_rates` are the calls a minute that each upstream, by its name, is thought to allow a credential, and
+    `healths` how each does.
     """
 
     network: Network
@@ -116,6 +120,7 @@ class SourceMaker:
     policy: Policy
     not_found_for: float
     assumed_rates: Mapping[str, int]
+    healths: Mapping[str, Healths] = field(default_factory=lambda: {api.name: Healths() for api in APIS})
 
     def make(self, owner: str, access: Access, before: Sources | None = None) -> Sources:
         """Make the sources of an owner, who meets no other in the cache, not even one with the same credentials.
@@ -139,13 +144,20 @@ class SourceMaker:
     def _upstream(self, api: Api, url: str, credential: Credential, owner: str) -> Upstream:
         authorization = {"authorization": credential.header} if credential.header else {}
         failures = Failures(api.name, api.title, self.network.bounds.timeout, credential.secrets, self.clock)
+        headers = {**BASE_HEADERS, **api.headers, **authorization}
+        channel = self.network.channel(api.name, url, headers, api.routes)
+        health = Health()
+        sender = Sender(failures, self.policy, health)
+        self.healths[api.name].follow(sender, health)
+        never_log(credential.secrets, sender)
         return Upstream(
             name=api.name,
-            channel=self.network.channel(api.name, url, {**BASE_HEADERS, **api.headers, **authorization}),
+            channel=channel,
+            tally=self.network.tallies[api.name],
             credential=credential,
             store=self.store,
             clock=self.clock,
-            sender=Sender(failures, self.policy, Health()),
+            sender=sender,
             not_found_for=self.not_found_for,
             scope=_scope(owner, url, credential),
             quota=Quota(api.name, api.title, self.assumed_rates[api.name], self.clock),

@@ -29,18 +29,40 @@ class Drift:
 
 drift = Drift()
 
-_calls: ContextVar[dict[str, int] | None] = ContextVar("upstream_calls", default=None)
+
+class Account:
+    """What a request is answerable for: its id, and the calls that it and what it started made, by upstream.
+
+    `seconds` has the time that they took.
+    """
+
+    __slots__ = ("calls", "request_id", "seconds")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.calls: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
 
 
-def watch_calls() -> dict[str, int]:
+account: ContextVar[Account | None] = ContextVar("account", default=None)
+
+
+def watch_calls(request_id: str) -> dict[str, int]:
     """Count, from here on, the upstream calls that this request and what it starts make, by upstream."""
-    calls: dict[str, int] = {}
-    _calls.set(calls)
-    return calls
+    opened = Account(request_id)
+    account.set(opened)
+    return opened.calls
 
 
 def count_call(upstream: str) -> None:
     """Count one call to an upstream for the request that caused it."""
-    calls = _calls.get()
-    if calls is not None:
-        calls[upstream] = calls.get(upstream, 0) + 1
+    caused_by = account.get()
+    if caused_by is not None:
+        caused_by.calls[upstream] = caused_by.calls.get(upstream, 0) + 1
+
+
+def count_seconds(upstream: str, seconds: float) -> None:
+    """Count how long a call took for the request that caused it."""
+    caused_by = account.get()
+    if caused_by is not None:
+        caused_by.seconds[upstream] = caused_by.seconds.get(upstream, 0.0) + seconds

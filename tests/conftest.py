@@ -1,10 +1,12 @@
 """What every test may ask for."""
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from gateway.logs import QUIET, Handler
 from tests.world import World, world
 
 
@@ -13,6 +15,17 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the developer's shell exports for the gateway is not for the tests."""
     for name in [name for name in os.environ if name.startswith(("PRISM_", "SCENARIO_", "GATEWAY_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_log_of_another_test() -> Iterator[None]:
+    """Let logging be as it was before a command, or a test, configured it."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, Handler)]
+    root.setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_serve_says_when_the_env_file_it_is_given_is_not_there() -> None:
 
 
 def test_serve_says_when_its_port_is_taken(taken: int) -> None:
-    result = invoke("serve", **ENOUGH, GATEWAY_PORT=str(taken))
+    result = invoke("serve", **ENOUGH, GATEWAY_PORT=str(taken), GATEWAY_LOG_LEVEL="error")
     assert result.exit_code == 1
     assert result.stderr == (
         f"Error: Cannot listen on 127.0.0.1:{taken}: Address already in use."
@@ -134,7 +134,7 @@ def test_serve_says_when_its_port_is_taken(taken: int) -> None:
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
 def test_serve_says_when_its_host_is_none(host: str) -> None:
-    result = invoke("serve", **SANDBOXED, GATEWAY_HOST=host)
+    result = invoke("serve", **SANDBOXED, GATEWAY_HOST=host, GATEWAY_LOG_LEVEL="error")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: Cannot listen on {host}:8000: ")
     assert result.stderr.endswith(". Choose another with GATEWAY_HOST or GATEWAY_PORT.\n")

@@ -325,9 +325,10 @@ async def test_a_bug_is_logged_by_its_kind_and_place_under_the_requests_id(caplo
     assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": "request-1"}
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert re.fullmatch(
-        r"INTERNAL_SERVER_ERROR in request request-1 at \['unlockAsset'\]: RuntimeError in handle_async_request:\d+",
+        r"INTERNAL_SERVER_ERROR at \['unlockAsset'\]: RuntimeError in handle_async_request:\d+",
         record.getMessage(),
     )
+    assert vars(record)["request_id"] == "request-1"
     assert record.exc_info is None
 
 

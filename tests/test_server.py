@@ -15,7 +15,7 @@ from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
 from gateway.serving import listen, serving
 from tests.faults.load import post
-from tests.world import NOON, World, settings_for
+from tests.world import NOON, World, settings_for, world
 
 QUERY = {"query": "{ assets(first: 1) { nodes { mimeType } } }"}
 
@@ -57,6 +57,49 @@ async def test_what_it_needs_decides_whether_it_is_ready(gateway: World) -> None
     answer = await gateway.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "prism is down"})
     assert (await gateway.client.get("/healthz")).status_code == 200
+
+
+async def test_it_is_not_ready_while_an_upstream_that_it_requires_has_been_down_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, later = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + later)
+    settings = {"gateway_retries": 0, "gateway_breaker_calls": 1, "gateway_required_upstreams": "prism"}
+    async with world(settings) as gateway:
+
+        async def after(seconds: float, *, asked: bool) -> str:
+            nonlocal later
+            later += seconds
+            if asked:
+                await gateway.execute(
+                    f'{{ scan(scanId: "{later}") {{ status }} asset(assetId: "{later}") {{ kind }} }}'
+                )
+            status: str = (await gateway.client.get("/readyz")).json()["status"]
+            return status
+
+        gateway.sandbox.faults.add(Fault(status=503))
+        assert await after(0, asked=True) == "ready"
+        assert await after(20, asked=True) == "ready"
+        assert await after(20, asked=True) == "prism is down"
+        assert await after(20, asked=False) == "prism is down"
+        assert await after(20, asked=False) == "ready"  # so that it is asked, and can find out
+        assert await after(20, asked=True) == "prism is down"
+        gateway.sandbox.faults.clear()
+        assert await after(2, asked=True) == "prism is down"
+        assert await after(3, asked=True) == "ready"
+
+
+async def test_it_is_ready_without_an_upstream_that_it_does_not_require(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, later = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + later)
+    async with world({"gateway_retries": 0, "gateway_breaker_calls": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(status=503))
+        for later in (0.0, 20.0, 40.0):
+            await gateway.execute(f'{{ scan(scanId: "{later}") {{ status }} }}')
+        assert gateway.gateway.healths["prism"].joined().breaker == "open"
+        assert (await gateway.client.get("/readyz")).json() == {"status": "ready"}
 
 
 async def test_what_takes_longer_than_it_may_is_broken_off(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,7 +17,7 @@ from gateway.bench.modes import PATHS, URL, bench_settings
 from gateway.bench.servers import Server, started
 from gateway.sandbox import Sandbox
 from gateway.serving import settle
-from gateway.upstream.channel import Answer, Channel
+from gateway.upstream.channel import NO_HEADERS, Answer, Channel
 
 Call = tuple[str, str, bytes | None]
 Replies = Mapping[tuple[bytes, bytes, bytes], bytes]
@@ -41,7 +41,13 @@ class Recorded:
         other.answers = self.answers
         return other
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self,
+        method: str,
+        target: str,
+        content: bytes | None,
+        headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG002 - as every channel
+    ) -> Answer:
         """Answer from memory, or record."""
         self.calls += 1
         if self.latency:

@@ -14,6 +14,7 @@ from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.sharing import Sharing
 from gateway.deadline import NEVER
+from gateway.tallies import CacheTally
 
 log = logging.getLogger("gateway.cache")
 
@@ -48,6 +49,7 @@ class DocumentStore:
     sharing: Sharing | None = None
     flights: Flights = field(init=False)
     changes: int = 0
+    tally: CacheTally = field(default_factory=CacheTally)
     _refreshes: set[asyncio.Future[Outcome]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -69,9 +71,13 @@ class DocumentStore:
             document = self._usable(key, now)
             if document is None:
                 absent[key] = one
+                self.tally.misses[_kind_in(key)] += 1
                 continue
             one.set_result(document)
-            if not document.is_fresh(now):
+            if document.is_fresh(now):
+                self.tally.hits[document.kind] += 1
+            else:
+                self.tally.stale[document.kind] += 1
                 stale.append(key)
         if stale:
             self._refresh(stale, fly, late)
@@ -90,7 +96,10 @@ class DocumentStore:
         document: Document | None = self.memory.peek(key)
         if document is None or document.fetched_at < _not_before.get():
             return None
-        return document if self.clock() < document.fresh_until else None
+        if self.clock() >= document.fresh_until:
+            return None
+        self.tally.hits[document.kind] += 1
+        return document
 
     async def keep(self, key: str, document: Document) -> None:
         """Put a document under its key."""
@@ -169,3 +178,9 @@ class DocumentStore:
         self._refreshes.discard(refresh)
         if not refresh.cancelled() and (bug := refresh.exception()) is not None:
             log.error("a refresh ended with %s", type(bug).__name__)
+
+
+def _kind_in(key: str) -> str:
+    """Find the kind of a document in its key, as `Upstream.key` writes it; empty where somebody else wrote it."""
+    parts = key.split(":", 3)
+    return parts[2] if len(parts) == 4 else ""  # noqa: PLR2004 - name, scope, kind and the rest

@@ -11,8 +11,10 @@ from gateway.auth.caller import ANYONE, Caller
 from gateway.engine.errors import present
 from gateway.errors import BadRequest
 from gateway.graph.journal import Journal
+from gateway.tallies import Outcome
 
 encode = msgspec.json.Encoder().encode
+OK = Outcome.OK
 
 
 class HasJournal(Protocol):
@@ -50,7 +52,8 @@ class Answer(NamedTuple):
     """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
 
     What is not executed was refused before, and has no data. A query's answer without any error may be kept: until
-    `fresh_until`, in Unix seconds. One that was kept here says by `is_true` whether it would be found again.
+    `fresh_until`, in Unix seconds. One that was kept here says by `is_true` whether it would be found again. `outcome`
+    is for who counts.
     """
 
     body: bytes
@@ -58,6 +61,7 @@ class Answer(NamedTuple):
     cacheable: bool
     fresh_until: float
     is_true: Callable[[], bool] | None = None
+    outcome: Outcome = OK
 
 
 class Result(NamedTuple):
@@ -82,7 +86,16 @@ def answered(result: Result, journal: Journal, *, is_query: bool) -> Answer:
     """Write an answer, and say whether it may be kept."""
     response = respond(result, journal)
     is_good = is_query and "errors" not in response
-    return Answer(encode(response), "data" in response, is_good, journal.fresh_until)
+    return Answer(encode(response), "data" in response, is_good, journal.fresh_until, None, outcome_of(response))
+
+
+def outcome_of(response: Mapping[str, Any]) -> Outcome:
+    """Say how an operation ended."""
+    if "errors" not in response:
+        return OK
+    if "data" not in response:
+        return Outcome.REFUSED
+    return Outcome.FAILED if response["data"] is None else Outcome.PARTIAL
 
 
 def without_calls(answer: Answer, result: Result, journal: Journal) -> bytes:

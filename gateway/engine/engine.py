@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,6 +24,7 @@ from gateway.engine.answer import (
     StreamsOnly,
     answered,
     encode,
+    outcome_of,
     refused,
     respond,
     without_calls,
@@ -38,6 +40,7 @@ from gateway.engine.subscriptions import AnswerStream, Shared, open_source
 from gateway.errors import AskedTooMuch
 from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
+from gateway.tallies import OperationTallies, Outcome
 
 MAX_VARIABLE_ERRORS = 10
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
@@ -46,6 +49,8 @@ NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like 
 @dataclass(slots=True)
 class Engine:
     """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
+
+    `tallies` say how they ended and how long they took.
 
     Who subscribes to the same with the same rights is given the same bytes, where an event is all that the answer is
     made of: `shared`.
@@ -57,6 +62,7 @@ class Engine:
     answers: Answers | None = None
     counts: Counter[str] = field(default_factory=Counter)
     rates: Rates = field(default_factory=Rates)
+    tallies: OperationTallies = field(default_factory=OperationTallies)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
@@ -64,10 +70,18 @@ class Engine:
 
         `make_context` is called where there is anything to execute.
         """
+        began = perf_counter()
         prepared = self.operations.find(asked.text)
         if prepared.errors:
-            return answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+            answer = answered(Result(None, prepared.errors, executed=False), make_context().journal, is_query=False)
+            self.tallies.note(None, answer.outcome, began)
+            return answer
         operation = prepared.find(asked.operation_name)
+        answer = await self._answer(operation, asked, make_context)
+        self.tallies.note(operation, answer.outcome, began)
+        return answer
+
+    async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         if operation.kind is not OperationType.QUERY:
             _check_kind(operation, reads_only=asked.reads_only)
             context = make_context()
@@ -114,16 +128,21 @@ class Engine:
         """
         if not self.is_deferring(asked.text, asked.operation_name):
             return await self.answer(asked, make_context)
-        context = make_context()
+        began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
         refusal = self._admitted(operation, dict(asked.variables or {}), context.journal)
         if isinstance(refusal, list):
-            return answered(Result(None, refusal), context.journal, is_query=True)
+            answer = answered(Result(None, refusal), context.journal, is_query=True)
+            self.tallies.note(operation, answer.outcome, began)
+            return answer
         answers = await execute_in_parts(operation, asked.variables or {}, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
+            self.tallies.note(operation, Outcome.OK, began)
             return answers
-        return answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        answer = answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        self.tallies.note(operation, answer.outcome, began)
+        return answer
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""
@@ -157,9 +176,11 @@ class Engine:
         `make_context` is called for every event, so that each is answered by what is true then. Raises RateLimited, or
         ShuttingDown, as the stream does: whoever subscribes again, elsewhere, goes on.
         """
+        began = perf_counter()
         context, given = make_context(), dict(variables or {})
         prepared = self.operations.find(text)
         if prepared.errors:
+            self.tallies.note(None, Outcome.REFUSED, began)
             return encode(respond(Result(None, prepared.errors, executed=False), context.journal))
         try:
             operation = prepared.find(operation_name)
@@ -169,7 +190,10 @@ class Engine:
             return encode(respond(refused(NEEDS_NO_STREAM), context.journal))
         source = await self._source(operation, given, context)
         if isinstance(source, Result):
-            return encode(respond(source, context.journal))
+            response = respond(source, context.journal)
+            self.tallies.note(operation, outcome_of(response), began)
+            return encode(response)
+        self.tallies.note(operation, Outcome.OK, began)
 
         is_traced = context.journal.trace is not None
         alike = operation.serial, encode(given), context.journal.caller.rights

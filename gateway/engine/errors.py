@@ -41,7 +41,14 @@ def describe(error: GraphQLError, *, executed: bool, request_id: str) -> tuple[s
         return "A value in the document cannot be read.", {"code": VALIDATION_FAILED}
     frame = traceback.extract_tb(original.__traceback__)[-1:]
     where = ", ".join(f"{line.name}:{line.lineno}" for line in frame)
-    log.error("%s in request %s at %s: %s in %s", INTERNAL, request_id, error.path, type(original).__name__, where)
+    log.error(
+        "%s at %s: %s in %s",
+        INTERNAL,
+        error.path,
+        type(original).__name__,
+        where,
+        extra={"request_id": request_id, "code": INTERNAL},
+    )
     return "The gateway failed here; its log tells more under this requestId.", {"code": INTERNAL}
 
 

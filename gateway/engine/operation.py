@@ -24,6 +24,7 @@ from gateway.engine.rights import NOTHING, Forbidden, Rights, are_plannable, rig
 from gateway.engine.selection import Selections
 from gateway.graph.cost import Estimate
 from gateway.limits import CostLimits
+from gateway.tallies import OperationTally
 
 MAX_VARIANTS = 16
 _serials = itertools.count()
@@ -54,6 +55,7 @@ class Operation:
     affordable: dict[Hashable, Estimate] = field(default_factory=dict)  # by limits that it keeps, whatever it is given
     rights: Rights | None = None  # found when a first caller may not do everything
     serial: int = field(default_factory=_serials.__next__)
+    tally: OperationTally | None = None
 
     @property
     def name(self) -> str | None:

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.http.direct import Direct
-from gateway.http.load import Load, overloaded
+from gateway.http.load import Load
 from gateway.http.reply import send_reply
 from gateway.http.request_id import new_request_id
 from gateway.http.websocket import SocketEndpoint
@@ -24,9 +24,9 @@ Unready = Callable[[], str | None]
 class App(Starlette):
     """A Starlette application that goes straight to its endpoints: routing would cost a fourth of a warm answer.
 
-    A server may answer by `direct` what has come as a whole. To end the application, it tells it first to `leave`, then
-    to `drain`; `heartbeat` and what follows it here are what the application wants of its server. `unready` says why
-    requests may not be sent here, beside that it is leaving.
+    A server may answer by `direct`, where there is that, what has come as a whole. To end the application, it tells it
+    first to `leave`, then to `drain`; `heartbeat` and what follows it here are what the application wants of its
+    server. `unready` says why requests may not be sent here, beside that it is leaving.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class App(Starlette):
         lifespan: Lifespan["App"],
         settings: Settings,
         *,
-        direct: Direct,
+        direct: Direct | None,
         load: Load,
         unready: Unready = lambda: None,
     ) -> None:
@@ -59,7 +59,7 @@ class App(Starlette):
                 with self.load.counted():
                     await self._endpoint(scope, receive, send)
             else:
-                await send_reply(send, overloaded(id_ := new_request_id()), id_)
+                await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
         elif scope["type"] == "websocket" and scope["path"] == PATH:
             await self._sockets(scope, receive, send)
         else:

@@ -82,6 +82,11 @@ class Connection:
         self._closed = False
         self._caller: Caller | None = None
 
+    @property
+    def under_way(self) -> int:
+        """How many operations are under way."""
+        return len(self._tasks)
+
     async def run(self) -> None:
         """Answer the client's operations; what is under way when it ends, ends with it."""
         try:
@@ -194,7 +199,7 @@ class Connection:
         except Refusal as refusal:
             await self._refuse(id_, refusal, own_id)
         except Exception:
-            log.exception("%s in request %s", INTERNAL, own_id)
+            log.exception(INTERNAL, extra={"request_id": own_id, "code": INTERNAL})
             message = "The gateway failed here; its log tells more under this requestId."
             await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
 

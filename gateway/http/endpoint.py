@@ -28,12 +28,14 @@ from gateway.http.request import METHODS, Request
 from gateway.http.writing import Writing
 from gateway.limits import RequestLimits
 from gateway.rates.rates import Rates
+from gateway.tallies import CLIENT_LEFT, HttpTally
 
 log = logging.getLogger("gateway.http")
 
 FAILED = Refusal(500, "The gateway failed here; its log tells more under this requestId.", code=INTERNAL)
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
+STREAMED = 200
 ASKING = {"query", "documentId", "extensions"}
 
 
@@ -101,7 +103,7 @@ InParts = Callable[[Deferred, Receive, Send], Awaitable[Answer | None]]
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP; without `stream` and `in_parts` as a whole only."""
+    """Answers GraphQL over HTTP, and counts it; without `stream` and `in_parts` as a whole only."""
 
     def __init__(
         self,
@@ -129,16 +131,31 @@ class Endpoint:
         self._page = None if options.page is None else graphiql.reply(options.page)
         self._stream = stream
         self._in_parts = in_parts
+        self.tally = HttpTally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under its id; a malformed one as a GraphQL error too."""
+        self.tally.under_way += 1
+        status = CLIENT_LEFT  # where this is cancelled
+        try:
+            status = await self._respond(scope, receive, send)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            self.tally.under_way -= 1
+            self.tally.statuses[status] += 1
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
         request = Request(scope["method"], scope["headers"], scope["query_string"])
         try:
             reply = await self._reply(request, receive, send)
         except ClientDisconnect:
-            return  # nobody waits for an answer
+            return CLIENT_LEFT  # nobody waits for an answer
         if reply is not None:
             await send_reply(send, reply, request.id, with_body=request.method != "HEAD")
+            return reply.status
+        return STREAMED
 
     def direct(self, request: Request, body: bytes) -> Reply | Coroutine[Any, Any, Reply] | None:
         """Answer a POST or GET that is here as a whole: at once or later; or not, which leaves it to ASGI.
@@ -150,12 +167,15 @@ class Endpoint:
         try:
             takes = self._takes(request)
             whole = takes.whole
-            return None if whole is None else self._direct(request, body, takes, whole)
+            reply = None if whole is None else self._direct(request, body, takes, whole)
         except (Refusal, RateLimited, NoOperation) as error:
-            return refused(_refusal_of(error), whole, request.id)
+            reply = refused(_refusal_of(error), whole, request.id)
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
-            return refused(FAILED, whole, request.id)
+            reply = refused(FAILED, whole, request.id)
+        if reply.__class__ is Reply:
+            self.tally.statuses[reply.status] += 1
+        return reply
 
     def _direct(
         self, request: Request, body: bytes, takes: Accepted, type_: WholeType
@@ -173,19 +193,30 @@ class Endpoint:
             return None
         asked = self._asked(request, operation)
         answer = self._engine.kept(query, asked)
+        if answer is not None:
+            (query.tally or self._engine.tallies.find(query)).give()
         if answer is None or self._writing.is_compressed(answer):
             return self._later(request, asked, answer, type_)
         return self._writing.plain(request, answer, type_)
 
     async def _later(self, request: Request, asked: Asked, answer: Answer | None, type_: WholeType) -> Reply:
+        self.tally.under_way += 1
+        status = CLIENT_LEFT
         try:
             answer = answer or await self._engine.answer(asked, self._context_of(request, asked))
-            return await self._writing.whole(request, answer, type_)
+            reply = await self._writing.whole(request, answer, type_)
+            status = reply.status
         except RateLimited as error:
-            return refused(Refusal.of_rate(error), type_, request.id)
+            reply = refused(Refusal.of_rate(error), type_, request.id)
+            status = reply.status
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
-            return refused(FAILED, type_, request.id)
+            reply = refused(FAILED, type_, request.id)
+            status = reply.status
+        finally:
+            self.tally.under_way -= 1
+            self.tally.statuses[status] += 1
+        return reply
 
     async def _reply(self, request: Request, receive: Receive, send: Send) -> Reply | None:
         """Answer as a whole, or None where a stream was the answer."""

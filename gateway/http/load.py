@@ -26,7 +26,9 @@ class Load:
     """What one process does now: requests `under_way`, at most `most`, and those that are `waiting` for a first turn.
 
     Where some have been late for `patience` seconds on end, there is only `room` for so many to wait. `refused` counts
-    those for whom there was none. When it `is_leaving`, connections end with their answers.
+    those for whom there was none, `turned_away` who of them was told so over HTTP.
+
+    When it `is_leaving`, connections end with their answers.
     """
 
     most: int = 500
@@ -36,6 +38,7 @@ class Load:
     waiting: int = 0
     room: float = math.inf
     refused: int = 0
+    turned_away: int = 0
     is_leaving: bool = False
     _late_since: float = -math.inf
     _late_at: float = -math.inf
@@ -72,6 +75,12 @@ class Load:
         self.under_way += 1
         return True
 
+    def turn_away(self, request_id: str) -> Reply:
+        """Answer a request for which there is no room."""
+        self.turned_away += 1
+        error = Overloaded()
+        return refused(Refusal.of(error, 503, {b"retry-after": b"%d" % error.retry_after}), None, request_id)
+
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Count what is under way and has not waited."""
@@ -95,9 +104,3 @@ class Load:
             self._late_since = now
         self._late_at = now
         return now - self._late_since >= self.patience
-
-
-def overloaded(request_id: str) -> Reply:
-    """Answer a request for which there is no room."""
-    error = Overloaded()
-    return refused(Refusal.of(error, 503, {b"retry-after": b"%d" % error.retry_after}), None, request_id)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.http.departing import DepartingProtocol
 from gateway.http.direct import Direct
-from gateway.http.load import Load, overloaded
+from gateway.http.load import Load
 from gateway.http.repeats import Repeat, Repeats
 from gateway.http.reply import Reply, head_of
 from gateway.http.request import Request
@@ -196,7 +196,7 @@ class _DirectProtocol(DepartingProtocol):
             return False
         if not isinstance(reply, Reply) and not self.load.has_room():
             reply.close()
-            reply = overloaded(request.id)
+            reply = self.load.turn_away(request.id)
         if isinstance(reply, Reply):
             self._answered = request, reply
             self._write(self._head(reply), reply.body, request.id.encode())
@@ -218,7 +218,7 @@ class _DirectProtocol(DepartingProtocol):
                 load.under_way -= 1
         else:
             coming.close()
-            reply = overloaded(exchange.request.id)
+            reply = load.turn_away(exchange.request.id)
         if self.flow.write_paused:
             await self.flow.drain()
         if exchange.disconnected:

@@ -12,6 +12,12 @@ from gateway.prism.owner import Owner
 from gateway.upstream.upstream import Upstream, path
 
 HEADERS: Mapping[str, str] = {"accept": "application/json;v=1", "content-type": "application/json"}
+ROUTES = (
+    "/scans/{scanId}",
+    "/scans/{scanId}/scan-assets",
+    "/scans/{scanId}/asset-urls",
+    "/scans/{scanId}/asset-urls/{assetType}",
+)
 
 
 class PrismClient:

@@ -73,13 +73,14 @@ class Rates:
     """Lives as long as the process. `anyone` has limits of their own, since nobody can tell whose share they take.
 
     An operation is put on its caller's account before it is executed, by what it could cause at most; upstream calls
-    that it did not make are given back.
+    that it did not make are given back. `refused` counts by the name of the limit.
     """
 
     limits: RateLimits = FREE
     anyone: RateLimits = FREE
     clock: Callable[[], float] = time.time
     sharing: Sharing | None = None
+    refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     _accounts: dict[tuple[str, str], _Account] = field(default_factory=dict)
     _tenants: dict[str, Meter] = field(default_factory=dict)
     _sweep_at: int = FEW
@@ -121,8 +122,8 @@ class Rates:
         if not self.takes(caller):
             account, now = self._account(caller), self.clock()
             if account.requests.left(now) < 1 or account.tenant_requests is None:
-                raise _refusal("requests", account.requests, now)
-            raise _refusal("tenant_requests", account.tenant_requests, now)
+                raise self._refusal("requests", account.requests, now)
+            raise self._refusal("tenant_requests", account.tenant_requests, now)
 
     def spend(self, caller: Caller, upstream_calls: int, objects: int) -> None:
         """Put what an operation can cause on its caller's account. Raises RateLimited, and then puts nothing there."""
@@ -131,10 +132,10 @@ class Rates:
             return
         now = self.clock()
         if upstream_calls and not account.upstream_calls.take(now, upstream_calls):
-            raise _refusal("upstream_calls", account.upstream_calls, now, upstream_calls)
+            raise self._refusal("upstream_calls", account.upstream_calls, now, upstream_calls)
         if not account.objects.take(now, objects):
             account.upstream_calls.add(-upstream_calls)
-            raise _refusal("objects", account.objects, now, objects)
+            raise self._refusal("objects", account.objects, now, objects)
 
     def charge(self, caller: Caller, upstream_calls: int, objects: int) -> None:
         """Put what was let in before on its caller's account, whatever is left; what is negative is given back."""
@@ -151,6 +152,11 @@ class Rates:
 
     def _account(self, caller: Caller) -> _Account:
         return self._accounts.get((caller.tenant, caller.id)) or self._open(caller)
+
+    def _refusal(self, limit: str, meter: Meter, now: float, asked: int = 1) -> RateLimited:
+        self.refused[limit] += 1
+        left, seconds = int(meter.left(now)), math.ceil(meter.wait(now, asked)) or 1
+        return RateLimited(limit, int(meter.most), asked, left, seconds)
 
     def _open(self, caller: Caller) -> _Account:
         self._sweep()
@@ -190,7 +196,3 @@ def _left(meter: Meter | None, now: float) -> Left | None:
     if meter is None or math.isinf(meter.most):
         return None
     return Left(int(meter.most), int(meter.left(now)), math.ceil(meter.ends_at - now))
-
-
-def _refusal(limit: str, meter: Meter, now: float, asked: int = 1) -> RateLimited:
-    return RateLimited(limit, int(meter.most), asked, int(meter.left(now)), math.ceil(meter.wait(now, asked)) or 1)

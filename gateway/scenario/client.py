@@ -16,6 +16,16 @@ from gateway.scenario.kinds import ScenarioKinds
 from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, path
 
 HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
+ROUTES = (
+    "/assets",
+    "/assets/get-bulk",
+    "/assets/download",
+    "/assets/download/{jobId}",
+    "/assets/{assetId}",
+    "/assets/{assetId}/download",
+    "/assets/{assetId}/lock",
+    "/assets/{assetId}/unlock",
+)
 MAX_BULK = 200
 MAX_SPLITS = 16
 SPLITTABLE = {400, 403, 404, 422}

@@ -87,6 +87,7 @@ class Breaker:
             self.health.opened += 1
             log.warning("%s fails: it is left alone, but for a call from time to time", self.name)
         self.health.breaker = "open"
+        self.health.found_open = now
         self._is_probing = False
         self._era += 1
         self._succeeded = 0

@@ -14,6 +14,7 @@ from gateway.upstream.policy import Bounds
 BASE_HEADERS: Mapping[str, str] = {"accept-encoding": "gzip, deflate", "user-agent": f"scan-gateway/{__version__}"}
 
 MAX_TARGET = 65_000
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -27,8 +28,10 @@ class Answer(msgspec.Struct, frozen=True):
 class Channel(Protocol):
     """Sends requests to one base address with the same headers; follows no redirect and keeps no cookie."""
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
-        """Make one request and read its answer within the channel's patience.
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
+        """Make one request, with headers of its own, and read its answer within the channel's patience.
 
         Raises httpx's exceptions, whatever is underneath.
         """
@@ -54,11 +57,12 @@ class HttpxChannel:
     extensions: dict[str, Any]
     patience: Patience
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """Make one request and read its answer. Raises what httpx's transports raise."""
-        request = httpx.Request(
-            method, self._url(target), headers=self.headers, content=content, extensions=self.extensions
-        )
+        every = {**self.headers, **headers} if headers else self.headers
+        request = httpx.Request(method, self._url(target), headers=every, content=content, extensions=self.extensions)
         try:
             with self.patience.wait():
                 return await self._exchange(request)

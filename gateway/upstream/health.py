@@ -2,8 +2,23 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from weakref import finalize
 
 BreakerState = Literal["closed", "half-open", "open"]
+STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")  # the worst last
+GROWING = (
+    "calls",
+    "retries",
+    "hedges",
+    "failures",
+    "given_up",
+    "too_late",
+    "unaffordable",
+    "refused",
+    "shed",
+    "opened",
+)
+OF_NOW = ("in_flight", "waiting", "limit", "budget")
 
 
 @dataclass(slots=True)
@@ -27,7 +42,47 @@ class Health:
 
     breaker: BreakerState = "closed"  # now
     open_since: float | None = None  # by the event loop's clock; None while it is closed
+    found_open: float = 0.0  # by the same clock: when a request last failed so that it opened, or stayed open
     in_flight: int = 0  # requests under way now
     waiting: int = 0  # calls that wait for others to end, now
     limit: int = 0  # how many requests may be under way now
     budget: int = 0  # how many retries and hedges the budget allows, as it was last asked
+
+
+class Healths:
+    """How one API does under every credential that is used now; what was counted under others counts on."""
+
+    def __init__(self) -> None:
+        self._present: dict[int, Health] = {}
+        self._past = Health()
+
+    def follow(self, owner: object, health: Health) -> None:
+        """Take a health into account for as long as its owner lives, and what it counted for ever."""
+        self._present[id(health)] = health
+        finalize(owner, self._bury, health).atexit = False
+
+    def joined(self) -> Health:
+        """Add up all; the breaker is that of the credential that is worst off."""
+        present = list(self._present.values())
+        joined = Health()
+        for name in GROWING:
+            setattr(joined, name, sum(getattr(health, name) for health in (self._past, *present)))
+        for name in OF_NOW:
+            setattr(joined, name, sum(getattr(health, name) for health in present))
+        joined.breaker = max((health.breaker for health in present), key=STATES.index, default="closed")
+        return joined
+
+    def is_gone(self, now: float, patience: float) -> bool:
+        """Whether a breaker has been open for `patience` seconds, and a request found it so within the last as many.
+
+        Where nothing is asked any more, nobody can know whether the API is back.
+        """
+        return any(
+            health.open_since is not None and now - health.open_since >= patience and now - health.found_open < patience
+            for health in self._present.values()
+        )
+
+    def _bury(self, health: Health) -> None:
+        del self._present[id(health)]
+        for name in GROWING:
+            setattr(self._past, name, getattr(self._past, name) + getattr(health, name))

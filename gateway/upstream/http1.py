@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
 from gateway.upstream.patience import Patience
 from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
@@ -30,12 +30,14 @@ class Http1Channel:
     pool: Pool
     patience: Patience
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target.
 
         ConnectError and ConnectTimeout alone say that the request never left: whoever made a change relies on that.
         """
-        request = self._request(method, target, content)
+        request = self._request(method, target, content, headers)
         late: type[httpx.TimeoutException] = httpx.ConnectTimeout
         try:
             with self.patience.wait():
@@ -61,11 +63,13 @@ class Http1Channel:
         """Close the connections."""
         await self.pool.close()
 
-    def _request(self, method: str, target: str, content: bytes | None) -> bytes:
+    def _request(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
         """Write a request whole, for one system call."""
         if len(target) > MAX_TARGET or not _TARGET.fullmatch(target):
             raise httpx.InvalidURL("URL too long" if len(target) > MAX_TARGET else "URL not encoded")
         start = b"%b %b%b%b" % (method.encode(), self.base, target.encode(), self.head)
+        if headers:
+            start += _lines(*_fields(headers))
         if content is None and method == "GET":
             return start + b"\r\n"
         content = content or b""

@@ -8,16 +8,27 @@ import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from gateway.tallies import CallTally
 from gateway.upstream.channel import Channel, Way, over
-from gateway.upstream.http1 import open_http1
+from gateway.upstream.http1 import Http1Channel, open_http1
+from gateway.upstream.observed import ObservedChannel
 from gateway.upstream.policy import Bounds
+from gateway.upstream.pool import Pool
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
+
+
+class TracesCalls(Protocol):
+    """Traces the calls of a channel."""
+
+    def traced(self, channel: Channel, url: str, tally: CallTally) -> Channel:
+        """Give a channel whose calls are spans."""
 
 
 @dataclass(slots=True)
@@ -29,10 +40,21 @@ class Network:
 
     bounds: Bounds
     transports: Transports = field(default_factory=dict)
+    traces: TracesCalls | None = None
+    tallies: dict[str, CallTally] = field(default_factory=dict)
     _ways: dict[tuple[str, str], Way] = field(default_factory=dict)
 
-    def channel(self, name: str, base_url: str, headers: Mapping[str, str]) -> Channel:
-        """Give a channel to an upstream; whoever gives back the network closes it."""
+    def channel(self, name: str, base_url: str, headers: Mapping[str, str], routes: tuple[str, ...] = ()) -> Channel:
+        """Give a channel to an upstream with these routes; whoever gives back the network closes it."""
+        tally = self.tallies.setdefault(name, CallTally(routes))
+        observed = ObservedChannel(name, self._channel(name, base_url, headers), tally)
+        return observed if self.traces is None else self.traces.traced(observed, base_url, tally)
+
+    def pools(self) -> list[tuple[str, Pool]]:
+        """Give the connections to each address, with the name of its upstream."""
+        return [(name, way.pool) for (name, _), way in self._ways.items() if isinstance(way, Http1Channel)]
+
+    def _channel(self, name: str, base_url: str, headers: Mapping[str, str]) -> Channel:
         transport = self.transports.get(name)
         if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
             return transport

@@ -36,6 +36,15 @@ class Pool:
     _waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
     _sweep: asyncio.TimerHandle | None = None
 
+    def census(self) -> dict[str, int]:
+        """Count the connections that rest, and those that are lent or being made."""
+        return {"idle": len(self._idle), "busy": self._places - len(self._idle)}
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for a connection."""
+        return sum(not turn.done() for turn in self._waiting)
+
     async def take(self) -> Connection:
         """Lend the connection that rested least, or a new one, or the first that comes free.
 

@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from gateway.upstream.channel import MAX_TARGET, Answer
+from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
 from gateway.upstream.decoding import TooLarge, decode
 from gateway.upstream.patience import Patience
 from gateway.upstream.policy import Bounds
@@ -60,20 +60,23 @@ class ProxiedChannel:
     def __post_init__(self) -> None:
         self._patience = Patience(self.bounds.timeout)
 
-    async def send(self, method: str, target: str, content: bytes | None) -> Answer:
+    async def send(
+        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """Make one request and read its answer. Raises httpx's exceptions; InvalidURL for an endless target."""
         if len(target) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
         url = URL(self.base + target, encoded=True)
         try:
             with self._patience.wait():
-                return await self._exchange(method, url, content)
+                return await self._exchange(method, url, content, headers)
         except (aiohttp.ClientError, OSError) as error:
             raise as_httpx(error) from None  # its own words hold the address
 
-    async def _exchange(self, method: str, url: URL, content: bytes | None) -> Answer:
+    async def _exchange(self, method: str, url: URL, content: bytes | None, headers: Mapping[str, str]) -> Answer:
+        every = {**self.headers, **headers} if headers else self.headers
         async with self._session.open(self.bounds).request(
-            method, url, data=content, headers=self.headers, allow_redirects=False, proxy=self.proxy
+            method, url, data=content, headers=every, allow_redirects=False, proxy=self.proxy
         ) as response:
             body, coding = await self._body(response), response.headers.get("content-encoding")
         most = self.bounds.body_bytes

@@ -35,7 +35,7 @@ class _GivenUp(Exception):
     """An attempt was slow, and another may be made in its place."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Sender:
     """Knows how the upstream does, and so whether to ask it, how long to wait, and whether to ask again.
 

@@ -21,6 +21,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.tallies import CallTally
 from gateway.telemetry import count_call
 from gateway.upstream.channel import Channel
 from gateway.upstream.credentials import Credential
@@ -95,7 +96,8 @@ class Upstream:
     """Calls one API with one credential. Knows no paths.
 
     `name` is what errors and counters call it; `not_found_for` is seconds; `scope` tells apart, in cache keys, what
-    another credential, address or project would be answered. `quota` is what is left of the credential's budget there.
+    another credential, address or project would be answered. `quota` is what is left of the credential's budget there;
+    `tally` counts its calls.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Upstream:
     not_found_for: float
     scope: str
     quota: Quota
+    tally: CallTally = field(default_factory=CallTally)
     _scoped: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -208,7 +211,6 @@ class Upstream:
         except _FAILURES as error:
             raise self._noted(method, target, self.failures.of(error)) from error
         self.quota.learn(answer)
-        log.debug("%s %s %s: %d", self.name, method, target.partition("?")[0], answer.status)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, target, self.failures.of_answer(answer))
         if not _is_utf8(answer.body):
@@ -290,5 +292,7 @@ class Upstream:
         return self.failures.broken_contract()
 
     def _noted(self, method: str, target: str, error: UpstreamError) -> UpstreamError:
-        log.warning("%s %s %s: %s", self.name, method, target.partition("?")[0], error.code)
+        route = self.tally.of(method, target).route
+        fields = {"api": self.name, "method": method, "route": route, "code": error.code}
+        log.warning("%s failed: %s", self.failures.title, error.code, extra=fields)
         return error

@@ -29,7 +29,7 @@ from tests.processes import Process, run, running
 RESTARTS = int(os.environ.get("RESTARTS", "1"))
 RATE = int(os.environ.get("RESTART_RATE", "200"))
 LISTENING = r"listening on (\S+)/graphql"
-ACCEPTING = r"INFO +(\d+) gateway: accepting requests"
+ACCEPTING = r'"accepting requests".*"pid":(\d+)'
 STREAMS = 5
 SLOW_SECONDS = 1.5
 SCANS = list(Sandbox().prism.scans)
@@ -194,7 +194,7 @@ def test_an_address_that_is_taken_is_told_before_any_worker_starts(
 def test_sighup_reaches_every_worker_and_ends_none(served: tuple[Process, str]) -> None:
     process, url = served
     process.process.send_signal(signal.SIGHUP)
-    told = {process.wait_for(r"INFO +(\d+) gateway: told by SIGHUP to read again") for _ in range(2)}
+    told = {process.wait_for(r'"told by SIGHUP to read again".*"pid":(\d+)') for _ in range(2)}
     assert told == set(re.findall(ACCEPTING, "".join(process.lines)))
     assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
 

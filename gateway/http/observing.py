@@ -1,0 +1,142 @@
+"""Requests looked at one by one, for operators who ask for it: a log of each, `Server-Timing`, and traces.
+
+Nothing of this is in the way of a request otherwise. What is looked at goes by ASGI, and is not repeated unparsed.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.auth.caller import Caller
+from gateway.engine.subscriptions import AnswerStream
+from gateway.http.answering import Answering
+from gateway.http.operation import Operation
+from gateway.tallies import OperationTally, Outcome
+from gateway.telemetry import account
+
+log = logging.getLogger("gateway.requests")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, as far as it has come: over HTTP with its status, or over WebSocket without."""
+
+    protocol: Literal["http", "websocket"]
+    method: str | None = None
+    request_id: str | None = None
+    status: int | None = None
+    tally: OperationTally | None = None
+    outcome: Outcome | None = None
+    began: float = field(default_factory=perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes so far."""
+        return perf_counter() - self.began
+
+
+class Tracer(Protocol):
+    """Traces requests."""
+
+    def request(self, exchange: Exchange, headers: Mapping[str, str]) -> AbstractContextManager[object]:
+        """Enter what lasts as long as a request does."""
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def observe(tally: OperationTally, outcome: Outcome, _seconds: float) -> None:
+    """Take note of what the request under way asked for, and how that ended: what tallies `observe`."""
+    exchange = _exchange.get()
+    if exchange is not None:
+        exchange.tally, exchange.outcome = tally, outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is done about each request."""
+
+    logs: bool = False
+    times: bool = False
+    tracer: Tracer | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is."""
+        return self.logs or self.times or self.tracer is not None
+
+    @contextmanager
+    def over(self, exchange: Exchange, headers: Mapping[str, str]) -> Iterator[None]:
+        """Look at a request from its beginning to its end."""
+        _exchange.set(exchange)
+        account.set(None)  # this request's own is opened when there is something to execute
+        with nullcontext() if self.tracer is None else self.tracer.request(exchange, headers):
+            try:
+                yield
+            finally:
+                if self.logs:
+                    _log(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedEndpoint:
+    """An endpoint over HTTP whose requests are looked at."""
+
+    app: ASGIApp
+    watch: Watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        exchange = Exchange("http", scope["method"])
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                exchange.request_id = dict(message["headers"]).get(b"x-request-id", b"").decode()
+                if self.watch.times:
+                    message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(exchange))]}
+            await send(message)
+
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with self.watch.over(exchange, headers):
+            await self.app(scope, receive, sent)
+
+
+@dataclass(frozen=True)
+class ObservedAnswering(Answering):
+    """Answers operations over WebSocket, each looked at until it is answered, or its stream is open."""
+
+    watch: Watch = Watch()
+
+    async def open(
+        self, operation: Operation, request_id: str, caller: Caller, *, reads_only: bool = False
+    ) -> AnswerStream | bytes:
+        """Answer as the other does."""
+        with self.watch.over(Exchange("websocket", request_id=request_id), {}):
+            return await Answering.open(self, operation, request_id, caller, reads_only=reads_only)
+
+
+def _timing(exchange: Exchange) -> bytes:
+    """Write milliseconds: in all, and of this request's own calls to each upstream, which may be at the same time."""
+    parts = [f"total;dur={exchange.seconds * 1_000:.3f}"]
+    caused = account.get()
+    if caused is not None:
+        for api, seconds in caused.seconds.items():
+            parts.append(f'{api};dur={seconds * 1_000:.3f};desc="{caused.calls.get(api, 0)} calls"')
+    return ", ".join(parts).encode()
+
+
+def _log(exchange: Exchange) -> None:
+    fields: dict[str, object] = {"protocol": exchange.protocol, "request_id": exchange.request_id}
+    if exchange.status is not None:
+        fields |= {"method": exchange.method, "status": exchange.status}
+    if exchange.tally is not None and exchange.outcome is not None:
+        fields |= {"operation": exchange.tally.name, "kind": exchange.tally.kind}
+        fields["outcome"] = exchange.outcome.name.lower()
+    log.info("request", extra={**fields, "ms": round(exchange.seconds * 1_000, 3)})

@@ -1,0 +1,1 @@
+"""What Prometheus is told: read from the objects that count, when it asks."""

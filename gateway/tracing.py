@@ -1,0 +1,49 @@
+"""Traces, where OpenTelemetry's own variables ask for them; else what makes them is not even imported."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.spans import Traces
+
+ASKING = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+class NoTracesError(Exception):
+    """Traces are asked for, and cannot be made; the message says what to change."""
+
+
+def are_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment says where spans are to go, and does not say that there shall be none."""
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    return any(environment.get(name) for name in ASKING)
+
+
+def start_traces(environment: Mapping[str, str]) -> "Traces | None":
+    """Begin to trace, or None where it is not asked for. Raises NoTracesError."""
+    begin = find_traces(environment)
+    return None if begin is None else begin()
+
+
+def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None":
+    """Give what begins to trace, in each process for itself; None where it is not asked for. Raises NoTracesError."""
+    if not are_wanted(environment):
+        return None
+    exporter = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
+    protocol = (
+        environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "http/protobuf"
+    )
+    if exporter != "otlp":
+        raise NoTracesError(f"OTEL_TRACES_EXPORTER cannot be {exporter}: spans are exported by otlp, or none are.")
+    if protocol != "http/protobuf":
+        raise NoTracesError(f"OTEL_EXPORTER_OTLP_PROTOCOL cannot be {protocol}: spans are exported by http/protobuf.")
+    try:
+        from gateway.spans import exported  # noqa: PLC0415 - OpenTelemetry, which is an extra and takes its time
+    except ModuleNotFoundError as error:
+        raise NoTracesError(
+            "OTEL_… variables ask for traces, and OpenTelemetry is not installed: pip install 'scan-gateway[otel]'."
+        ) from error
+    return exported
