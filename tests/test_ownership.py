@@ -23,7 +23,6 @@ from graphql import (
     is_required_argument,
 )
 
-from gateway.app import create_gateway
 from gateway.cache.document import Document
 from gateway.engine.answer import Asked
 from gateway.engine.answers import Kept
@@ -33,6 +32,7 @@ from gateway.engine.subscriptions import AnswerStream
 from gateway.federation import subgraph
 from gateway.graph.ids import global_id
 from gateway.prism.owner import owner_of
+from gateway.process import create_gateway
 from gateway.sandbox import Fault, Sandbox
 from gateway.sandbox.scans import Scan
 from tests.callers import caller, gate

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import create_gateway
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import ShuttingDown, UpstreamNotFound
 from gateway.prism.kinds import scan_is_final
+from gateway.process import create_gateway
 from gateway.sandbox import Fault
 from gateway.scenario.updates import JobUpdates
 from tests.world import World, settings_for, settle, world

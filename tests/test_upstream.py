@@ -11,9 +11,9 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.app import create_gateway
 from gateway.cache.document import Kind, Lifetime
 from gateway.errors import GatewayError, UpstreamError
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from gateway.upstream.upstream import Query, Upstream, encode_query
 from tests.world import NOON, Clock, World, settings_for, world

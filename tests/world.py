@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 
-from gateway.app import Gateway, create_app
+from gateway.app import create_app
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
+from gateway.process import Gateway
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings, read_settings
 from gateway.sources import Sources

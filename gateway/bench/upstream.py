@@ -12,9 +12,9 @@ import httptools
 import httpx
 import uvloop
 
-from gateway.app import create_gateway
 from gateway.bench.modes import PATHS, URL, bench_settings
 from gateway.bench.servers import Server, started
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from gateway.serving import settle
 from gateway.upstream.channel import NO_HEADERS, Answer, Channel

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strawberry.types.field import StrawberryField
 
-from gateway.app import create_gateway
 from gateway.auth.caller import ANYONE, Caller
 from gateway.bench.queries import make_sandbox, queries
 from gateway.engine.answer import Asked
@@ -30,6 +29,7 @@ from gateway.federation import subgraph
 from gateway.graph.cost import Estimate
 from gateway.graph.paging import Cursors, Position
 from gateway.limits import CostLimits
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from tests.callers import caller
 from tests.engine.operations import Maker, variable_values

@@ -14,13 +14,13 @@ import msgspec
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.app import create_gateway
 from gateway.auth.caller import ANYONE, Caller
 from gateway.engine.answer import Asked
 from gateway.engine.answers import Answers
 from gateway.engine.engine import Engine
 from gateway.engine.operations import Operations
 from gateway.federation import subgraph
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from tests.callers import caller
 from tests.engine.documents import Damaging

@@ -9,12 +9,12 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.app import create_gateway
 from gateway.engine.answer import Answer, Asked
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
 from gateway.federation import subgraph
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from tests.engine.documents import Damaging
 from tests.engine.merging import Merged, merged

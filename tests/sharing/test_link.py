@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import create_gateway
 from gateway.cache.document import Document
 from gateway.cache.packing import MOST_BYTES, Unreadable, pack, unpack
+from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from gateway.settings import BadSettingsError
 from tests.processes import environment

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import Gateway, create_app
+from gateway.app import create_app
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.auth.caller import ANYONE, ENDED, Caller
 from gateway.errors import Forbidden
 from gateway.http.application import App
+from gateway.process import Gateway
 from gateway.sandbox import Sandbox
 from gateway.settings import read_settings
 from tests.http.exchanges import connect
