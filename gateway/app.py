@@ -20,10 +20,11 @@ from gateway.federation import subgraph
 from gateway.http import graphiql
 from gateway.http.answering import Answering
 from gateway.http.application import PATH, App, Unready, healthz, readyz
+from gateway.http.asking import Options
 from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
-from gateway.http.endpoint import Endpoint, Options
+from gateway.http.endpoint import Endpoint
 from gateway.http.load import Load
 from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted

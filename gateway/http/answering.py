@@ -9,7 +9,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.operation import NoOperation
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import NO_OPERATION, RateLimited
-from gateway.http.endpoint import MakeContext
+from gateway.http.asking import MakeContext
 from gateway.http.operation import Operation
 from gateway.http.refusal import Refusal
 

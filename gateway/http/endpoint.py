@@ -2,15 +2,14 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from gateway.auth.caller import ANYONE, Caller, Gate, OpenGate
+from gateway.auth.caller import Gate, OpenGate
 from gateway.context import Context
 from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
@@ -18,15 +17,14 @@ from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
 from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
-from gateway.http.door import Door
-from gateway.http.negotiation import LEGACY_JSON, Accepted, StreamType, WholeType, accepted
+from gateway.http.asking import Deferred, InParts, MakeContext, Options, Stream, Streamed
+from gateway.http.negotiation import LEGACY_JSON, Accepted, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import NOT_LET_IN, Refusal
 from gateway.http.reply import Reply, refused, send_reply
 from gateway.http.request import METHODS, Request
 from gateway.http.writing import Writing
-from gateway.limits import RequestLimits
 from gateway.rates.rates import Rates
 from gateway.tallies import CLIENT_LEFT, HttpTally
 
@@ -37,69 +35,6 @@ NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/j
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
 STREAMED = 200
 ASKING = {"query", "documentId", "extensions"}
-
-
-class MakeContext(Protocol):
-    """Makes what lives as long as one request of a caller."""
-
-    def __call__(
-        self,
-        request_id: str,
-        caller: Caller = ANYONE,
-        *,
-        max_age: float = math.inf,
-        wait: float = math.inf,
-        is_traced: bool = False,
-    ) -> Context:
-        """Nothing kept is taken that is older than `max_age` seconds, and nothing waited for longer than `wait`.
-
-        One that `is_traced` tells where data is from.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What an operator decides about answers.
-
-    `page` is what a browser sees, None refuses it; `compress_from` is the size in bytes of the smallest answer that is
-    compressed, 0 compresses none; `refreshes` says whether a client's `Cache-Control` reaches the gateway's own cache,
-    and `repeats` whether an answer says how long it may be repeated to the same bytes; `limits` bound a request, and
-    `door` says who may make one; `tells_rates` says whether each answer tells what is left of its caller's requests.
-    """
-
-    page: str | None = None
-    compress_from: int = 0
-    refreshes: bool = True
-    repeats: bool = False
-    limits: RequestLimits = field(default_factory=RequestLimits)
-    door: Door = field(default_factory=Door)
-    tells_rates: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """An operation whose answer is a stream of this type; `request.is_safe` says that it may only read."""
-
-    request: Request
-    operation: Operation
-    type: StreamType
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """What is asked by a client that takes an answer in parts of this form, and maybe as a whole, too."""
-
-    request: Request
-    asked: Asked
-    make_context: Callable[[], Context]
-    form: Form
-    takes_whole: bool
-
-
-# What answers with a stream. It raises Refusal, NoOperation or ReadsOnly before it has sent anything.
-Stream = Callable[[Streamed, Receive, Send], Awaitable[None]]
-# What answers in parts, or gives the whole answer that is to be sent. It raises what the engine does.
-InParts = Callable[[Deferred, Receive, Send], Awaitable[Answer | None]]
 
 
 class Endpoint:

@@ -14,7 +14,7 @@ from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
 from gateway.errors import ShuttingDown, Unauthenticated
 from gateway.http.answering import Answering
-from gateway.http.endpoint import Deferred, Streamed
+from gateway.http.asking import Deferred, Streamed
 from gateway.http.framing import ANSWER_PARTS, FRAMINGS, Framing
 from gateway.http.load import Load
 from gateway.http.refusal import Refusal

@@ -13,7 +13,8 @@ from starlette.types import Receive, Send
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operations import Operations
-from gateway.http.endpoint import Endpoint, Options, Streamed
+from gateway.http.asking import Options, Streamed
+from gateway.http.endpoint import Endpoint
 from gateway.http.negotiation import GRAPHQL_RESPONSE, LEGACY_JSON, WholeType, accepted
 from gateway.http.persisted import PersistedDocuments
 from gateway.sandbox import Fault
