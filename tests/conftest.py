@@ -4,10 +4,23 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 
+import coverage
 import pytest
 
 from gateway.logs import QUIET, Handler
 from tests.world import World, world
+
+
+@pytest.fixture(scope="module")
+def uncovered() -> Iterator[None]:
+    """Measure no coverage where tests repeat so much, or measure speed, that it would take them twice as long."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    yield
+    measuring.start()
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ from gateway.bench.served import BARE, Comparison
 from gateway.bench.servers import bare, serving, started
 from gateway.cli import main
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 MODES = ["stock, cold", "plans, cold", "stock, warm", "plans, warm", "answers"]
 IN_PROCESS = [BARE, "answers", "plans, warm", "stock, warm", "plans, cold"]
 OVER_SOCKETS = ["plans, cold, sockets", "stock, cold, sockets"]

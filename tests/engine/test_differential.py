@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from tests.callers import caller
 from tests.engine.documents import Damaging
 from tests.engine.operations import Maker, Operation, variable_values
 from tests.world import ONCE, URL, Clock, settings_for
+
+pytestmark = pytest.mark.usefixtures("uncovered")
 
 IS_LONG = "DIFFERENTIAL_CASES" in os.environ
 CASES = int(os.environ.get("DIFFERENTIAL_CASES", "20000"))

@@ -22,6 +22,8 @@ from tests.engine.operations import DeferringMaker, variable_values
 from tests.engine.test_differential import Side, Sides
 from tests.world import ONCE, Clock, settings_for
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 OPERATIONS = 150
 CASES_AN_OPERATION = 2
 SCHEMA = subgraph(is_incremental=True)._schema  # noqa: SLF001 - graphql-core's own
