@@ -196,7 +196,7 @@ class Running:
 def gateway_running(folder: Path, environment: Mapping[str, str], sandbox_url: str = "") -> Iterator[Running]:
     """Serve a gateway with an environment."""
     with running("serve", folder=folder, settings=environment) as process:
-        url = process.wait_for(r"listening on (\S+)")
+        url = process.wait_for(r"listening on (\S+?/graphql)")
         drained(process)
         yield Running(process, url, sandbox_url)
 
