@@ -33,7 +33,7 @@ async def test_three_hundred_identical_queries_are_one_call(processes: Running, 
 
 
 async def test_a_client_that_leaves_takes_its_call_with_it_unless_another_waits(tmp_path: Path) -> None:
-    async with serving(say_nothing) as upstream:
+    async with asyncio.timeout(60), serving(say_nothing) as upstream:
         environment = settings(upstream.url, upstream.url, **UNKEPT, GATEWAY_RETRIES="0")
         async with gateway_process(tmp_path, environment) as stage:
             await leave(stage, upstream.asked, "alone")
