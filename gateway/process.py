@@ -32,6 +32,8 @@ from gateway.upstream.network import Network, TracesCalls, Transports
 from gateway.upstream.policy import Bounds, Policy
 from gateway.watch import Sleep, Watchers
 
+NEEDS_REDIS = "GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -156,7 +158,7 @@ def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:
     try:
         from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
     except ImportError as error:
-        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+        raise BadSettingsError([NEEDS_REDIS]) from error
     return shared_meters(url, clock)
 
 
@@ -167,7 +169,7 @@ def _sharing(settings: Settings, generations: Generations, clock: Callable[[], f
     try:
         return over_redis(url, settings.gateway_redis_timeout, generations, clock)
     except MissingRedisError as error:
-        raise BadSettingsError(["GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."]) from error
+        raise BadSettingsError([NEEDS_REDIS]) from error
     except ValueError as error:
         raise BadSettingsError(["GATEWAY_REDIS_URL cannot be used: it is not an address of Redis."]) from error
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 
 SECONDS = 60  # far more than any of them needs to start, or to end, on a machine that is busy with other things
@@ -76,6 +77,24 @@ def run(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None
         check=False,
         timeout=SECONDS,
     )
+
+
+def settings_of(prism: str, scenario: str, **given: str) -> dict[str, str]:
+    """What `gateway serve` needs to use a sandbox whose upstreams have these addresses, on any free port."""
+    return {
+        "PRISM_URL": prism,
+        "PRISM_API_KEY": Sandbox.prism_api_key,
+        "SCENARIO_URL": scenario,
+        "SCENARIO_API_KEY": Sandbox.scenario_api_key,
+        "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
+        "GATEWAY_PORT": "0",
+        **given,
+    }
+
+
+def settings_at(sandbox_url: str, **given: str) -> dict[str, str]:
+    """The same, by where `gateway sandbox` serves both."""
+    return settings_of(f"{sandbox_url}/prism", f"{sandbox_url}/scenario/v1", **given)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import httpx
 from gateway.app import create_app
 from gateway.cache.sharing import Sharing
 from gateway.sandbox import Sandbox
-from tests.world import URL, Clock, World, settings_for
+from tests.world import URL, Clock, World, opened, settings_for
 
 SECONDS = 10.0
 
@@ -57,14 +57,6 @@ async def _replica(sandbox: Sandbox, clock: Clock, redis_url: str, settings: dic
         clock=clock,
         sleep=clock.sleep,
     )
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app),
-            base_url="http://gateway.test",
-            headers={"accept": "application/json"},
-        ) as client,
-    ):
-        world = World(app, sandbox, clock, client)
+    async with opened(app, sandbox, clock) as world:
         await until(lambda: sharing_of(world).tier.link.is_up)
         yield world

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from gateway.http import graphiql
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, url_of
-from tests.processes import Process, running
+from tests.processes import Process, running, settings_at
 
 QUERY = "{ assets(first: 101) { nodes { assetId } pageInfo { hasNextPage } } }"
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
@@ -37,15 +37,7 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def settings(sandbox_url: str) -> dict[str, str]:
     """What `gateway serve` needs to use that sandbox, on any free port."""
-    return {
-        "PRISM_URL": f"{sandbox_url}/prism",
-        "PRISM_API_KEY": Sandbox.prism_api_key,
-        "SCENARIO_URL": f"{sandbox_url}/scenario/v1",
-        "SCENARIO_API_KEY": Sandbox.scenario_api_key,
-        "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
-        "GATEWAY_PORT": "0",
-        "GATEWAY_DRAIN_GRACE": "0",
-    }
+    return settings_at(sandbox_url, GATEWAY_DRAIN_GRACE="0")
 
 
 @pytest.fixture

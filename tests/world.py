@@ -169,6 +169,13 @@ async def world(
         sleep=clock.sleep,
         gate=gate,
     )
+    async with opened(app, sandbox, clock) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(app: App, sandbox: Sandbox, clock: Clock) -> AsyncIterator[World]:
+    """Run an application, and give it with a client of it."""
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from gateway.errors import INTERNAL, PARSE_FAILED, VALIDATION_FAILED, BadUserInput, GatewayError, UpstreamContract
+from gateway.errors import (
+    FAILED_HERE,
+    INTERNAL,
+    PARSE_FAILED,
+    VALIDATION_FAILED,
+    BadUserInput,
+    GatewayError,
+    UpstreamContract,
+)
 
 log = logging.getLogger("gateway")
 
@@ -49,7 +57,7 @@ def describe(error: GraphQLError, *, executed: bool, request_id: str) -> tuple[s
         where,
         extra={"request_id": request_id, "code": INTERNAL},
     )
-    return "The gateway failed here; its log tells more under this requestId.", {"code": INTERNAL}
+    return FAILED_HERE, {"code": INTERNAL}
 
 
 def _describe_graphql(

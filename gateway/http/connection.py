@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.caller import ENDED, Caller, OpenGate
-from gateway.errors import INTERNAL, LimitExceeded, Overloaded, RateLimited, ShuttingDown
+from gateway.errors import FAILED_HERE, INTERNAL, LimitExceeded, Overloaded, RateLimited, ShuttingDown
 from gateway.http.answering import Answering
 from gateway.http.load import Load
 from gateway.http.operation import Operation, within
@@ -200,8 +200,7 @@ class Connection:
             await self._refuse(id_, refusal, own_id)
         except Exception:
             log.exception(INTERNAL, extra={"request_id": own_id, "code": INTERNAL})
-            message = "The gateway failed here; its log tells more under this requestId."
-            await self._refuse(id_, Refusal(None, message, code=INTERNAL), own_id)
+            await self._refuse(id_, Refusal(None, FAILED_HERE, code=INTERNAL), own_id)
 
     async def _send_answers(self, id_: str, operation: Operation, own_id: str, caller: Caller) -> None:
         if not self._service.load.has_room():

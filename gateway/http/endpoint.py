@@ -15,7 +15,7 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
-from gateway.errors import INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
+from gateway.errors import FAILED_HERE, INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
 from gateway.http.asking import Deferred, InParts, MakeContext, Options, Stream, Streamed
 from gateway.http.negotiation import LEGACY_JSON, Accepted, WholeType, accepted
@@ -30,7 +30,7 @@ from gateway.tallies import CLIENT_LEFT, HttpTally
 
 log = logging.getLogger("gateway.http")
 
-FAILED = Refusal(500, "The gateway failed here; its log tells more under this requestId.", code=INTERNAL)
+FAILED = Refusal(500, FAILED_HERE, code=INTERNAL)
 NOT_ACCEPTABLE = "Answers are application/graphql-response+json or application/json; the Accept header takes neither."
 STREAM_NEEDED = "A subscription needs an Accept header that names text/event-stream or multipart/mixed."
 STREAMED = 200

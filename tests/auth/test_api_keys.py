@@ -24,19 +24,6 @@ MISSING = "Say who asks: `Authorization: Bearer` with an API key of this gateway
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A file of one key, which is not that of the test."""
-    made_in(tmp_path / "keys.jsonl")
-    return tmp_path / "keys.jsonl"
-
-
-@pytest.fixture
-def key(path: Path) -> str:
-    """A key in the file."""
-    return made_in(path)
-
-
-@pytest.fixture
 async def gateway(path: Path, key: str) -> AsyncIterator[World]:
     """A gateway that knows the key."""
     assert key

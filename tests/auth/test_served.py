@@ -31,17 +31,6 @@ SETTINGS = {
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    made_in(tmp_path / "keys.jsonl")
-    return tmp_path / "keys.jsonl"
-
-
-@pytest.fixture
-def key(path: Path) -> str:
-    return made_in(path)
-
-
-@pytest.fixture
 def served(path: Path, key: str) -> Iterator[Process]:
     """A gateway that knows the key and logs all it can."""
     assert key

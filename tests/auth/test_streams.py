@@ -28,17 +28,6 @@ SOON = 0.2  # seconds of the test's clock, and of the loop's
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    made_in(tmp_path / "keys.jsonl")
-    return tmp_path / "keys.jsonl"
-
-
-@pytest.fixture
-def key(path: Path) -> str:
-    return made_in(path)
-
-
-@pytest.fixture
 async def gateway(path: Path, key: str) -> AsyncIterator[World]:
     """A gateway that knows the key."""
     assert key

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from gateway.sandbox import Sandbox
 from tests.faults.stage import JOIN, UNKEPT, Running, Stage, sandbox_and_gateway, staged_on
-from tests.processes import running
+from tests.processes import running, settings_at
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +47,4 @@ def sandbox(sandbox_url: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def settings(sandbox_url: str) -> dict[str, str]:
     """What `gateway serve` needs to use that sandbox, on any free port."""
-    return settings_for(sandbox_url)
-
-
-def settings_for(sandbox_url: str) -> dict[str, str]:
-    return {
-        "PRISM_URL": f"{sandbox_url}/prism",
-        "PRISM_API_KEY": Sandbox.prism_api_key,
-        "SCENARIO_URL": f"{sandbox_url}/scenario/v1",
-        "SCENARIO_API_KEY": Sandbox.scenario_api_key,
-        "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
-        "GATEWAY_PORT": "0",
-    }
+    return settings_at(sandbox_url)

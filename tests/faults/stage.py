@@ -19,8 +19,7 @@ from typing import Any
 import aiohttp
 
 from gateway.bench.modes import NEVER_FRESH
-from gateway.sandbox import Sandbox
-from tests.processes import Process, running
+from tests.processes import Process, running, settings_of
 
 SECONDS = float(os.environ.get("FAULT_SECONDS", "3"))
 RATE = 60  # queries a second
@@ -59,16 +58,7 @@ def sandbox_process(port: int, folder: Path) -> Iterator[Process]:
 
 
 def settings(prism: str, scenario: str, **given: str) -> dict[str, str]:
-    return {
-        "PRISM_URL": prism,
-        "PRISM_API_KEY": Sandbox.prism_api_key,
-        "SCENARIO_URL": scenario,
-        "SCENARIO_API_KEY": Sandbox.scenario_api_key,
-        "SCENARIO_API_SECRET": Sandbox.scenario_api_secret,
-        "GATEWAY_PORT": "0",
-        "GATEWAY_REPORT_CALLS": "true",
-        **given,
-    }
+    return settings_of(prism, scenario, GATEWAY_REPORT_CALLS="true", **given)
 
 
 @dataclass(frozen=True, slots=True)

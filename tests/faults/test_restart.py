@@ -23,8 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.sandbox import Sandbox
-from tests.faults.conftest import settings_for
-from tests.processes import Process, run, running
+from tests.processes import Process, run, running, settings_at
 
 RESTARTS = int(os.environ.get("RESTARTS", "1"))
 RATE = int(os.environ.get("RESTART_RATE", "200"))
@@ -176,7 +175,7 @@ async def test_sigterm_under_load_fails_no_request_and_ends_streams_in_their_own
 @pytest.fixture(scope="module")
 def served(sandbox_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
     """The shipped form, which survives the tests that use it."""
-    with two_workers(settings_for(sandbox_url), tmp_path_factory.mktemp("gateway")) as made:
+    with two_workers(settings_at(sandbox_url), tmp_path_factory.mktemp("gateway")) as made:
         yield made
         code, printed = made[0].stop(signal.SIGINT)
         assert (code, "Traceback" in printed) == (0, False)

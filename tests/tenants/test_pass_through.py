@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway.app import create_app
@@ -16,7 +15,7 @@ from gateway.settings import BadSettingsError, read_settings
 from gateway.upstream.credentials import brought
 from tests.http.exchanges import connect
 from tests.tenants.twin import Twin
-from tests.world import URL, Clock, World, settle, world
+from tests.world import URL, Clock, World, opened, settle, world
 
 ASSET = '{ asset(assetId: "asset_1") { kind } }'
 PAGE = "{ assets(first: 1) { nodes { assetId } } }"
@@ -34,15 +33,8 @@ async def passing(**settings: Any) -> AsyncIterator[tuple[World, Twin]]:
     app = create_app(
         read_settings(None, **given, **settings), transports={"prism": twin, "scenario": twin}, clock=clock
     )
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app),
-            base_url="http://gateway.test",
-            headers={"accept": "application/json"},
-        ) as client,
-    ):
-        yield World(app, sandbox, clock, client), twin
+    async with opened(app, sandbox, clock) as made:
+        yield made, twin
 
 
 async def test_a_clients_own_credentials_are_what_the_upstreams_see() -> None:
