@@ -32,6 +32,7 @@ def bench_settings(sandbox: Sandbox, url: str, **given: object) -> Settings:
             "scenario_api_secret": sandbox.scenario_api_secret,
             "gateway_log_level": "error",
             "gateway_slow_from": 60,  # as many calls everywhere, also where a machine is slow
+            "gateway_max_arrival_seconds": 3_600,  # connections are open before they are used
             "gateway_overload_after": 3_600,  # as many wait for their turns as the load has connections, all the time
             **given,
         },

@@ -56,7 +56,8 @@ class Recorded:
         return self.answers.get(call) or await self._record(call)
 
     async def _record(self, call: Call) -> Answer:
-        answer = self.answers[call] = await self.inner.send(*call)
+        came = await self.inner.send(*call)
+        answer = self.answers[call] = Answer(came.status, dict(came.headers), came.body)  # headers as from the network
         return answer
 
     async def close(self) -> None:

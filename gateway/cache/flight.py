@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from gateway.alarms import Alarm, Alarms
 from gateway.cache.document import Document
 from gateway.deadline import NEVER, Deadline, hand_down, handed_down
 from gateway.errors import UpstreamError
@@ -63,7 +64,7 @@ class _Flight:
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     aboard: int = 0
     deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
-    alarms: list[asyncio.TimerHandle] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
     def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
@@ -85,6 +86,7 @@ class Flights:
 
     land: Land
     _aloft: dict[str, _Flight] = field(default_factory=dict)
+    _alarms: Alarms = field(default_factory=Alarms)
 
     def board(
         self,
@@ -102,8 +104,8 @@ class Flights:
         documents. Who needs a direct flight boards no other; it takes the place of one under way. They wait until the
         deadline that was handed down here, or that is given.
         """
-        until = (deadline or handed_down()).at
-        if until <= asyncio.get_running_loop().time():
+        until, loop = (deadline or handed_down()).at, asyncio.get_running_loop()
+        if until <= loop.time():
             for one in waiting.values():
                 one.set_result(late())
             return
@@ -121,9 +123,9 @@ class Flights:
             boarded.setdefault(flight, []).append(one)
         if until < NEVER.at:
             for flight, ones in boarded.items():
-                flight.alarms.append(one.get_loop().call_at(until, self._ring, flight, ones, late))
+                flight.alarms.append(self._alarms.at(until, loop, partial(self._ring, flight, ones, late)))
         if new is not None:
-            new.task = one.get_loop().create_task(self._run(new, fly))
+            new.task = loop.create_task(self._run(new, fly))
 
     def forget(self, key: str) -> None:
         """Take a key off its flight: what it brings is out of date."""
@@ -179,7 +181,7 @@ class Flights:
 
     def _end(self, flight: _Flight) -> None:
         for alarm in flight.alarms:
-            alarm.cancel()
+            alarm.stop()
         flight.alarms.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from gateway.alarms import Alarm, Alarms
+
 T = TypeVar("T")
 
 
@@ -17,6 +19,7 @@ class Lateness(Generic[T]):
     """
 
     loop: asyncio.AbstractEventLoop
+    alarms: Alarms
     slow: float
     may_act: Callable[[], bool]
     beside: Callable[[], Coroutine[Any, Any, T]] | None
@@ -25,19 +28,19 @@ class Lateness(Generic[T]):
     _is_over: bool = False
     _task: asyncio.Task[Any] = field(init=False)
     _cancelling: int = field(init=False)
-    _timer: asyncio.TimerHandle = field(init=False)
+    _alarm: Alarm = field(init=False)
 
     def __post_init__(self) -> None:
         task = asyncio.current_task(self.loop)
         if task is None:
             raise RuntimeError("only a task can be late")
         self._task, self._cancelling = task, task.cancelling()
-        self._timer = self.loop.call_later(self.slow, self._look)
+        self._set_alarm()
 
     def stop(self) -> None:
         """The attempt is over, and with it the other one."""
         self._is_over = True
-        self._timer.cancel()
+        self._alarm.stop()
         if self.other is not None:
             self.other.cancel()
 
@@ -45,9 +48,12 @@ class Lateness(Generic[T]):
         """Whether a cancellation was this one's doing, and no one else's."""
         return self.has_ended and self._task.uncancel() <= self._cancelling
 
+    def _set_alarm(self) -> None:
+        self._alarm = self.alarms.at(self.loop.time() + self.slow, self.loop, self._look)
+
     def _look(self) -> None:
         if not self.may_act():
-            self._timer = self.loop.call_later(self.slow, self._look)
+            self._set_alarm()
         elif self.beside is None:
             self._end()
         else:

@@ -1,11 +1,11 @@
-"""How long an upstream call may take, by one timer for all: one of its own would cost as much as a small call."""
+"""How long an upstream call may take: a timeout of asyncio's own would cost as much as a small call."""
 
 import asyncio
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-TICK = 0.005  # seconds; how late the end may come, so that many calls that end apart share a wake-up
+from gateway.alarms import Alarm, Alarms
 
 
 @dataclass(eq=False, slots=True)
@@ -14,17 +14,17 @@ class Wait:
 
     patience: "Patience"
     task: asyncio.Task[Any]
-    due: float
     cancelling: int
     expired: bool = False
+    _alarm: Alarm = field(init=False)
 
     def __enter__(self) -> None:
-        self.patience.begin(self)
+        self._alarm = self.patience.begin(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self.patience.end(self)
+        self._alarm.stop()
         if self.expired and kind is asyncio.CancelledError and self.task.uncancel() <= self.cancelling:
             raise TimeoutError from error
 
@@ -36,11 +36,10 @@ class Wait:
 
 @dataclass(slots=True)
 class Patience:
-    """`seconds` for each call. The timer is set while any is under way, to when the first of them is due."""
+    """`seconds` for each call."""
 
     seconds: float
-    _waits: dict[Wait, None] = field(default_factory=dict)
-    _timer: asyncio.TimerHandle | None = None
+    _alarms: Alarms = field(default_factory=Alarms)
     _loop: asyncio.AbstractEventLoop | None = None
 
     def wait(self) -> Wait:
@@ -51,24 +50,9 @@ class Patience:
             task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can be kept waiting")
-        return Wait(self, task, task.get_loop().time() + self.seconds, task.cancelling())
+        return Wait(self, task, task.cancelling())
 
-    def begin(self, wait: Wait) -> None:
-        """Count a call in."""
-        self._waits[wait] = None
-        if self._timer is None:
-            self._timer = wait.task.get_loop().call_later(self.seconds, self._look)
-
-    def end(self, wait: Wait) -> None:
-        """Count it out."""
-        del self._waits[wait]
-
-    def _look(self) -> None:
-        """End those that are due; all have the same patience, so the first is due first."""
-        loop = asyncio.get_running_loop()
-        now, self._timer = loop.time(), None
-        for wait in self._waits:
-            if wait.due > now:
-                self._timer = loop.call_later(max(wait.due - now, TICK), self._look)
-                return
-            wait.expire()
+    def begin(self, wait: Wait) -> Alarm:
+        """Set the alarm that ends a call."""
+        loop = wait.task.get_loop()
+        return self._alarms.at(loop.time() + self.seconds, loop, wait.expire)

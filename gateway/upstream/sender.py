@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from gateway.alarms import Alarms
 from gateway.deadline import Deadline, handed_down
 from gateway.errors import UpstreamContract, UpstreamError, UpstreamRateLimited, UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.breaker import Breaker
@@ -50,6 +51,7 @@ class Sender:
     _budget: RetryBudget = field(init=False)
     _latency: Latency = field(init=False)
     _slots: Slots = field(init=False)
+    _alarms: Alarms = field(default_factory=Alarms)
     _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +87,9 @@ class Sender:
         """
         loop, deadline = self._running_loop(), handed_down()
         self.health.calls += 1
-        admission = await self._admitted(loop, deadline)
+        admission = self._admit(loop)
+        if not self._slots.take():
+            await self._turn(loop, deadline, admission)
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
         try:
             async with asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None):
@@ -104,11 +108,14 @@ class Sender:
 
     async def _attempt(self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, tried: int) -> T:
         """Make one request. Raises _GivenUp where it was slow and may be made again."""
-        admission = await self._admitted(loop, deadline)
+        admission = self._admit(loop)
+        if not self._slots.take():
+            await self._turn(loop, deadline, admission)
         if tried > self.policy.retries:
             return await self._timed(request, loop, deadline, admission)
         late = Lateness(
             loop,
+            self._alarms,
             self._latency.slow * 2 ** (tried - 1),
             partial(self._may_replace, loop, deadline),
             partial(self._attempt, request, loop, deadline, tried + 1) if self.policy.hedges else None,
@@ -148,24 +155,26 @@ class Sender:
         self._slots.leave(now, now - began)
         return result
 
-    async def _admitted(self, loop: asyncio.AbstractEventLoop, deadline: Deadline) -> int:
-        """Let a request through, in a slot of its own. Raises UpstreamUnavailable where it is not to be made."""
+    def _admit(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Let a request through that has a slot, or gets one. Raises UpstreamUnavailable where none is to be made."""
         now = loop.time()
         admission = self._breaker.admit(now)
         if admission is None:
             self.health.refused += 1
             raise self.failures.left_alone(self._breaker.seconds_left(now))
-        if not self._slots.take():
-            if self._slots.expects() > min(deadline.at - now, self.failures.timeout):
-                self.health.shed += 1
-                self._breaker.abandoned(admission)
-                raise self.failures.shed()
-            try:
-                await self._slots.turn()
-            except asyncio.CancelledError:
-                self._breaker.abandoned(admission)
-                raise
         return admission
+
+    async def _turn(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
+        """Wait for a slot. Raises UpstreamUnavailable where that would be in vain."""
+        if self._slots.expects() > min(deadline.at - loop.time(), self.failures.timeout):
+            self.health.shed += 1
+            self._breaker.abandoned(admission)
+            raise self.failures.shed()
+        try:
+            await self._slots.turn()
+        except asyncio.CancelledError:
+            self._breaker.abandoned(admission)
+            raise
 
     def _note_failure(self, error: UpstreamError, admission: int, now: float, began: float) -> None:
         """Tell what is the upstream's fault from what is not: that something is not there, or not to be had."""
