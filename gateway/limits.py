@@ -4,7 +4,6 @@ Documents are counted before they are validated, in steps that grow with their l
 however often it is spread, and what it stands for is then multiplied.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,19 +16,16 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLSyntaxError,
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
     ValueNode,
-    parse,
 )
 
 from gateway.errors import AskedTooMuch
-
-_OUT_OF_TOKENS = re.compile(r"Document contains more than \d+ (tokens|comments)\. Parsing aborted\.")
+from gateway.lexer import has_more_than, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +48,12 @@ class DocumentLimits:
     fragments: int = 50
     merges: int = 300
 
-    def parse(self, text: str) -> DocumentNode:
+    def parse(self, text: str) -> "Measured":
         """Parse a document. Raises AskedTooMuch, at the first token too many or for anything else of its size."""
-        try:
-            document = parse(text, max_lexical_tokens=self.tokens, max_comments=self.tokens)
-        except GraphQLSyntaxError as error:
-            if _OUT_OF_TOKENS.search(error.message) is None:
-                raise
-            raise AskedTooMuch("tokens", self.tokens) from None
-        self.check(document)
-        return document
+        if has_more_than(text, self.tokens):
+            raise AskedTooMuch("tokens", self.tokens)
+        document = parse(text)
+        return Measured(document, self.check(document))
 
     def check_bytes(self, text: str) -> None:
         """Refuse a text for its length alone. Raises AskedTooMuch."""
@@ -69,8 +61,8 @@ class DocumentLimits:
         if len(text) > most or (not text.isascii() and len(text.encode(errors="surrogatepass")) > most):
             raise AskedTooMuch("document_bytes", most, len(text.encode(errors="surrogatepass")))
 
-    def check(self, document: DocumentNode) -> None:
-        """Refuse a document for what it holds. Raises AskedTooMuch."""
+    def check(self, document: DocumentNode) -> int:
+        """Refuse a document for what it holds, or give its `merges`. Raises AskedTooMuch."""
         self._check("definitions", len(document.definitions))
         counting = _Counting.of(document)
         for name in ("aliases", "directives", "fragments"):
@@ -78,7 +70,9 @@ class DocumentLimits:
         for name in ("depth", "fields", "root_fields"):
             self._check(name, max((getattr(size, name) for size in counting.operations), default=0))
         self._check("depth", counting.value_depth)
-        self._check("merges", _merges(counting, self.merges))
+        merges = _merges(counting, self.merges)
+        self._check("merges", merges)
+        return merges
 
     def _check(self, name: str, asked: int) -> None:
         most: int = getattr(self, name)
@@ -90,7 +84,7 @@ class DocumentLimits:
 class RequestLimits:
     """How much a request may hold besides its document; a field's name is its setting's, as above.
 
-    `variables_depth` is how many lists and objects may stand in each other.
+    `variables_depth` is how many lists and objects may stand in each other, `list_items` how much may stand in one.
     """
 
     body_bytes: int = 1_048_576
@@ -121,7 +115,7 @@ class RequestLimits:
             if isinstance(value, list | dict):
                 if not depth:
                     raise AskedTooMuch("variables_depth", self.variables_depth)
-                if isinstance(value, list) and len(value) > self.list_items:
+                if len(value) > self.list_items:
                     raise AskedTooMuch("list_items", self.list_items, len(value))
                 self._check_each(value if isinstance(value, list) else value.values(), depth - 1)
 
@@ -142,6 +136,13 @@ class CostLimits(NamedTuple):
             raise AskedTooMuch("upstream_calls", self.upstream_calls, upstream_calls)
         if objects > self.objects:
             raise AskedTooMuch("objects", self.objects, objects)
+
+
+class Measured(NamedTuple):
+    """A document that keeps its limits, and how many pairs of fields validation compares in it."""
+
+    document: DocumentNode
+    merges: int
 
 
 class _Size(NamedTuple):
@@ -179,6 +180,8 @@ class _Counting:
                 counting.operations.append(counting._size(one.selection_set))
             elif isinstance(one, FragmentDefinitionNode):
                 counting._fragment(one.name.value)
+                if counting.definitions[one.name.value] is not one:  # of two by one name validation looks at both
+                    counting._size(one.selection_set)
         return counting
 
     def _note_directives(self, directives: Iterable[DirectiveNode] | None) -> None:

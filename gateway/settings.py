@@ -302,7 +302,9 @@ class Settings(AccessSettings, _Whose):
         description="Variables: how many lists and objects may stand in each other.",
         ge=1,
     )
-    gateway_max_list_items: int = Field(REQUEST.list_items, description="Variables: the longest list.", ge=1)
+    gateway_max_list_items: int = Field(
+        REQUEST.list_items, description="Variables: the longest list, or largest object.", ge=1
+    )
 
     gateway_max_upstream_calls: int = Field(
         COST.upstream_calls,
