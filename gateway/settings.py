@@ -404,6 +404,12 @@ class Settings(AccessSettings, _Whose):
         """How much an operation may cause at most, where nothing else is set for a tenant."""
         return CostLimits(self.gateway_max_upstream_calls, self.gateway_max_objects, joined)
 
+    @property
+    def rates(self) -> dict[str, int | None]:
+        """What callers may do in a minute, by the names of `RateLimits`; None where that is left out."""
+        names = ("requests", "upstream_calls", "objects", "tenant_requests")
+        return {name: getattr(self, f"gateway_rate_{name}") for name in names}
+
     def limits(self, kind: type[Limits]) -> Limits:
         """The limits of one kind, each from the setting of its name."""
         return kind(**{one.name: getattr(self, f"gateway_max_{one.name}") for one in fields(kind)})

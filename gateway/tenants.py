@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.errors import Forbidden
 from gateway.limits import CostLimits
+from gateway.rates.rates import Rates
 from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
 from gateway.tenant_settings import TenantSettings, read_tenants
@@ -40,11 +41,12 @@ class Tenants:
     watch ends.
     """
 
-    def __init__(self, settings: Settings, maker: SourceMaker, watchers: Watchers) -> None:
+    def __init__(self, settings: Settings, maker: SourceMaker, watchers: Watchers, rates: Rates) -> None:
         """Read them. Raises BadSettingsError with a line for each mistake."""
         self._settings = settings
         self._maker = maker
         self._watchers = watchers
+        self._rates = rates
         self._named: dict[str, Tenant] = {}
         self._read: Mapping[str, TenantSettings] = {}
         self._own: OrderedDict[str, Tenant] = OrderedDict()
@@ -83,6 +85,7 @@ class Tenants:
         if changed:
             self._maker.store.changes += 1  # answers are kept by a tenant's name, and may be of what was
         self._read = read
+        self._rates.set_tenants({name: settings.rates for name, settings in read.items()})
         for name in removed:
             self._watchers.end(self._named[name].sources.owns, Forbidden(GONE))
 
