@@ -50,7 +50,6 @@ class Tenants:
         self._named: dict[str, Tenant] = {}
         self._read: Mapping[str, TenantSettings] = {}
         self._own: OrderedDict[str, Tenant] = OrderedDict()
-        self._made = 0
         self._take(read_tenants(settings))
 
     def of(self, caller: Caller = ANYONE) -> Tenant:
@@ -103,9 +102,8 @@ class Tenants:
             return tenant
         if caller.own is None:
             raise Forbidden(GONE)
-        # Each time another owner: what one had dropped from the cache must not come back when it is made again.
-        self._made += 1
-        sources = self._maker.make(f"{caller.tenant} {self._made}", own_access(caller.own, self._settings))
+        # The same owner in every process, and again once it was forgotten: `Generations` keep what was dropped away.
+        sources = self._maker.make(caller.tenant, own_access(caller.own, self._settings))
         limits = self._settings.cost_limits(joined=caller.own.scenario != PUBLIC)
         tenant = self._own[caller.tenant] = Tenant(OWN, sources, limits)
         while len(self._own) > self._settings.gateway_own_credentials:
