@@ -36,6 +36,7 @@ class Counting:
     aliases: int = 0
     directives: int = 0
     fragments: int = 0
+    values: int = 0
     value_depth: int = 0
     operations: list[Size] = field(default_factory=list)
     sets: list[SelectionSetNode] = field(default_factory=list)
@@ -70,7 +71,17 @@ class Counting:
             self._note_value(argument.value)
 
     def _note_value(self, value: ValueNode | None) -> None:
-        self.value_depth = max(self.value_depth, _value_depth(value))
+        if value is not None:
+            self.value_depth = max(self.value_depth, self._value_depth(value))
+
+    def _value_depth(self, value: ValueNode) -> int:
+        self.values += 1
+        match value:
+            case ListValueNode():
+                return 1 + max(map(self._value_depth, value.values), default=0)
+            case ObjectValueNode():
+                return 1 + max((self._value_depth(one.value) for one in value.fields), default=0)
+        return 0
 
     def _fragment(self, name: str) -> Size:
         """Size a fragment, which is nothing inside itself: validation refuses that."""
@@ -111,15 +122,6 @@ class Counting:
             return Size()
         spread.add(name)
         return self._fragment(name)
-
-
-def _value_depth(value: ValueNode | None) -> int:
-    match value:
-        case ListValueNode():
-            return 1 + max(map(_value_depth, value.values), default=0)
-        case ObjectValueNode():
-            return 1 + max((_value_depth(one.value) for one in value.fields), default=0)
-    return 0
 
 
 def merges(counting: Counting, most: int) -> int:

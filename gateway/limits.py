@@ -21,8 +21,9 @@ class DocumentLimits:
     """How large a document may be; a field's name after `GATEWAY_MAX_`, in capitals, is its setting.
 
     `depth` holds for fields in each other, and for lists and objects in each other where a value is written. `fields`
-    are counted with every fragment in the place where it is spread; `merges` are pairs of fields that stand
-    under one name in one place of the answer, each of which validation compares.
+    are counted with every fragment in the place where it is spread; `values` are those written in the document, with
+    each in a list or an object; `merges` are pairs of fields that stand under one name in one place of the answer, each
+    of which validation compares.
     """
 
     document_bytes: int = 32_768
@@ -34,6 +35,7 @@ class DocumentLimits:
     aliases: int = 100
     directives: int = 50
     fragments: int = 50
+    values: int = 200
     merges: int = 300
 
     def parse(self, text: str) -> "Measured":
@@ -53,7 +55,7 @@ class DocumentLimits:
         """Refuse a document for what it holds, or give its `merges`. Raises AskedTooMuch."""
         self._check("definitions", len(document.definitions))
         counting = Counting.of(document)
-        for name in ("aliases", "directives", "fragments"):
+        for name in ("aliases", "directives", "fragments", "values"):
             self._check(name, getattr(counting, name))
         for name in ("depth", "fields", "root_fields"):
             self._check(name, max((getattr(size, name) for size in counting.operations), default=0))

@@ -276,6 +276,9 @@ class Settings(AccessSettings, _Whose):
         description="Documents: how often fragments may be spread.",
         ge=1,
     )
+    gateway_max_values: int = Field(
+        DOCUMENT.values, description="Documents: how many values written there, each in a list or an object too.", ge=1
+    )
     gateway_max_merges: int = Field(
         DOCUMENT.merges,
         description="Documents: pairs of fields under one name in one place, each of which validation compares.",

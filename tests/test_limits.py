@@ -39,6 +39,7 @@ def refused(limit: str, most: int, asked: int | None = None) -> dict[str, Any]:
         ("fragments", 2, "{ ...A ...A }" + SPREAD, "{ ...A ...A ...A }" + SPREAD),
         ("directives", 1, "{ ...A @skip(if: false) }" + SPREAD, "{ ...A @skip(if: true) x @skip(if: true) }" + SPREAD),
         ("fields", 4, "{ ...A ...A ... { ...A } }" + SPREAD, "{ ...A ... { ...A } c: __typename }" + SPREAD),
+        ("values", 4, "{ a(b: [1, {c: $d}]) }", "query ($d: D = 1) { a(b: [1]) @c(d: [$d]) }"),
         ("merges", 1, "{ __typename __typename }", "{ __typename __typename __typename }"),
         ("merges", 1, "{ ...A ...A a: __typename }" + SPREAD, "{ ...A a: __typename b: __typename }" + SPREAD),
     ],

@@ -42,6 +42,7 @@ from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
 from gateway.tallies import OperationTallies, Outcome
 
+MAX_BYTES_SUGGESTED = 4_096  # of variables, which are looked at once more for that
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 
 
@@ -279,7 +280,8 @@ class Engine:
     def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
         definitions = operation.definition.variable_definitions or ()
         values = get_variable_values(self.schema, definitions, given, MAX_ERRORS, hide_suggestions=True)
-        if isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests:
+        suggests = isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests
+        if suggests and len(encode(given)) <= MAX_BYTES_SUGGESTED:
             return get_variable_values(self.schema, definitions, given, MAX_ERRORS)
         return values
 
