@@ -4,32 +4,16 @@ Documents are counted before they are validated, in steps that grow with their l
 however often it is spread, and what it stands for is then multiplied.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from graphql import (
-    ArgumentNode,
-    DirectiveNode,
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLSyntaxError,
-    ListValueNode,
-    ObjectValueNode,
-    OperationDefinitionNode,
-    SelectionNode,
-    SelectionSetNode,
-    ValueNode,
-    parse,
-)
+from graphql import DocumentNode
 
+from gateway.counting import Counting, merges
 from gateway.errors import AskedTooMuch
-
-_OUT_OF_TOKENS = re.compile(r"Document contains more than \d+ (tokens|comments)\. Parsing aborted\.")
+from gateway.lexer import has_more_than, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +21,9 @@ class DocumentLimits:
     """How large a document may be; a field's name after `GATEWAY_MAX_`, in capitals, is its setting.
 
     `depth` holds for fields in each other, and for lists and objects in each other where a value is written. `fields`
-    are counted with every fragment in the place where it is spread; `merges` are pairs of fields that stand
-    under one name in one place of the answer, each of which validation compares.
+    are counted with every fragment in the place where it is spread; `values` are those written in the document, with
+    each in a list or an object; `merges` are pairs of fields that stand under one name in one place of the answer, each
+    of which validation compares.
     """
 
     document_bytes: int = 32_768
@@ -50,18 +35,15 @@ class DocumentLimits:
     aliases: int = 100
     directives: int = 50
     fragments: int = 50
+    values: int = 200
     merges: int = 300
 
-    def parse(self, text: str) -> DocumentNode:
+    def parse(self, text: str) -> "Measured":
         """Parse a document. Raises AskedTooMuch, at the first token too many or for anything else of its size."""
-        try:
-            document = parse(text, max_lexical_tokens=self.tokens, max_comments=self.tokens)
-        except GraphQLSyntaxError as error:
-            if _OUT_OF_TOKENS.search(error.message) is None:
-                raise
-            raise AskedTooMuch("tokens", self.tokens) from None
-        self.check(document)
-        return document
+        if has_more_than(text, self.tokens):
+            raise AskedTooMuch("tokens", self.tokens)
+        document = parse(text)
+        return Measured(document, self.check(document))
 
     def check_bytes(self, text: str) -> None:
         """Refuse a text for its length alone. Raises AskedTooMuch."""
@@ -69,16 +51,18 @@ class DocumentLimits:
         if len(text) > most or (not text.isascii() and len(text.encode(errors="surrogatepass")) > most):
             raise AskedTooMuch("document_bytes", most, len(text.encode(errors="surrogatepass")))
 
-    def check(self, document: DocumentNode) -> None:
-        """Refuse a document for what it holds. Raises AskedTooMuch."""
+    def check(self, document: DocumentNode) -> int:
+        """Refuse a document for what it holds, or give its `merges`. Raises AskedTooMuch."""
         self._check("definitions", len(document.definitions))
-        counting = _Counting.of(document)
-        for name in ("aliases", "directives", "fragments"):
+        counting = Counting.of(document)
+        for name in ("aliases", "directives", "fragments", "values"):
             self._check(name, getattr(counting, name))
         for name in ("depth", "fields", "root_fields"):
             self._check(name, max((getattr(size, name) for size in counting.operations), default=0))
         self._check("depth", counting.value_depth)
-        self._check("merges", _merges(counting, self.merges))
+        pairs = merges(counting, self.merges)
+        self._check("merges", pairs)
+        return pairs
 
     def _check(self, name: str, asked: int) -> None:
         most: int = getattr(self, name)
@@ -90,7 +74,7 @@ class DocumentLimits:
 class RequestLimits:
     """How much a request may hold besides its document; a field's name is its setting's, as above.
 
-    `variables_depth` is how many lists and objects may stand in each other.
+    `variables_depth` is how many lists and objects may stand in each other, `list_items` how much may stand in one.
     """
 
     body_bytes: int = 1_048_576
@@ -121,7 +105,7 @@ class RequestLimits:
             if isinstance(value, list | dict):
                 if not depth:
                     raise AskedTooMuch("variables_depth", self.variables_depth)
-                if isinstance(value, list) and len(value) > self.list_items:
+                if len(value) > self.list_items:
                     raise AskedTooMuch("list_items", self.list_items, len(value))
                 self._check_each(value if isinstance(value, list) else value.values(), depth - 1)
 
@@ -144,140 +128,8 @@ class CostLimits(NamedTuple):
             raise AskedTooMuch("objects", self.objects, objects)
 
 
-class _Size(NamedTuple):
-    """What a selection set comes to with its fragments in their places."""
+class Measured(NamedTuple):
+    """A document that keeps its limits, and how many pairs of fields validation compares in it."""
 
-    depth: int = 0
-    fields: int = 0
-    root_fields: int = 0
-
-
-@dataclass(slots=True)
-class _Counting:
-    """One walk over everything that a document holds, each part once."""
-
-    definitions: Mapping[str, FragmentDefinitionNode]
-    aliases: int = 0
-    directives: int = 0
-    fragments: int = 0
-    value_depth: int = 0
-    operations: list[_Size] = field(default_factory=list)
-    sets: list[SelectionSetNode] = field(default_factory=list)
-    _known: dict[str, _Size] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, document: DocumentNode) -> "_Counting":
-        """Count a document."""
-        fragments = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
-        counting = cls({one.name.value: one for one in fragments})
-        for one in document.definitions:
-            if isinstance(one, OperationDefinitionNode):
-                counting._note_directives(one.directives)
-                for variable in one.variable_definitions or ():
-                    counting._note_directives(variable.directives)
-                    counting._note_value(variable.default_value)
-                counting.operations.append(counting._size(one.selection_set))
-            elif isinstance(one, FragmentDefinitionNode):
-                counting._fragment(one.name.value)
-        return counting
-
-    def _note_directives(self, directives: Iterable[DirectiveNode] | None) -> None:
-        for directive in directives or ():
-            self.directives += 1
-            self._note_arguments(directive.arguments)
-
-    def _note_arguments(self, arguments: Iterable[ArgumentNode] | None) -> None:
-        for argument in arguments or ():
-            self._note_value(argument.value)
-
-    def _note_value(self, value: ValueNode | None) -> None:
-        self.value_depth = max(self.value_depth, _value_depth(value))
-
-    def _fragment(self, name: str) -> _Size:
-        """Size a fragment, which is nothing inside itself: validation refuses that."""
-        known = self._known.get(name)
-        if known is not None or name not in self.definitions:
-            return known or _Size()
-        self._known[name] = _Size()
-        definition = self.definitions[name]
-        self._note_directives(definition.directives)
-        size = self._known[name] = self._size(definition.selection_set)
-        return size
-
-    def _size(self, selection_set: SelectionSetNode) -> _Size:
-        self.sets.append(selection_set)
-        depth = fields = root_fields = 0
-        spread: set[str] = set()
-        for selection in selection_set.selections:
-            self._note_directives(selection.directives)
-            size = self._selection(selection, spread)
-            depth = max(depth, size.depth)
-            fields += size.fields
-            root_fields += size.root_fields
-        return _Size(depth, fields, root_fields)
-
-    def _selection(self, selection: SelectionNode, spread: set[str]) -> _Size:
-        if isinstance(selection, FieldNode):
-            self.aliases += selection.alias is not None
-            self._note_arguments(selection.arguments)
-            below = self._size(selection.selection_set) if selection.selection_set else _Size()
-            return _Size(1 + below.depth, 1 + below.fields, 1)
-        if not isinstance(selection, FragmentSpreadNode):
-            inline: _Size = self._size(selection.selection_set)  # type: ignore[attr-defined] # an inline fragment
-            return inline
-        self.fragments += 1
-        name = selection.name.value
-        if name in spread:  # a second time in one place it adds nothing
-            return _Size()
-        spread.add(name)
-        return self._fragment(name)
-
-
-def _value_depth(value: ValueNode | None) -> int:
-    match value:
-        case ListValueNode():
-            return 1 + max(map(_value_depth, value.values), default=0)
-        case ObjectValueNode():
-            return 1 + max((_value_depth(one.value) for one in value.fields), default=0)
-    return 0
-
-
-def _merges(counting: _Counting, most: int) -> int:
-    """Count the pairs of fields that validation compares, up to the first beyond `most`."""
-    pairs = 0
-    waiting: list[tuple[SelectionSetNode, ...]] = [(one,) for one in counting.sets]
-    seen: set[frozenset[int]] = set()
-    while waiting and pairs <= most:
-        for same in _by_name(waiting.pop(), counting.definitions):
-            pairs += len(same) * (len(same) - 1) // 2
-            below = tuple(one.selection_set for one in same if one.selection_set)
-            key = frozenset(map(id, below))
-            if len(below) > 1 and pairs <= most and key not in seen:
-                seen.add(key)
-                waiting.append(below)
-    return pairs
-
-
-def _by_name(
-    sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
-) -> list[list[FieldNode]]:
-    """Gather the fields that stand under one name where all of these sets meet, where there are several."""
-    by_name: dict[str, list[FieldNode]] = {}
-    for one in _fields(sets, fragments):
-        by_name.setdefault((one.alias or one.name).value, []).append(one)
-    return [same for same in by_name.values() if len(same) > 1]
-
-
-def _fields(sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[FieldNode]:
-    """Give every field of these sets, those of each fragment once."""
-    spread: set[str] = set()
-    waiting = list(sets)
-    while waiting:
-        for selection in waiting.pop().selections:
-            if isinstance(selection, FieldNode):
-                yield selection
-            elif not isinstance(selection, FragmentSpreadNode):
-                waiting.append(selection.selection_set)  # type: ignore[attr-defined] # an inline fragment
-            elif (name := selection.name.value) in fragments and name not in spread:
-                spread.add(name)
-                waiting.append(fragments[name].selection_set)
+    document: DocumentNode
+    merges: int

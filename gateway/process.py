@@ -18,8 +18,7 @@ from gateway.graph.journal import Journal, Trace
 from gateway.pace import Alone, Pace
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
-from gateway.rates.rates import NAMES as RATE_NAMES
-from gateway.rates.rates import RateLimits, Rates
+from gateway.rates.rates import Rates, TenantRates
 from gateway.rates.rates import Sharing as SharedRates
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
@@ -118,8 +117,9 @@ def create_gateway(
         settings.gateway_fresh_not_found,
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
-    tenants = Tenants(settings, maker, watchers)
-    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, _rates(settings, clock))
+    rates = _rates(settings, clock)
+    tenants = Tenants(settings, maker, watchers, rates)
+    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, rates)
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -146,12 +146,8 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
-    """Limit callers who are told apart by what is set, or else by default; and anyone by what is set alone."""
-    given = {name: getattr(settings, f"gateway_rate_{name}") for name in RATE_NAMES}
-    limits = RateLimits(**{name: value for name, value in given.items() if value is not None})
-    anyone = RateLimits(**{name: value or 0 for name, value in given.items()})
-    url = settings.gateway_redis_url
-    return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+    limits, url = TenantRates.of(settings.rates), settings.gateway_redis_url
+    return Rates(*limits, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
 
 
 def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:

@@ -276,6 +276,9 @@ class Settings(AccessSettings, _Whose):
         description="Documents: how often fragments may be spread.",
         ge=1,
     )
+    gateway_max_values: int = Field(
+        DOCUMENT.values, description="Documents: how many values written there, each in a list or an object too.", ge=1
+    )
     gateway_max_merges: int = Field(
         DOCUMENT.merges,
         description="Documents: pairs of fields under one name in one place, each of which validation compares.",
@@ -302,7 +305,9 @@ class Settings(AccessSettings, _Whose):
         description="Variables: how many lists and objects may stand in each other.",
         ge=1,
     )
-    gateway_max_list_items: int = Field(REQUEST.list_items, description="Variables: the longest list.", ge=1)
+    gateway_max_list_items: int = Field(
+        REQUEST.list_items, description="Variables: the longest list, or largest object.", ge=1
+    )
 
     gateway_max_upstream_calls: int = Field(
         COST.upstream_calls,
@@ -401,6 +406,12 @@ class Settings(AccessSettings, _Whose):
     def cost_limits(self, *, joined: bool) -> CostLimits:
         """How much an operation may cause at most, where nothing else is set for a tenant."""
         return CostLimits(self.gateway_max_upstream_calls, self.gateway_max_objects, joined)
+
+    @property
+    def rates(self) -> dict[str, int | None]:
+        """What callers may do in a minute, by the names of `RateLimits`; None where that is left out."""
+        names = ("requests", "upstream_calls", "objects", "tenant_requests")
+        return {name: getattr(self, f"gateway_rate_{name}") for name in names}
 
     def limits(self, kind: type[Limits]) -> Limits:
         """The limits of one kind, each from the setting of its name."""

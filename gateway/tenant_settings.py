@@ -6,6 +6,7 @@
     scenario_api_secret = { file = "secrets/acme" }    # from a file, by its path from this one
     scenario_project_id = "proj_…"
     max_upstream_calls = 100
+    rate_requests = 300
 
 What a tenant leaves out is as in the environment's settings, but for credentials.
 """
@@ -22,7 +23,9 @@ from pydantic import ConfigDict, Field, ValidationError
 from gateway.access import AccessSettings, line_of
 from gateway.auth.caller import DEFAULT_TENANT
 from gateway.limits import CostLimits
-from gateway.settings import BadSettingsError, Settings
+from gateway.rates.rates import NAMES as RATE_NAMES
+from gateway.rates.rates import TenantRates
+from gateway.settings import BadSettingsError, Rate, Settings
 
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
@@ -34,12 +37,22 @@ _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 
 
 class TenantSettings(AccessSettings):
-    """What opens the upstreams for one tenant, and how much one of its operations may cause."""
+    """What opens the upstreams for one tenant, how much one of its operations may cause, and how often it may ask."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_upstream_calls: int = Field(description="How many upstream calls an operation could cause at most.", ge=1)
     max_objects: int = Field(description="How many objects an operation could answer at most.", ge=1)
+
+    rate_requests: Rate | None = Field(description="A caller's requests a minute.")
+    rate_upstream_calls: Rate | None = Field(description="Upstream calls that a caller may cause a minute.")
+    rate_objects: Rate | None = Field(description="Objects that a caller may be answered a minute.")
+    rate_tenant_requests: Rate | None = Field(description="Requests a minute of all its callers together.")
+
+    @property
+    def rates(self) -> TenantRates:
+        """What its callers may do in a minute."""
+        return TenantRates.of({name: getattr(self, f"rate_{name}") for name in RATE_NAMES})
 
     @property
     def most(self) -> CostLimits:
@@ -81,6 +94,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "scenario_url": settings.scenario_url,
         "max_upstream_calls": settings.gateway_max_upstream_calls,
         "max_objects": settings.gateway_max_objects,
+        **{f"rate_{name}": value for name, value in settings.rates.items()},
     }
 
 

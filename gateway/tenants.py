@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.errors import Forbidden
 from gateway.limits import CostLimits
+from gateway.rates.rates import Rates
 from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
 from gateway.tenant_settings import TenantSettings, read_tenants
@@ -40,15 +41,15 @@ class Tenants:
     watch ends.
     """
 
-    def __init__(self, settings: Settings, maker: SourceMaker, watchers: Watchers) -> None:
+    def __init__(self, settings: Settings, maker: SourceMaker, watchers: Watchers, rates: Rates) -> None:
         """Read them. Raises BadSettingsError with a line for each mistake."""
         self._settings = settings
         self._maker = maker
         self._watchers = watchers
+        self._rates = rates
         self._named: dict[str, Tenant] = {}
         self._read: Mapping[str, TenantSettings] = {}
         self._own: OrderedDict[str, Tenant] = OrderedDict()
-        self._made = 0
         self._take(read_tenants(settings))
 
     def of(self, caller: Caller = ANYONE) -> Tenant:
@@ -83,6 +84,7 @@ class Tenants:
         if changed:
             self._maker.store.changes += 1  # answers are kept by a tenant's name, and may be of what was
         self._read = read
+        self._rates.set_tenants({name: settings.rates for name, settings in read.items()})
         for name in removed:
             self._watchers.end(self._named[name].sources.owns, Forbidden(GONE))
 
@@ -100,9 +102,8 @@ class Tenants:
             return tenant
         if caller.own is None:
             raise Forbidden(GONE)
-        # Each time another owner: what one had dropped from the cache must not come back when it is made again.
-        self._made += 1
-        sources = self._maker.make(f"{caller.tenant} {self._made}", own_access(caller.own, self._settings))
+        # The same owner in every process, and again once it was forgotten: `Generations` keep what was dropped away.
+        sources = self._maker.make(caller.tenant, own_access(caller.own, self._settings))
         limits = self._settings.cost_limits(joined=caller.own.scenario != PUBLIC)
         tenant = self._own[caller.tenant] = Tenant(OWN, sources, limits)
         while len(self._own) > self._settings.gateway_own_credentials:

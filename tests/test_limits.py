@@ -39,6 +39,7 @@ def refused(limit: str, most: int, asked: int | None = None) -> dict[str, Any]:
         ("fragments", 2, "{ ...A ...A }" + SPREAD, "{ ...A ...A ...A }" + SPREAD),
         ("directives", 1, "{ ...A @skip(if: false) }" + SPREAD, "{ ...A @skip(if: true) x @skip(if: true) }" + SPREAD),
         ("fields", 4, "{ ...A ...A ... { ...A } }" + SPREAD, "{ ...A ... { ...A } c: __typename }" + SPREAD),
+        ("values", 4, "{ a(b: [1, {c: $d}]) }", "query ($d: D = 1) { a(b: [1]) @c(d: [$d]) }"),
         ("merges", 1, "{ __typename __typename }", "{ __typename __typename __typename }"),
         ("merges", 1, "{ ...A ...A a: __typename }" + SPREAD, "{ ...A a: __typename b: __typename }" + SPREAD),
     ],
@@ -97,6 +98,7 @@ def nested(depth: int) -> list[Any]:
         ("variables_depth", 3, {"a": nested(3), "b": {"c": [{}]}}, {"a": nested(4)}),
         ("variables_depth", 3, {"a": "[[[[["}, {"a": {"b": {"c": {"d": {}}}}}),
         ("list_items", 2, {"a": [1, 2], "b": [3, 4]}, {"a": {"b": [1, 2, 3]}}),
+        ("list_items", 2, {"a": {"b": 1, "c": 2}}, {"a": [{"b": 1, "c": 2, "d": 3}]}),
     ],
 )
 def test_a_limit_is_what_variables_may_just_have(
@@ -177,8 +179,8 @@ async def test_names_that_are_like_it_are_told_unless_a_setting_says_otherwise(
         assert error["message"] == f"Cannot query field 'asse' on type 'Query'.{hint}"
 
 
-async def test_so_many_wrong_names_are_told_without_them(gateway: World) -> None:
-    answer = await gateway.execute("{ asse1 asse2 asse3 asse4 }")
+async def test_several_wrong_names_are_told_without_them(gateway: World) -> None:
+    answer = await gateway.execute("{ asse1 asse2 }")
     assert [error["message"] for error in answer["errors"]] == [
-        f"Cannot query field 'asse{number}' on type 'Query'." for number in (1, 2, 3, 4)
+        f"Cannot query field 'asse{number}' on type 'Query'." for number in (1, 2)
     ]

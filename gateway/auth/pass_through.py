@@ -71,6 +71,11 @@ def _check(name: bytes, value: bytes | None, pattern: re.Pattern[bytes], what: s
 
 
 def _caller(prism: str, scenario: str, project_id: str) -> Caller:
+    """Name a caller by all that was brought, the same in every process: who lacks any of it has another name.
+
+    The fingerprint needs no key of its own. What it is of cannot be guessed, or would open the upstreams by itself, and
+    128 bits are not met by trying; no part holds a line break, so no two parts can be taken for others.
+    """
     fingerprint = blake2b(f"{prism}\n{scenario}\n{project_id}".encode(), digest_size=16).hexdigest()
     name = f"own:{fingerprint}"  # which no tenant of a file can be called
     return Caller(name, name, frozenset({EVERYTHING}), own=OwnAccess(prism, scenario, project_id or None))

@@ -15,25 +15,18 @@ from graphql import (
     VariableNode,
     Visitor,
     VisitorAction,
-    specified_rules,
-    validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import DirectiveNode, DocumentNode
-from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.operation import Operation, Prepared
+from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
 from gateway.limits import DocumentLimits
 
 STEERING = {"skip", "include"}
 DEFERRING = {"defer", "stream"}
-MAX_ERRORS = 10
-MAX_SUGGESTIONS = 3  # errors of a document, for each of which it takes up to five milliseconds to find what is like it
-RULES: tuple[type[ASTValidationRule], ...] = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 PLAIN = {"ID": str, "String": str, "Boolean": bool}
 
 
@@ -104,12 +97,12 @@ class Admission:
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """Parse and validate a document; whatever goes wrong is among its errors."""
         try:
-            document = self.limits.parse(text)
-            definitions = document.definitions
+            measured = self.limits.parse(text)
+            definitions = measured.document.definitions
             if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
                 return Prepared()
-            errors = self._validate(schema, document)
-            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, document))
+            errors = find_errors(schema, text, measured, introspects=self.introspects, suggests=self.suggests)
+            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, measured.document))
         except AskedTooMuch as error:
             return refused_document(error)
         except GraphQLError as error:
@@ -118,13 +111,6 @@ class Admission:
             return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
         except ValueError as error:
             return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
-
-    def _validate(self, schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
-        rules = RULES if self.introspects else (*RULES, NoSchemaIntrospectionCustomRule)
-        errors = validate(schema, document, rules, MAX_ERRORS, hide_suggestions=True)
-        if self.suggests and 0 < len(errors) <= MAX_SUGGESTIONS:
-            return validate(schema, document, rules, MAX_SUGGESTIONS)
-        return errors
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:

@@ -147,6 +147,7 @@ class Costs:
         self._joined = joined
         self._places = itertools.count()
         self._matter: set[str] = set()
+        self._collected: dict[Hashable, Grouped] = {}
 
     def operation(self, root: GraphQLObjectType) -> Costing:
         """Look at everything that is selected."""
@@ -158,10 +159,14 @@ class Costs:
         return collect_fields(its.schema, its.fragments, its.variables, type_, its.operation).grouped_field_set
 
     def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
-        """Give what is selected, at once or deferred: it costs the same."""
-        its = self._selections
-        collected = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
-        return collected.grouped_field_set
+        """Give what is selected, at once or deferred: it costs the same. A fragment may select it in many places."""
+        nodes = type_.name, *(id(one.node) for one in details)
+        known = self._collected.get(nodes)
+        if known is None:
+            its = self._selections
+            collected = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
+            known = self._collected[nodes] = collected.grouped_field_set
+        return known
 
     def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[_Step]:
         for details in grouped.values():

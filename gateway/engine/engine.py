@@ -14,7 +14,6 @@ from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.auth.scopes import is_confined
-from gateway.engine.admission import MAX_SUGGESTIONS
 from gateway.engine.answer import (
     Answer,
     Asked,
@@ -37,12 +36,13 @@ from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
+from gateway.engine.validation import MAX_ERRORS
 from gateway.errors import AskedTooMuch
 from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
 from gateway.tallies import OperationTallies, Outcome
 
-MAX_VARIABLE_ERRORS = 10
+MAX_BYTES_SUGGESTED = 4_096  # of variables, which are looked at once more for that
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 
 
@@ -279,9 +279,10 @@ class Engine:
 
     def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
         definitions = operation.definition.variable_definitions or ()
-        values = get_variable_values(self.schema, definitions, given, MAX_VARIABLE_ERRORS, hide_suggestions=True)
-        if isinstance(values, list) and len(values) <= MAX_SUGGESTIONS and self.operations.admission.suggests:
-            return get_variable_values(self.schema, definitions, given, MAX_SUGGESTIONS)
+        values = get_variable_values(self.schema, definitions, given, MAX_ERRORS, hide_suggestions=True)
+        suggests = isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests
+        if suggests and len(encode(given)) <= MAX_BYTES_SUGGESTED:
+            return get_variable_values(self.schema, definitions, given, MAX_ERRORS)
         return values
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:

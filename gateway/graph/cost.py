@@ -193,8 +193,8 @@ class Reads:
         for document in filter(None, (first, f"{self.document} {chosen}" if chosen else self.document, self.also)):
             if source.keys is None:
                 bill.load(document, source.place, source.count)
-            for key in source.keys or ():
-                bill.load(document, key)
+            else:
+                bill.load_together(document, source.keys, 1)
         return source
 
 

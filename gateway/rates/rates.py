@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple, Protocol
 
@@ -27,13 +27,27 @@ class RateLimits:
 
 
 NAMES = tuple(each.name for each in fields(RateLimits))
+FREE = RateLimits(0, 0, 0, 0)
+
+
+class TenantRates(NamedTuple):
+    """What a tenant's callers may do who are told apart, and one who is not."""
+
+    known: RateLimits = FREE
+    anyone: RateLimits = FREE
+
+    @classmethod
+    def of(cls, given: Mapping[str, int | None]) -> "TenantRates":
+        """Limit known callers by what is given, by the name of its field, or else by default; anyone by that alone."""
+        known = {name: value for name, value in given.items() if value is not None}
+        return cls(RateLimits(**known), RateLimits(**{name: value or 0 for name, value in given.items()}))
 
 
 class Sharing(Protocol):
     """Keeps the meters of several processes together."""
 
     def share(self, meter: Meter, key: str) -> None:
-        """Let a new meter count what all processes take under a key."""
+        """Let a meter count what all processes take under a key."""
 
     async def close(self) -> None:
         """End what is under way."""
@@ -51,7 +65,8 @@ class Left(NamedTuple):
 class _Account:
     """The meters of one caller, by the names of the limits; what they share with others of their tenant is not theirs.
 
-    `is_free` says that requests are not counted, `costs_nothing` that operations are not.
+    `is_free` says that requests are not counted, `costs_nothing` that operations are not, `is_anyone` that it is the
+    account of who is not known.
     """
 
     requests: Meter
@@ -60,17 +75,17 @@ class _Account:
     tenant_requests: Meter | None
     is_free: bool
     costs_nothing: bool
+    is_anyone: bool
 
     def is_idle(self, now: float) -> bool:
         return all(meter.is_idle(now) for meter in (self.requests, self.upstream_calls, self.objects))
 
 
-FREE = RateLimits(0, 0, 0, 0)
-
-
 @dataclass(slots=True)
 class Rates:
     """Lives as long as the process. `anyone` has limits of their own, since nobody can tell whose share they take.
+
+    Both are what holds for a tenant of whom nothing else is said.
 
     An operation is put on its caller's account before it is executed, by what it could cause at most; upstream calls
     that it did not make are given back. `refused` counts by the name of the limit.
@@ -83,6 +98,7 @@ class Rates:
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     _accounts: dict[tuple[str, str], _Account] = field(default_factory=dict)
     _tenants: dict[str, Meter] = field(default_factory=dict)
+    _own: dict[str, TenantRates] = field(default_factory=dict)
     _sweep_at: int = FEW
 
     @property
@@ -94,6 +110,14 @@ class Rates:
         """End what is under way."""
         if self.sharing is not None:
             await self.sharing.close()
+
+    def set_tenants(self, own: Mapping[str, TenantRates]) -> None:
+        """Say what holds for the callers of each tenant from now on; what was counted stays so."""
+        changed = {name for name in {*self._own, *own} if self._own.get(name) != own.get(name)}
+        self._own = dict(own)
+        for whose, account in self._accounts.items():
+            if whose[0] in changed:
+                self._accounts[whose] = self._limited(whose, account.is_anyone, account)
 
     def takes(self, caller: Caller) -> bool:
         """Count a request of a caller; one that is too much is not counted."""
@@ -160,26 +184,41 @@ class Rates:
 
     def _open(self, caller: Caller) -> _Account:
         self._sweep()
-        limits, whose = self.anyone if caller is ANYONE else self.limits, (caller.tenant, caller.id)
-        account = self._accounts[whose] = _Account(
-            self._meter(limits.requests, "requests", *whose),
-            self._meter(limits.upstream_calls, "upstream_calls", *whose),
-            self._meter(limits.objects, "objects", *whose),
-            self._tenant(caller.tenant),
-            is_free=not limits.requests and not self.limits.tenant_requests,
-            costs_nothing=not limits.upstream_calls and not limits.objects,
-        )
+        whose = caller.tenant, caller.id
+        account = self._accounts[whose] = self._limited(whose, caller is ANYONE)
         return account
 
-    def _tenant(self, tenant: str) -> Meter | None:
-        if self.limits.tenant_requests and tenant not in self._tenants:
-            self._tenants[tenant] = self._meter(self.limits.tenant_requests, "tenant_requests", tenant)
-        return self._tenants.get(tenant)
+    def _limited(self, whose: tuple[str, str], is_anyone: bool, before: _Account | None = None) -> _Account:  # noqa: FBT001 - see _Account
+        """Give an account by the limits of its tenant, with the meters that it had."""
+        own = self._own.get(whose[0]) or TenantRates(self.limits, self.anyone)
+        limits = own.anyone if is_anyone else own.known
 
-    def _meter(self, most: int, *key: str) -> Meter:
-        meter = Meter(most or math.inf)
-        if self.sharing is not None and most:
-            self.sharing.share(meter, repr(key))
+        def meter(name: str) -> Meter:
+            kept = Meter() if before is None else getattr(before, name)
+            return self._limit(kept, getattr(limits, name), name, *whose)
+
+        return _Account(
+            meter("requests"),
+            meter("upstream_calls"),
+            meter("objects"),
+            self._tenant(whose[0], own.known.tenant_requests),
+            is_free=not limits.requests and not own.known.tenant_requests,
+            costs_nothing=not limits.upstream_calls and not limits.objects,
+            is_anyone=is_anyone,
+        )
+
+    def _tenant(self, tenant: str, most: int) -> Meter | None:
+        if not most:
+            return None
+        return self._limit(self._tenants.setdefault(tenant, Meter()), most, "tenant_requests", tenant)
+
+    def _limit(self, meter: Meter, most: int, *key: str) -> Meter:
+        """Let a meter refuse what is more; others hear of one that may refuse anything."""
+        limit = most or math.inf
+        if meter.most != limit:
+            meter.most, meter.step, meter.tell = limit, math.inf, None
+            if self.sharing is not None and most:
+                self.sharing.share(meter, repr(key))
         return meter
 
     def _sweep(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.caller import Caller
-from gateway.rates.rates import RateLimits, Rates
+from gateway.rates.rates import RateLimits, Rates, TenantRates
 from gateway.rates.sharing import PAUSE, STEPS, SharedMeters, shared_meters
 from tests.redis_server import RedisServer, running_redis
 from tests.world import Clock
@@ -54,6 +54,20 @@ async def test_processes_let_through_what_is_allowed_and_at_most_a_step_each_mor
     assert sum(each.takes(BOB) for each in processes) == 4
     for each in processes:
         await each.close()
+
+
+async def test_a_limit_that_changes_is_counted_together_with_what_was_spent_before(redis: RedisServer) -> None:
+    one, other = process(redis.url, clock := Clock(), requests=0), process(redis.url, clock, requests=0)
+    for most, taken in ((10, 10), (30, 20), (0, 50)):
+        for each in (one, other):
+            each.set_tenants({ANN.tenant: TenantRates(RateLimits(requests=most))})
+        count = 0
+        for number in range(50):
+            count += (one, other)[number % 2].takes(ANN)
+            await told(one, other)
+        assert taken <= count <= taken + 2
+    await one.close()
+    await other.close()
 
 
 async def test_what_one_gives_back_the_others_may_spend(redis: RedisServer) -> None:
