@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import coverage
 import pytest
@@ -11,16 +11,20 @@ from gateway.logs import QUIET, Handler
 from tests.world import World, world
 
 
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """Measure no coverage where tests repeat so much, or measure speed, that it would take them twice as long."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage, nor in the processes that are started, where a test is marked so."""
     measuring = coverage.Coverage.current()
-    if measuring is None:
-        yield
-        return
-    measuring.stop()
-    yield
-    measuring.start()
+    if measuring is None or item.get_closest_marker("uncovered") is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
+            patch.delenv(name)
+        measuring.stop()
+        try:
+            return (yield)
+        finally:
+            measuring.start()
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from tests.auth.keys import bearing
 from tests.world import World, world
 from tests.yardstick import Measured, yards
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 MOST = 1.5 * yards(20)
 TIMES = 3

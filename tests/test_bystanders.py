@@ -25,7 +25,7 @@ from tests.test_attacks import DOCUMENTS, REQUESTS, TIMES, Attack, what_it_came_
 from tests.world import URL, settings_for
 from tests.yardstick import Measured, yards
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 MOST = yards(100 / 2)  # in one turn of the loop
 ASKED = {"query": "{ __typename }"}

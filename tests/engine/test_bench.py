@@ -18,7 +18,7 @@ from gateway.bench.served import BARE, Comparison
 from gateway.bench.servers import bare, serving, started
 from gateway.cli import main
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 MODES = ["stock, cold", "plans, cold", "stock, warm", "plans, warm", "answers"]
 IN_PROCESS = [BARE, "answers", "plans, warm", "stock, warm", "plans, cold"]
