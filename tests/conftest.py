@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Generator, Iterator
 
 import coverage
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from gateway.logs import QUIET, Handler
+from tests.processes import SECONDS
 from tests.world import World, world
 
 
@@ -25,6 +27,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             return (yield)
         finally:
             measuring.start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_that_wait() -> Iterator[None]:
+    """Let a client of httpx wait for longer than its five seconds: a busy machine may need them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for step in ("connect", "read", "write", "pool"):
+            patch.setattr(DEFAULT_TIMEOUT_CONFIG, step, SECONDS)
+        yield
 
 
 @pytest.fixture(autouse=True)
