@@ -3,22 +3,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start the gateway a hundred times: let it be compiled once, whatever this shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint lint-deploy schema graphiql clients format constraints clean
+.PHONY: demo test lint lint-deploy lint-graphiql schema graphiql clients format constraints clean
 
 demo: .venv/runtime  ## the gateway with both upstreams simulated
 	@$(MAKE) --no-print-directory graphiql || echo "GraphiQL could not be built; there is a plain console instead."
 	@$(BIN)/gateway demo $(ARGS)
 
-# What repeats itself most runs beside all else, and without coverage, which it would take twice as long with.
-REPEATING := tests/engine/test_differential.py tests/engine/test_parts_differential.py
+# What measures, or loads many processes, runs by itself once all else is done, and without coverage, which would slow it.
+ALONE := tests/faults tests/test_attacks.py tests/test_bystanders.py
+# All else runs on every core, a file at a time, so that what serves a file's tests is started once.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: .venv/dev clients graphiql  ## every test, with branch coverage; or some, by ARGS
 	$(BIN)/coverage erase
 ifeq ($(ARGS),)
-	@log=$$(mktemp); $(BIN)/pytest -q $(REPEATING) > $$log 2>&1 & repeating=$$!; \
-	$(BIN)/coverage run -m pytest -q $(addprefix --ignore=,$(REPEATING)); others=$$?; \
-	wait $$repeating; repeated=$$?; cat $$log; rm $$log; [ $$others = 0 ] && [ $$repeated = 0 ]
+	$(BIN)/coverage run -m pytest -q $(SPREAD) $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest -q $(ALONE)
 else
 	$(BIN)/coverage run -m pytest -q $(ARGS)
 endif
@@ -69,6 +72,9 @@ $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 	@echo "building GraphiQL (once) …"
 	@cd graphiql && npm ci --omit=dev --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
+
+lint-graphiql: $(GRAPHIQL)  ## the types of what is built for browsers
+	cd graphiql && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && npm run --silent check
 
 # Other people's clients, which tests run; without Node those tests are skipped.
 CLIENTS := tests/clients/node_modules/.package-lock.json

@@ -80,12 +80,19 @@ def sandbox(port: int, seed: int) -> None:
 
 @main.command(help="Measure CPU a query, memory and requests a second, beside stock execution and a bare server.")
 @click.option("--seconds", default=1.5, show_default=True, help="How long each figure is measured.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 32),
+    default=32,
+    show_default=True,
+    help="How many ask at once over sockets.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
 @click.option("--sockets/--no-sockets", default=True, show_default=True, help="Measure over sockets too.")
-def bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
+def bench(seconds: float, connections: int, *, as_json: bool, sockets: bool) -> None:
     """Take about two minutes."""
     configure_logging("error")
-    run_bench(seconds, as_json=as_json, sockets=sockets)
+    run_bench(seconds, connections, as_json=as_json, sockets=sockets)
 
 
 @main.command("schema", help="Print the schema, or write it to a file.")

@@ -2,25 +2,40 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import coverage
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from gateway.logs import QUIET, Handler
+from tests.processes import SECONDS
 from tests.world import World, world
 
 
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """Measure no coverage where tests repeat so much, or measure speed, that it would take them twice as long."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage, nor in the processes that are started, where a test is marked so."""
     measuring = coverage.Coverage.current()
-    if measuring is None:
+    if measuring is None or item.get_closest_marker("uncovered") is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
+            patch.delenv(name)
+        measuring.stop()
+        try:
+            return (yield)
+        finally:
+            measuring.start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_that_wait() -> Iterator[None]:
+    """Let a client of httpx wait for longer than its five seconds: a busy machine may need them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for step in ("connect", "read", "write", "pool"):
+            patch.setattr(DEFAULT_TIMEOUT_CONFIG, step, SECONDS)
         yield
-        return
-    measuring.stop()
-    yield
-    measuring.start()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,8 @@
 """What is sent to hurt: each attack with the whole of its answer, and the CPU that it took, which `pytest -s` shows.
 
+An attack may cost 20 ms of CPU where limits in milliseconds were written: 7 times what graphql-core takes there for the
+demo's query. A machine of any speed is held to that ratio and half as much again, for no two have the same caches.
+
 Beside aliases, depth, fragments and the like these are the points of OWASP's cheat sheet for GraphQL that concern
 what may be asked: depth, amount and cost, batches, input that is none, introspection, and errors that tell nothing.
 How often is tested in `rates`, and what ids could reach in `test_hostile_ids`.
@@ -13,7 +16,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -25,8 +28,12 @@ from tests.auth.forged import GOOD, forged, of_key
 from tests.auth.issuer import Document, by_tokens, published
 from tests.auth.keys import bearing
 from tests.world import World, world
+from tests.yardstick import Measured, yards
 
-MOST_CPU = 0.2  # seconds; the aim is a tenth of it, on a machine that nobody else uses
+pytestmark = pytest.mark.uncovered
+
+MOST = 1.5 * yards(20)
+TIMES = 3
 JSON = {"content-type": "application/json"}
 PARSE, INVALID, LIMIT = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "LIMIT_EXCEEDED"
 BAD, INPUT = "BAD_REQUEST", "BAD_USER_INPUT"
@@ -44,6 +51,14 @@ class Attack:
     query_string: str = ""
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+
+    def afresh(self, number: int) -> "Attack":
+        """The same after so many spaces, which make it a document not yet known."""
+        return replace(
+            self,
+            content=self.content.replace(b'"query": "', b'"query": "' + b" " * number, 1),
+            query_string=self.query_string.replace("query=", "query=" + "+" * number, 1),
+        )
 
 
 def posted(name: str, status: int, comes_to: str | None, query: str, **variables: Any) -> Attack:
@@ -220,24 +235,30 @@ async def attacked() -> AsyncIterator[World]:
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("attack", [*DOCUMENTS, *REQUESTS], ids=lambda attack: attack.name)
 async def test_it_is_refused_or_answered_at_once(attack: Attack, attacked: World) -> None:
-    url = f"/graphql?{attack.query_string}" if attack.query_string else "/graphql"
-    request = attacked.client.build_request(attack.method, url, content=attack.content, headers=dict(attack.headers))
     size = len(attack.content or attack.query_string)
-    answer = await at_once(attacked, request, attack.name, size)
-    assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
-    assert len(answer.content) < 15_000
+    tries = [request_of(attacked, attack.afresh(number)) for number in range(TIMES)]
+    for answer in await at_once(attacked, tries, attack.name, size):
+        assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
+        assert len(answer.content) < 15_000
 
 
-async def at_once(attacked: World, request: httpx.Request, name: str, size: int) -> httpx.Response:
-    """Send something of a size, and give the answer, which must take little CPU and no upstream call."""
-    begun = time.process_time()
-    answer = await attacked.client.send(request)
-    took = time.process_time() - begun
-    figures = f"{size:>11,} bytes {took * 1_000:7.1f} ms  {answer.status_code} {what_it_came_to(answer)}"
-    print(f"{name:40}{figures}")  # noqa: T201 - read by whoever runs this with -s
+def request_of(attacked: World, attack: Attack) -> httpx.Request:
+    url = f"/graphql?{attack.query_string}" if attack.query_string else "/graphql"
+    return attacked.client.build_request(attack.method, url, content=attack.content, headers=dict(attack.headers))
+
+
+async def at_once(attacked: World, tries: list[httpx.Request], name: str, size: int) -> list[httpx.Response]:
+    """Send something of a size some times, and give the answers, which must take little CPU and no upstream call."""
+    measured, answers = Measured(), []
+    for request in tries:
+        begun = time.process_time()
+        answers.append(await attacked.client.send(request))
+        measured.note(time.process_time() - begun)
+    came_to = f"{answers[0].status_code} {what_it_came_to(answers[0])}"
+    print(f"{name:40}{size:>11,} bytes {measured}  {came_to}")  # noqa: T201 - read by whoever runs this with -s
     assert attacked.calls == []
-    assert took < MOST_CPU
-    return answer
+    assert measured.yards < MOST
+    return answers
 
 
 @pytest.mark.usefixtures("settled")
@@ -249,29 +270,31 @@ async def test_a_token_that_is_not_good_is_refused_at_once_and_nothing_of_it_is_
     async with guarded() as (attacked, document):
         given = forged(f"{document.url}/of-the-attacker")[name]
         headers = [*JSON.items(), *(("authorization", one) for one in given)]
-        request = attacked.client.build_request("POST", "/graphql", json={"query": "{ __typename }"}, headers=headers)
-        answer = await at_once(attacked, request, name, len("".join(given)))
-        assert (answer.status_code, what_it_came_to(answer)) == (401, "UNAUTHENTICATED")
-        assert answer.headers["www-authenticate"] == 'Bearer realm="scan-gateway", error="invalid_token"'
-        assert document.fetches == 1
+        post = partial(attacked.client.build_request, "POST", "/graphql", json={"query": "{ __typename }"})
+        tries = [post(headers=headers) for _ in range(TIMES)]
         parts = [part for one in given for part in one[7:].split(".") if len(part) > 3]
-        assert [part for part in parts if part[:40] in f"{answer.headers}{answer.text}{caplog.text}"] == []
+        for answer in await at_once(attacked, tries, name, len("".join(given))):
+            assert (answer.status_code, what_it_came_to(answer)) == (401, "UNAUTHENTICATED")
+            assert answer.headers["www-authenticate"] == 'Bearer realm="scan-gateway", error="invalid_token"'
+            assert [part for part in parts if part[:40] in f"{answer.headers}{answer.text}{caplog.text}"] == []
+        assert document.fetches == 1
 
 
 @pytest.mark.usefixtures("settled")
 async def test_a_storm_of_unknown_keys_is_one_fetch_in_a_cooldown_and_hinders_nobody() -> None:
     async with guarded() as (attacked, document):
         post = partial(attacked.client.post, "/graphql", json={"query": "{ __typename }"})
-        begun = time.process_time()
+        measured = Measured()
         for seconds in range(3):
+            begun = time.process_time()
             attacked.clock.advance(10)
             storm = [post(headers=bearing(of_key(f"{seconds}-{number}"))) for number in range(300)]
             answers = await asyncio.gather(*storm, post(headers=bearing(GOOD)))
+            measured.note((time.process_time() - begun) / 301)
             assert [answer.status_code for answer in answers] == [401] * 300 + [200]
             assert document.fetches == 2 + seconds
-        took = (time.process_time() - begun) / 903
-        print(f"each of 900 tokens of unknown keys {took * 1_000:7.1f} ms, 3 fetches")  # noqa: T201 - as above
-        assert took < MOST_CPU
+        print(f"each of 900 tokens of unknown keys {measured}, 3 fetches")  # noqa: T201 - as above
+        assert measured.yards < MOST
 
 
 @asynccontextmanager

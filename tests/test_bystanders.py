@@ -1,8 +1,10 @@
 """What an attack costs somebody else: how long the loop of a real server is busy with it at a stretch.
 
 Whoever asks meanwhile waits for two turns of the loop: the one under way, and the one in which their answer is made.
-Their CPU is measured, which nobody else on the machine can lengthen; how long a bystander waited by the clock
-is shown beside it, by `pytest -s`.
+Their CPU is measured, not the clock, which whatever else a machine does would move; how long a bystander waited by
+the clock is shown beside it, by `pytest -s`. A bystander may wait 100 ms longer where limits in milliseconds were
+written: two turns of 50 ms, each 17 times what graphql-core takes there for the demo's query. A machine of any speed
+is held to that ratio.
 """
 
 import asyncio
@@ -19,11 +21,13 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serving
-from tests.test_attacks import DOCUMENTS, REQUESTS, Attack, what_it_came_to
+from tests.test_attacks import DOCUMENTS, REQUESTS, TIMES, Attack, what_it_came_to
 from tests.world import URL, settings_for
+from tests.yardstick import Measured, yards
 
-MOST = 0.05  # seconds of CPU in one turn of the loop; twice that is what a bystander may wait longer
-TIMES = 3  # of which the quietest counts: what else a machine does can only add to it
+pytestmark = pytest.mark.uncovered
+
+MOST = yards(100 / 2)  # in one turn of the loop
 ASKED = {"query": "{ __typename }"}
 ANSWER = {"data": {"__typename": "Query"}}
 
@@ -122,18 +126,18 @@ def served() -> Iterator[Served]:
 
 @pytest.mark.parametrize("attack", [*DOCUMENTS, *REQUESTS], ids=lambda attack: attack.name)
 def test_a_bystander_is_answered_meanwhile(attack: Attack, served: Served) -> None:
-    url = f"{served.url}?{attack.query_string}" if attack.query_string else served.url
-    headers = {"accept": "application/json", **attack.headers}
-    turns = []
+    measured = Measured()
     with httpx.Client(verify=False) as attacker, standing_by(served.url) as bystander:  # noqa: S501 - as above
         for number in range(TIMES):
-            content = attack.content.replace(
-                b'"query": "', b'"query": "' + b" " * number, 1
-            )  # a document not yet known
             served.loop.longest = 0.0
-            answer = attacker.request(attack.method, url, content=content, headers=headers)
+            answer = sent_by(attacker, attack.afresh(number), served.url)
+            measured.note(served.loop.longest)
             assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
-            turns.append(served.loop.longest)
-    busy = min(turns)
-    print(f"{attack.name:40}{busy * 1_000:7.1f} ms of CPU, {bystander.longest * 1_000:7.1f} ms by the clock")  # noqa: T201
-    assert busy < MOST
+    print(f"{attack.name:40}{measured}, {bystander.longest * 1_000:7.1f} ms by the clock")  # noqa: T201 - as above
+    assert measured.yards < MOST
+
+
+def sent_by(attacker: httpx.Client, attack: Attack, url: str) -> httpx.Response:
+    headers = {"accept": "application/json", **attack.headers}
+    asked = f"{url}?{attack.query_string}" if attack.query_string else url
+    return attacker.request(attack.method, asked, content=attack.content, headers=headers)

@@ -38,7 +38,7 @@ from gateway.sandbox.scans import Scan
 from tests.callers import caller, gate
 from tests.world import URL, Clock, World, settings_for, settle, world
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 GRAPH = subgraph()._schema  # noqa: SLF001 - graphql-core's own; the whole graph, and what a router asks
 SCAN = GRAPH.type_map["Scan"]

@@ -13,7 +13,7 @@ from gateway.sandbox import Sandbox
 from gateway.sandbox.auth import PROJECT_ID
 from gateway.scenario import wire
 
-CONNECTIONS = 32
+CONNECTIONS = 32  # at most
 EACH = 10
 
 STAGES = (
@@ -46,17 +46,17 @@ def make_sandbox() -> Sandbox:
     return sandbox
 
 
-def queries(sandbox: Sandbox) -> list[Query]:
+def queries(sandbox: Sandbox, connections: int = CONNECTIONS) -> list[Query]:
     """A join of two documents, a page of 50 assets with 25 leaves each, and a dashboard of ten scans and ten assets.
 
     All are final, so that those that are kept stay fresh while they are measured.
     """
     scans = list(sandbox.prism.scans)
     assets = [id_ for id_, asset in sandbox.scenario.assets.items() if _is_final(asset)]
-    parts = [slice(number * EACH, (number + 1) * EACH) for number in range(CONNECTIONS)]
+    parts = [slice(number * EACH, (number + 1) * EACH) for number in range(connections)]
     return [
         Query("join", tuple(_body(JOIN, scanId=scans[part.start]) for part in parts)),
-        Query("page", tuple(_body(PAGE % f"2020-01-01T00:00:{number:02}Z") for number in range(CONNECTIONS))),
+        Query("page", tuple(_body(PAGE % f"2020-01-01T00:00:{number:02}Z") for number in range(connections))),
         Query("dashboard", tuple(_body(_dashboard(scans[part], assets[part])) for part in parts)),
     ]
 

@@ -29,9 +29,10 @@ class Latency(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Everything; `seconds` is how long each figure was measured."""
+    """Everything; `seconds` is how long each figure was measured, `connections` how many asked at once over sockets."""
 
     seconds: float
+    connections: int
     queries: dict[str, Measured]
     scaling: Scaling
     memory: Memory | None = None
@@ -52,7 +53,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", *_memory_lines(report.memory))
     loads = {name: one.served for name, one in report.queries.items() if one.served}
     if loads:
-        yield from ("", "Requests a second over 32 connections, medians of rounds taken in turn; upstream in process,")
+        title = f"Requests a second over {report.connections} connections, medians of rounds taken in turn"
+        yield from ("", f"{title}; upstream in process,")
         yield "or over sockets in a process of its own"
     for name, served in loads.items():
         yield from ("", *_served_lines(name, served))

@@ -11,7 +11,7 @@ import uvloop
 
 from gateway.bench.cpu import Upstreams, answers, costs
 from gateway.bench.memory import memory
-from gateway.bench.queries import CONNECTIONS, Query, make_sandbox, queries
+from gateway.bench.queries import Query, make_sandbox, queries
 from gateway.bench.report import Latency, Measured, Report, tables
 from gateway.bench.scaling import scaling
 from gateway.bench.served import every_way, far_away
@@ -22,17 +22,17 @@ from gateway.serving import settle
 LATENCY = 0.020
 
 
-def run_bench(seconds: float, *, as_json: bool, sockets: bool) -> None:
-    """Measure everything; `seconds` is how long each figure is measured."""
-    report = _measure(seconds, sockets=sockets)
+def run_bench(seconds: float, connections: int, *, as_json: bool, sockets: bool) -> None:
+    """Measure everything; `seconds` is how long each figure is measured, `connections` how many ask at once."""
+    report = _measure(seconds, connections, sockets=sockets)
     click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() if as_json else tables(report))
 
 
-def _measure(seconds: float, *, sockets: bool) -> Report:
+def _measure(seconds: float, connections: int, *, sockets: bool) -> Report:
     grown = memory(seconds)
     sandbox = make_sandbox()
     upstreams = record(sandbox)
-    asked = queries(sandbox)
+    asked = queries(sandbox, connections)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, _settled():
         known = [runner.run(answers(sandbox, upstreams, query)) for query in asked]
         scaled = runner.run(scaling(sandbox, upstreams, seconds))
@@ -40,7 +40,7 @@ def _measure(seconds: float, *, sockets: bool) -> Report:
     measured = {
         query.name: Measured(len(answered[0]), cost) for query, answered, cost in zip(asked, known, costly, strict=True)
     }
-    report = Report(seconds, measured, scaled, grown)
+    report = Report(seconds, connections, measured, scaled, grown)
     return _with_sockets(report, sandbox, upstreams, list(zip(asked, known, strict=True))) if sockets else report
 
 
@@ -54,7 +54,7 @@ def _with_sockets(
             served = every_way(sandbox, upstreams, near, query, known).measure(report.seconds)
             measured[query.name] = msgspec.structs.replace(report.queries[query.name], served=served)
         slow = far_away(sandbox, later, far, *asked[0])
-        latency = Latency(LATENCY * 1_000, CONNECTIONS / LATENCY, slow.measure(report.seconds))
+        latency = Latency(LATENCY * 1_000, report.connections / LATENCY, slow.measure(report.seconds))
     return msgspec.structs.replace(report, queries=measured, latency=latency)
 
 

@@ -11,7 +11,7 @@ from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from graphql import GraphQLSchema, build_schema, lexicographic_sort_schema, print_schema
 
-from tests.clients.conftest import SCHEMA, Served
+from tests.clients.conftest import SCHEMA, SECONDS, Served
 
 SCAN = "query Scan($scanId: ID!) { scan(scanId: $scanId) { scanId status assets { isReady } } }"
 DOWNLOAD = """mutation Download($input: RequestAssetDownloadInput!) {
@@ -46,7 +46,12 @@ async def codes(client: Client, request: GraphQLRequest) -> list[Any]:
 
 @transports
 async def test_gql_reads_the_whole_schema_and_is_answered(served: Served, transport: Transport) -> None:
-    client = Client(transport=transport(served.url), fetch_schema_from_transport=True, introspection_args=EVERYTHING)
+    client = Client(
+        transport=transport(served.url),
+        execute_timeout=SECONDS,
+        fetch_schema_from_transport=True,
+        introspection_args=EVERYTHING,
+    )
     variables = {"assetId": served.asset_ids[0], "targetFormat": "WEBP"}
     async with client as session:
         scan = await session.execute(GraphQLRequest(SCAN, variable_values={"scanId": served.scan_id}))
@@ -59,6 +64,6 @@ async def test_gql_reads_the_whole_schema_and_is_answered(served: Served, transp
 
 @transports
 async def test_gql_raises_what_the_gateway_says_went_wrong(served: Served, transport: Transport) -> None:
-    client = Client(transport=transport(served.url))
+    client = Client(transport=transport(served.url), execute_timeout=SECONDS)
     assert await codes(client, GraphQLRequest(SCAN, variable_values={"scanId": "no-such-scan"})) == ["NOT_FOUND"]
     assert await codes(client, GraphQLRequest("{ nothing }")) == ["GRAPHQL_VALIDATION_FAILED"]

@@ -224,6 +224,7 @@ CONFINED = caller("scans:read:own", "assets:read", "downloads:read", owner="memb
 COUNTED = [Counted(SIDES.sandbox, uses_plans=uses_plans) for uses_plans in (True, False)]
 
 
+@pytest.mark.uncovered
 @settings(
     max_examples=CASES, deadline=None, derandomize="COST_CASES" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -28,7 +28,7 @@ from tests.engine.documents import Damaging
 from tests.engine.operations import Maker, Operation, variable_values
 from tests.world import ONCE, URL, Clock, settings_for
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 IS_LONG = "DIFFERENTIAL_CASES" in os.environ
 CASES = int(os.environ.get("DIFFERENTIAL_CASES", "20000"))

@@ -22,7 +22,7 @@ from tests.engine.operations import DeferringMaker, variable_values
 from tests.engine.test_differential import Side, Sides
 from tests.world import ONCE, Clock, settings_for
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 OPERATIONS = 150
 CASES_AN_OPERATION = 2

@@ -27,7 +27,7 @@ from tests.engine.operations import Maker, variable_values
 from tests.tenants.twin import Twin, canaries_of
 from tests.world import NOON, URL, Clock
 
-pytestmark = pytest.mark.usefixtures("uncovered")
+pytestmark = pytest.mark.uncovered
 
 TRIALS = int(os.environ.get("TENANT_TRIALS", "600"))
 AT_ONCE, TOGETHER = 20, 100
