@@ -119,7 +119,8 @@ def create_gateway(
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
     tenants = Tenants(settings, maker, watchers)
-    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, _rates(settings, clock))
+    rates = _rates(settings, clock, sharing)
+    return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, rates)
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -145,21 +146,20 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
+def _rates(settings: Settings, clock: Callable[[], float], sharing: Sharing | None) -> Rates:
     """Limit callers who are told apart by what is set, or else by default; and anyone by what is set alone."""
     given = {name: getattr(settings, f"gateway_rate_{name}") for name in RATE_NAMES}
     limits = RateLimits(**{name: value for name, value in given.items() if value is not None})
     anyone = RateLimits(**{name: value or 0 for name, value in given.items()})
-    url = settings.gateway_redis_url
-    return Rates(limits, anyone, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+    return Rates(limits, anyone, clock, None if sharing is None else _shared_meters(sharing, clock))
 
 
-def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:
+def _shared_meters(sharing: Sharing, clock: Callable[[], float]) -> SharedRates:
     try:
         from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
     except ImportError as error:
         raise BadSettingsError([NEEDS_REDIS]) from error
-    return shared_meters(url, clock)
+    return shared_meters(sharing.tier.link.pool, clock)
 
 
 def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:
