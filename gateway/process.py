@@ -117,7 +117,7 @@ def create_gateway(
         settings.gateway_fresh_not_found,
         {"prism": settings.prism_rate, "scenario": settings.scenario_rate},
     )
-    rates = _rates(settings, clock)
+    rates = _rates(settings, clock, sharing)
     tenants = Tenants(settings, maker, watchers, rates)
     return Gateway(store, network, maker.healths, watchers, tenants, settings, clock, rates)
 
@@ -145,17 +145,17 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _rates(settings: Settings, clock: Callable[[], float]) -> Rates:
-    limits, url = TenantRates.of(settings.rates), settings.gateway_redis_url
-    return Rates(*limits, clock, None if url is None else _shared_meters(url.get_secret_value(), clock))
+def _rates(settings: Settings, clock: Callable[[], float], sharing: Sharing | None) -> Rates:
+    limits = TenantRates.of(settings.rates)
+    return Rates(*limits, clock, None if sharing is None else _shared_meters(sharing, clock))
 
 
-def _shared_meters(url: str, clock: Callable[[], float]) -> SharedRates:
+def _shared_meters(sharing: Sharing, clock: Callable[[], float]) -> SharedRates:
     try:
         from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
     except ImportError as error:
         raise BadSettingsError([NEEDS_REDIS]) from error
-    return shared_meters(url, clock)
+    return shared_meters(sharing.tier.link.pool, clock)
 
 
 def _sharing(settings: Settings, generations: Generations, clock: Callable[[], float]) -> Sharing | None:

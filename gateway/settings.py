@@ -135,7 +135,7 @@ class Settings(AccessSettings, _Whose):
         3, description="How often a read that failed, or is slow, is tried again.", ge=0, le=10
     )
     gateway_retry_share: float = Field(
-        0.24, description="How many retries there may be, as a share of the last seconds' calls.", ge=0, le=1
+        0.24, description="How many retries there may be, as a share of the calls.", ge=0, le=1
     )
     gateway_hedge: bool = Field(
         default=False, description="Leave a slow read running beside the one that is tried for it."

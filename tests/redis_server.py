@@ -14,6 +14,7 @@ import pytest
 import redis
 
 SECONDS = 20  # far more than it needs
+PROGRAMS = ("redis-server", "valkey-server")
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class RedisServer:
 
 def program() -> str:
     """The path of redis-server, or of Valkey's; a test that needs it is skipped without, and fails where CI runs."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         missing = "redis-server is not installed, nor valkey-server"
         if os.environ.get("CI") == "true":

@@ -12,7 +12,7 @@ from aiocache.serializers import NullSerializer
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, ResponseError  # noqa: A004 - redis-py's own name
+from redis.exceptions import ConnectionError, RedisError, ResponseError  # noqa: A004 - redis-py's own name
 
 log = logging.getLogger("gateway.redis")
 
@@ -53,8 +53,9 @@ class Link:
         self.counts = LinkCounts()
         self.hear: Callable[[bytes], None] = _ignore
         self.resume: Callable[[], Awaitable[None]] = _nothing
+        # Without a timeout of its own for each command, by which Python 3.11 may lose a cancellation.
         self.pool: ConnectionPool = ConnectionPool.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=PROBE_SECONDS, protocol=2
+            url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=PROBE_SECONDS, protocol=2
         )
         self._channel = channel
         self._budget = budget
@@ -74,14 +75,17 @@ class Link:
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._recover())]
 
     async def close(self) -> None:
-        """End both, and every connection."""
+        """End both, and every connection; a second time does nothing."""
         self.is_up = False
         pending = set(self._tasks)
-        while pending:  # again, for redis-py may lose a cancellation that meets the end of one of its own timeouts
+        while pending:  # again, should redis-py lose a cancellation
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=PROBE_SECONDS)
-        await self.pool.disconnect()
+        try:
+            await self.pool.disconnect()
+        except RedisError as failure:  # a Redis that stands still takes nothing of what is still to be sent
+            log.debug("Redis was left without a farewell: %s", type(failure).__name__)
 
     async def read(self, keys: Sequence[str]) -> Sequence[bytes | None] | None:
         """Give what is kept under each key."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gateway.cache.batch import Batch
 from gateway.cache.document import Document
-from gateway.cache.generations import Generations
+from gateway.cache.generations import MOST_KINDS, Generations
+from gateway.cache.ledger import WEEK, Ledger
 from gateway.cache.news import News, Verb, read_news, write_news
 from gateway.cache.outbox import Letter, Outbox
 from gateway.cache.packing import FORMAT, Unreadable, pack, unpack
@@ -21,9 +22,9 @@ log = logging.getLogger("gateway.cache")
 
 NAMESPACE = f"gateway:{FORMAT}:"
 CHANNEL = f"{NAMESPACE}news"
-GENERATIONS = f"{NAMESPACE}generations"
+LEDGER = Ledger(f"{NAMESPACE}generations")
 READS_AT_ONCE = 4
-LONGEST_LIFE = 604_800.0  # seconds that anything stays in Redis: a URL may be signed for years
+LONGEST_LIFE = float(WEEK)  # seconds that anything stays in Redis: a URL may be signed for years
 
 DROPPED = b"dropped:"
 DROPPED_FOR = 30_000  # milliseconds: longer than what was asked for before the drop is under way
@@ -39,10 +40,6 @@ return 1
 DROP = """
 redis.call('DEL', KEYS[1])
 redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return redis.call('PUBLISH', ARGV[3], ARGV[4])
-"""
-RENEW = """
-redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('PUBLISH', ARGV[3], ARGV[4])
 """
 
@@ -131,11 +128,11 @@ class SharedTier:
 
     def renew(self, kind: str, generation: str) -> None:
         """Tell all to go on with another generation of a kind."""
+        if len(self._renewals) >= MOST_KINDS:  # Redis is long away, and what it may tell of these is older still
+            self._renewals.clear()
         self._renewals[kind] = generation
         news = self.news("generation", kind, generation)
-        self.outbox.put(
-            Letter(lambda: [("EVAL", RENEW, 1, GENERATIONS, kind, generation, CHANNEL, news)], is_vital=True)
-        )
+        self.outbox.put(Letter(lambda: [LEDGER.renew(kind, generation, CHANNEL, news)], is_vital=True))
 
     def tell(self, verb: Verb, key: str) -> None:
         """Say something to all others who are there, after what was written before."""
@@ -175,8 +172,7 @@ class SharedTier:
         """Say what could not be said, and agree on generations with those who were there meanwhile."""
         await self.outbox.resume()
         self._renewals.clear()
-        mine = [("HSETNX", GENERATIONS, *each) for each in self._generations.current.items()]
-        *_, ours = await self.link.require([*mine, ("HGETALL", GENERATIONS)])
+        *_, ours = await self.link.require(LEDGER.agree(self._generations.current))
         self.missed()
         for kind, generation in ours.items() if isinstance(ours, Mapping) else ():
             self._take(kind.decode(), generation.decode())

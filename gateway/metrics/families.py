@@ -1,5 +1,6 @@
 """The metrics of the gateway, each read from the object that counts it; a new one is a function here."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
@@ -78,6 +79,11 @@ def state(name: str, what: str, value: float) -> Metric:
 def of_build() -> Iterator[Metric]:
     """Which version runs."""
     yield gauge("info", "The version that runs.", ["version"], [([__version__], 1)])
+
+
+def of_loop() -> Iterator[Metric]:
+    """What the event loop, in which this is asked, has to do."""
+    yield state("tasks", "Tasks of the event loop that have not ended.", len(asyncio.all_tasks()))
 
 
 def of_http(tally: HttpTally, repeats: Repeats | None, load: Load) -> Iterator[Metric]:

@@ -38,6 +38,7 @@ class Sources:
         """What reads them."""
         return [
             families.of_build,
+            families.of_loop,
             partial(families.of_http, self.http, self.repeats, self.load),
             partial(families.of_load, self.load),
             partial(families.of_rates, self.rates),

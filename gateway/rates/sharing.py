@@ -25,7 +25,7 @@ log = logging.getLogger("gateway.rates")
 PREFIX = "scan-gateway:rates"
 STEPS = 50  # in which a limit is used up, as others see it
 ANY_NUMBER = 2**53  # a limit that refuses nothing: the meters do that
-PATIENCE = 1.0  # seconds for one answer of Redis
+PATIENCE = 1.0  # seconds for what Redis has to say of one meter
 PAUSE = 5.0  # seconds in which Redis is left alone after it failed
 
 
@@ -34,7 +34,6 @@ class SharedMeters:
     """Keeps meters by their keys in Redis. While that cannot be reached, each process counts for itself: `failures`."""
 
     storage: RedisStorage
-    pool: ConnectionPool
     clock: Callable[[], float]
     failures: int = 0
     _due: dict[str, Meter] = field(default_factory=dict)
@@ -52,11 +51,10 @@ class SharedMeters:
         return self._telling is not None
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Tell nothing any more."""
         if self._telling is not None:
             self._telling.cancel()
             await asyncio.wait([self._telling])
-        await self.pool.disconnect()
 
     def _soon(self, key: str, meter: Meter) -> None:
         if self.clock() < self._rests_until:
@@ -70,9 +68,12 @@ class SharedMeters:
         while self._due:
             key, meter = self._due.popitem()
             try:
-                await self._tell(key, meter)
+                async with asyncio.timeout(PATIENCE):
+                    await self._tell(key, meter)
             except StorageError as error:
                 self._rest(error.storage_error)
+            except TimeoutError as error:
+                self._rest(error)
 
     async def _tell(self, key: str, meter: Meter) -> None:
         amount = meter.taken - meter.known
@@ -92,13 +93,8 @@ class SharedMeters:
             log.error("telling other processes of rates ended with %s", type(bug).__name__)
 
 
-def shared_meters(url: str, clock: Callable[[], float]) -> SharedMeters:
-    """Share by the Redis at an address such as `redis://host:6379/0`. Nothing is connected yet."""
-    pool = ConnectionPool.from_url(
-        url,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
-    )
+def shared_meters(pool: ConnectionPool, clock: Callable[[], float]) -> SharedMeters:
+    """Share by the Redis that a pool connects to, which is others' too: nothing of it is closed here."""
     storage = RedisStorage(
         "async+redis://",
         wrap_exceptions=True,
@@ -106,4 +102,4 @@ def shared_meters(url: str, clock: Callable[[], float]) -> SharedMeters:
         key_prefix=PREFIX,
         connection_pool=pool,  # type: ignore[arg-type] # what it is documented to take
     )
-    return SharedMeters(storage, pool, clock)
+    return SharedMeters(storage, clock)

@@ -189,6 +189,15 @@ async def test_subscriptions_and_websockets_are_told_while_they_last() -> None:
         assert counted(gateway.app, "operations_total") == {("subscription", "Follow", "ok"): 1}
 
 
+async def test_tasks_that_have_not_ended_are_told(gateway: World) -> None:
+    before = counted(gateway.app, "tasks")[()]
+    sleeping = asyncio.create_task(asyncio.sleep(60))
+    assert counted(gateway.app, "tasks") == {(): before + 1}
+    sleeping.cancel()
+    await asyncio.wait([sleeping])
+    assert counted(gateway.app, "tasks") == {(): before}
+
+
 async def test_how_an_upstream_does_is_told() -> None:
     async with world({"gateway_breaker_calls": 4, "gateway_breaker_share": 1}) as gateway:
         gateway.sandbox.faults.add(Fault(upstream="prism", status=503))

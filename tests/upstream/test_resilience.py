@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.budget import ALWAYS, SPAN, RetryBudget
+from gateway.upstream.budget import FEW, PERIOD, SAVED, RetryBudget
 from gateway.upstream.health import Health
 from gateway.upstream.latency import UNKNOWN, Latency
 from gateway.upstream.slots import FEWEST, Slots
@@ -92,34 +92,44 @@ def test_a_breaker_of_no_calls_never_opens() -> None:
     assert one.health.breaker == "closed"
 
 
+def withdrawn(budget: RetryBudget, now: float, times: int = 1_000) -> int:
+    return sum(budget.withdraw(now) for _ in range(times))
+
+
 def test_retries_are_a_share_of_the_calls() -> None:
     budget = RetryBudget(0.25, Health())
     for _ in range(400):
         budget.count(0.0)
-    assert sum(budget.withdraw(0.0) for _ in range(400)) == 100
-    assert (budget.health.budget, budget.health.unaffordable) == (0, 300)
+    assert withdrawn(budget, PERIOD) == 100
+    assert (budget.health.budget, budget.health.unaffordable) == (0, 900)
 
 
 def test_a_few_retries_are_allowed_where_there_were_hardly_any_calls_and_none_where_the_share_is_none() -> None:
     budget = RetryBudget(0.25, Health())
-    assert sum(budget.withdraw(0.0) for _ in range(20)) == ALWAYS
-    assert not RetryBudget(0.0, Health()).withdraw(0.0)
+    assert [withdrawn(budget, number * PERIOD) for number in range(3)] == [SAVED, FEW, FEW]
+    assert withdrawn(budget, 100 * PERIOD) == SAVED
+    assert withdrawn(RetryBudget(0.0, Health()), 0.0) == 0
 
 
 def test_calls_that_are_long_past_allow_no_retries() -> None:
     budget = RetryBudget(0.25, Health())
     for _ in range(4_000):
         budget.count(0.0)
-    assert sum(budget.withdraw(2.1 * SPAN) for _ in range(100)) == ALWAYS
+    assert withdrawn(budget, 2 * PERIOD) == SAVED
 
 
-def test_over_any_length_of_time_the_share_is_kept() -> None:
-    budget = RetryBudget(0.25, Health())
+@pytest.mark.parametrize("healthy", [0, 1_000])
+@pytest.mark.parametrize("seconds", [1, 3, 20, 100])
+def test_over_any_time_from_its_start_the_share_is_kept_but_for_what_was_saved(healthy: int, seconds: int) -> None:
+    budget, rate = RetryBudget(0.25, Health()), 100
+    for number in range(healthy):
+        budget.count(number / rate)
     retries = 0
-    for number in range(10_000):
-        budget.count(number / 100)
-        retries += budget.withdraw(number / 100)
-    assert 0.24 <= retries / 10_000 <= 0.25
+    for number in range(healthy, healthy + seconds * rate):
+        budget.count(number / rate)
+        retries += withdrawn(budget, number / rate, 2)
+    earned = 0.25 * (seconds - PERIOD) * rate
+    assert earned <= retries <= earned + max(SAVED, 0.25 * PERIOD * rate)
 
 
 def test_what_is_slow_follows_what_is_usual() -> None:

@@ -1,0 +1,196 @@
+"""A gateway that many use for long: what it holds does not grow.
+
+`SOAK_SECONDS=3600` takes an hour, and holds its memory, too, to what it was after the first sixth of that.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.auth.api_keys import keep_key, new_key
+from gateway.sandbox import Sandbox
+from tests.faults.crowd import FAULTS, Crowd
+from tests.faults.stage import drained
+from tests.faults.vitals import Vitals, growth, vitals_at
+from tests.processes import Process, running, settings_at
+from tests.redis_server import PROGRAMS, running_redis
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "4"))
+IS_LONG = SECONDS >= 600
+RATE = float(os.environ.get("SOAK_RATE", "50"))  # visits a second, of about 1.3 operations each
+SAMPLE = min(5.0, SECONDS / 50)  # seconds between two looks
+TURN = min(30.0, max(2.0, SECONDS / 5))  # seconds in which an upstream fails once, and keys and tenants change once
+TENANTS = ("acme", "bolt", "cove")
+KEYS = 8  # of each tenant that are made anew in each turn; as many stay from the last one
+PATIENCE = 60.0  # seconds for an answer, on a machine that others use too
+QUIET = 30.0  # seconds; far more than it takes until all who have left are forgotten
+# Both are full within a sixth of the time.
+OPERATIONS = min(1_000, int(4 * SECONDS))
+CACHE_BYTES = min(32_000_000, int(200_000 * SECONDS))
+MANY = "1000000000"
+REDIS_CONNECTIONS = 4  # that may be made later, when more is asked at once than ever before; all of them are kept
+SCAN_IDS = list(Sandbox().prism.scans)
+ASSET_IDS = [one["id"] for one in Sandbox().scenario.assets.values() if one["ownerId"] == Sandbox.project_id]
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells what a process holds")
+
+
+@dataclass(slots=True)
+class Served:
+    """A gateway of several tenants: its process, where it is and tells its metrics, and what was seen of it."""
+
+    process: Process
+    url: str
+    metrics: str
+    folder: Path
+    sandbox: httpx.AsyncClient
+    keys: list[list[str]] = field(default_factory=list)
+    turns: int = 0
+    seen: list[Vitals] = field(default_factory=list)
+
+    async def turn(self, crowd: Crowd) -> None:
+        """Let an upstream fail for a while, then revoke old keys, make new ones, and change a tenant's credential."""
+        await asyncio.sleep(TURN / 2)
+        crowd.keys[:] = self.keys[-1]
+        await self.sandbox.post("/faults", json=FAULTS[self.turns % len(FAULTS)])
+        await asyncio.sleep(TURN / 2)
+        await self.sandbox.delete("/faults")
+        self.turns += 1
+        renew(self.folder, self.keys, self.turns)
+        self.process.process.send_signal(signal.SIGHUP)
+
+    async def look(self, client: httpx.AsyncClient) -> None:
+        """See what it holds, and let the sandbox forget what it was asked."""
+        await asyncio.sleep(SAMPLE)
+        self.seen.append(await vitals_at(client, self.metrics))
+        await self.sandbox.delete("/calls")
+
+    async def at_rest(self, client: httpx.AsyncClient) -> Vitals:
+        """Give what it holds once nobody uses it any more."""
+        end = time.monotonic() + QUIET
+        while (now := await vitals_at(client, self.metrics)).busy:
+            assert time.monotonic() < end, now
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
+        return await vitals_at(client, self.metrics)
+
+
+def renew(folder: Path, keys: list[list[str]], turn: int) -> None:
+    """Write new keys beside those of the last turn, and tenants of whom one has another credential each time."""
+    made = [new_key(f"{turn}", ("*",), tenant, None, None) for tenant in TENANTS for _ in range(KEYS)]
+    lines = (folder / "keys.jsonl").read_bytes().splitlines(keepends=True) if keys else []
+    (folder / "keys.jsonl").write_bytes(b"".join(lines[-len(made) :]))
+    for _, stored in made:
+        keep_key(folder / "keys.jsonl", stored)
+    keys[:] = [*keys[-1:], [key for key, _ in made]]
+    pair = f'scenario_api_key = "{Sandbox.scenario_api_key}"\nscenario_api_secret = "{Sandbox.scenario_api_secret}"'
+    token = f'scenario_jwt = "{Sandbox.scenario_jwt}"'
+    tables = [
+        f'[{tenant}]\nprism_api_key = "{Sandbox.prism_api_key}"\n{token if turn % 3 == number else pair}\n'
+        for number, tenant in enumerate(TENANTS)
+    ]
+    (folder / "tenants.toml").write_text("".join(tables), encoding="utf-8")
+
+
+@pytest.fixture
+def redis_settings(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A Redis of bounded size, where there is one."""
+    with running_redis(tmp_path) if any(map(shutil.which, PROGRAMS)) else nullcontext() as redis:
+        if redis is not None:
+            redis.client.config_set("maxmemory", "64mb")
+            redis.client.config_set("maxmemory-policy", "allkeys-lru")
+        yield {} if redis is None else {"GATEWAY_REDIS_URL": redis.url}
+
+
+@contextmanager
+def gateway(folder: Path, sandbox_url: str, **given: str) -> Iterator[tuple[Process, str, str]]:
+    """Serve a gateway whose stores are small, and that refuses nobody for asking often."""
+    settings = {
+        "GATEWAY_AUTH": "api-key",
+        "GATEWAY_API_KEYS": str(folder / "keys.jsonl"),
+        "GATEWAY_TENANTS_FILE": str(folder / "tenants.toml"),
+        "GATEWAY_METRICS_PORT": "0",
+        "GATEWAY_INCREMENTAL": "true",
+        "GATEWAY_ANSWERS": "true",
+        "GATEWAY_CACHE_BYTES": str(CACHE_BYTES),
+        "GATEWAY_OPERATIONS": str(OPERATIONS),
+        "GATEWAY_PERSISTED_BYTES": str(CACHE_BYTES // 100),
+        "GATEWAY_RATE_REQUESTS": MANY,
+        "GATEWAY_RATE_UPSTREAM_CALLS": MANY,
+        "GATEWAY_RATE_OBJECTS": MANY,
+        "GATEWAY_DRAIN_GRACE": "0",
+        "GATEWAY_OVERLOAD_AFTER": "3600",
+        "GATEWAY_WATCH_SHORTEST": "0.5",
+        "SCENARIO_RATE": "0",
+        **given,
+    }
+    upstreams = settings_at(sandbox_url, **settings)
+    own = {name: value for name, value in upstreams.items() if not name.endswith(("_KEY", "_SECRET"))}
+    with running("serve", folder=folder, settings=own) as process:
+        url, metrics = process.wait_for(r"listening on (\S+/graphql)"), process.wait_for(r"metrics at (\S+/metrics)")
+        process.wait_for("(accepting requests)")
+        drained(process)
+        yield process, url, metrics
+
+
+async def soaked(served: Served, crowd: Crowd, seconds: float) -> Vitals:
+    """Let many use it for so long, and give what it holds when they have gone."""
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+
+        async def look() -> None:
+            while True:
+                await served.look(client)
+
+        async def turn() -> None:
+            while True:
+                await served.turn(crowd)
+
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(look()), group.create_task(turn())]
+            await crowd.come(RATE, seconds)
+            for one in beside:
+                one.cancel()
+        await served.sandbox.delete("/faults")
+        return await served.at_rest(client)
+
+
+def tell(served: Served, rests: list[Vitals], crowd: Crowd) -> None:
+    """Print the figures."""
+    megabytes, every = [round(one.resident / 2**20, 1) for one in served.seen], max(1, len(served.seen) // 24)
+    print(f"\n{dict(crowd.visits)}, {len(crowd.wrong)} wrong, {served.turns} turns")  # noqa: T201 - for who measures
+    print(f"MB: {megabytes[::every]}")  # noqa: T201 - the same
+    print(f"at rest: {rests}")  # noqa: T201 - the same
+
+
+async def test_what_a_gateway_holds_does_not_grow(
+    sandbox_url: str, redis_settings: dict[str, str], tmp_path: Path
+) -> None:
+    keys: list[list[str]] = []
+    renew(tmp_path, keys, 0)
+    async with httpx.AsyncClient(base_url=f"{sandbox_url}/sandbox", trust_env=False, timeout=PATIENCE) as control:
+        with gateway(tmp_path, sandbox_url, **redis_settings) as (process, url, metrics):
+            served = Served(process, url, metrics, tmp_path, control, keys)
+            crowd = Crowd(url, SCAN_IDS, ASSET_IDS, list(keys[-1]))
+            rests = [await soaked(served, crowd, SECONDS / 6)]
+            warm = len(served.seen)
+            rests.append(await soaked(served, crowd, SECONDS * 5 / 6))
+            process.process.send_signal(signal.SIGTERM)
+            code, printed = await asyncio.to_thread(process.process.wait, QUIET), "".join(process.lines)
+    tell(served, rests, crowd)
+    before, after = rests
+    assert crowd.wrong == []
+    assert (code, "Traceback" in printed, '"level":"error"' in printed) == (0, False, False), printed
+    assert before.operations == after.operations == OPERATIONS
+    assert max(one.full for one in served.seen[:warm]) > 0.8
+    assert after.tasks <= before.tasks
+    assert after.descriptors <= before.descriptors + REDIS_CONNECTIONS
+    assert not IS_LONG or growth([one.resident for one in served.seen[warm:]]) < 0.02
