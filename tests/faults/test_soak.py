@@ -25,7 +25,7 @@ from tests.processes import Process, running, settings_at
 from tests.redis_server import PROGRAMS, running_redis
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "4"))
-IS_LONG = SECONDS >= 600
+IS_LONG = SECONDS >= 3600
 RATE = float(os.environ.get("SOAK_RATE", "40"))  # visits a second, of about 1.3 operations each
 SAMPLE = min(5.0, SECONDS / 50)  # seconds between two looks
 TOLD = 10  # every which of them is printed
