@@ -33,7 +33,11 @@ class Batch(Generic[Q, A]):
         return answer
 
     async def close(self) -> None:
-        """End what is under way, without an answer."""
+        """End what is under way, and what waits for it, without an answer."""
+        given_up, self._waiting = self._waiting, []
+        for _, answer in given_up:
+            if not answer.done():
+                answer.set_result(None)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from tests.faults.stage import JOIN, UNKEPT, Running, Stage, sandbox_and_gateway, staged_on
+from tests.faults.stage import JOIN, UNKEPT, Running, Stage, drained, sandbox_and_gateway, staged_on
 from tests.processes import running, settings_at
 
 
@@ -32,7 +32,9 @@ async def stage(processes: Running) -> AsyncIterator[Stage]:
 def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where `gateway sandbox` serves both upstreams."""
     with running("sandbox", "--port", "0", folder=tmp_path_factory.mktemp("sandbox")) as process:
-        yield process.wait_for(r"Prism +(\S+)/prism ")
+        url = process.wait_for(r"Prism +(\S+)/prism ")
+        drained(process)
+        yield url
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ FOLLOW = "subscription ($id: ID!) { scanUpdated(scanId: $id) { status updatedAt 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"status": 503, "probability": 0.3},
     {"cut": True, "probability": 0.1},
-    {"delay": 1, "probability": 0.2},
+    {"delay": 0.3, "probability": 0.2},
     {"malformed": True, "probability": 0.1},
     {"status": 503, "upstream": "prism"},
 )

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 
 import pytest
 
+from gateway.cache.batch import Batch
 from gateway.cache.link import Command, Link
 from gateway.cache.shared import CHANNEL
 from tests.redis_server import RedisServer
@@ -95,6 +97,7 @@ async def test_it_is_closed_while_redis_stands_still(server: RedisServer, link: 
             assert await asyncio.gather(*asked) == [None] * 4
     finally:
         server.signal(signal.SIGCONT)
+    await until(lambda: len(server.client.client_list()) == 1)  # nobody but this test: what was left to send is sent
     await closed()
 
 
@@ -117,3 +120,22 @@ async def test_it_is_closed_when_redis_has_just_died(server: RedisServer, link: 
         await closed(link)
     finally:
         server.start()
+
+
+async def test_what_waits_for_an_answer_at_the_end_gets_none_and_nothing_is_asked_after_it() -> None:
+    asked: list[Sequence[int]] = []
+
+    async def say_nothing(questions: Sequence[int]) -> Sequence[int] | None:
+        asked.append(questions)
+        await asyncio.sleep(LONG)
+        return None
+
+    batch: Batch[int, int] = Batch(say_nothing, most=1)
+    first = batch.put(1)
+    await until(lambda: asked)
+    second = batch.put(2)
+    await batch.close()
+    assert (await first, await second) == (None, None)
+    await steps(3)
+    assert asked == [[1]]
+    await closed()

@@ -14,6 +14,7 @@ from gateway.metrics.exposition import metrics_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving, url_of
 from gateway.tallies import BOUNDS, OTHER, CallTally, Histogram, OperationTallies
+from gateway.upstream.budget import SAVED
 from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
 from tests.processes import running
@@ -205,7 +206,7 @@ async def test_how_an_upstream_does_is_told() -> None:
             await gateway.execute(SCAN, scanId=scan_id)
         assert counted(gateway.app, "upstream_breaker") == {("prism", "open"): 1, ("scenario", "closed"): 1}
         assert counted(gateway.app, "upstream_retries_total") == {("prism",): 3}
-        assert counted(gateway.app, "upstream_retry_budget")["prism",] == 7
+        assert 7 <= counted(gateway.app, "upstream_retry_budget")["prism",] < SAVED  # one is earned every half second
         assert counted(gateway.app, "upstream_opened_total") == {("prism",): 1}
         assert counted(gateway.app, "upstream_refused_total") == {("prism",): 1}
 
