@@ -6,6 +6,7 @@
     scenario_api_secret = { file = "secrets/acme" }    # from a file, by its path from this one
     scenario_project_id = "proj_…"
     max_upstream_calls = 100
+    link_tag = "acme-scan:"
 
 What a tenant leaves out is as in the environment's settings, but for credentials.
 """
@@ -22,7 +23,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from gateway.access import AccessSettings, line_of
 from gateway.auth.caller import DEFAULT_TENANT
 from gateway.limits import CostLimits
-from gateway.settings import BadSettingsError, Settings
+from gateway.settings import BadSettingsError, Settings, TagPrefix
 
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
@@ -34,12 +35,13 @@ _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 
 
 class TenantSettings(AccessSettings):
-    """What opens the upstreams for one tenant, and how much one of its operations may cause."""
+    """What opens the upstreams for one tenant, how much one of its operations may cause, and what its links go by."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_upstream_calls: int = Field(description="How many upstream calls an operation could cause at most.", ge=1)
     max_objects: int = Field(description="How many objects an operation could answer at most.", ge=1)
+    link_tag: TagPrefix = Field(description="What the tag of an asset begins with that ends in its scan's id.")
 
     @property
     def most(self) -> CostLimits:
@@ -81,6 +83,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "scenario_url": settings.scenario_url,
         "max_upstream_calls": settings.gateway_max_upstream_calls,
         "max_objects": settings.gateway_max_objects,
+        "link_tag": settings.gateway_link_tag,
     }
 
 
