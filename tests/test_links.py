@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from gateway.engine.answer import Asked
+from gateway.graph.joining import add_fields
+from gateway.links.fields import linked_assets
+from gateway.prism.types import Scan
 from gateway.sandbox.faults import Fault
 from tests.callers import caller, gate
-from tests.world import World, world
+from tests.world import World, settle, world
 
 LINKED = """query Linked($scanId: ID!, $first: Int! = 20, $after: String) {
   scan(scanId: $scanId) {
@@ -438,3 +442,47 @@ async def test_another_tag_by_the_setting_links_by_itself() -> None:
         await gateway.data(LINK, input={"scanId": scan_id, "assetIds": new})
         assert gateway.sandbox.scenario.assets[new[0]]["tags"][-1] == f"s~{scan_id}"
         assert await linked(gateway, scan_id) == new == linked_by(gateway, scan_id, "s~")
+
+
+async def test_where_there_is_no_search_all_else_is_answered(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(path="^/search", status=404))
+    answer = await gateway.execute(LINKED, scanId=scan_of(gateway))
+    assert answer["data"] == {"scan": {"linkedAssets": None}}
+    assert [error["message"] for error in answer["errors"]] == ["Scenario has no such search."]
+
+
+@pytest.mark.parametrize("who", [CLINIC, PHONE], ids=["clinic", "phone"])
+@pytest.mark.parametrize("tags", [None, "prism-scan:a", 7, {"prism-scan:a": 1}, [7, None, ["prism-scan:a"]], []])
+async def test_tags_that_are_none_link_to_nothing(tags: Any, who: Any) -> None:
+    async with world(gate=gate(CLINIC, PHONE)) as gateway:
+        asset = json.dumps({"asset": {"id": "asset_a", "tags": tags}})
+        gateway.sandbox.faults.add(Fault(path="asset_a$", status=200, body=asset))
+        hits = json.dumps({"hits": [{"id": "asset_a", "tags": tags}]})
+        gateway.sandbox.faults.add(Fault(path="^/search", status=200, body=hits))
+        data = await gateway.as_caller(who).data('{ asset(assetId: "asset_a") { scan { scanId } raw } }')
+        assert data == {"asset": {"scan": None, "raw": {"id": "asset_a", "tags": tags}}}
+        mine = next(id_ for id_, scan in gateway.sandbox.prism.scans.items() if scan.user_token == PHONE.owner)
+        assert await linked(gateway.as_caller(who), mine) == []
+
+
+def test_no_field_takes_the_place_of_another() -> None:
+    with pytest.raises(ValueError, match="Scan has a field status already"):
+        add_fields(Scan, status=linked_assets)
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+@pytest.mark.parametrize("path", ["^/search", "get-bulk$"])
+async def test_who_gives_up_ends_the_calls(path: str, *, uses_plans: bool) -> None:
+    async with world({"gateway_plans": uses_plans}) as gateway:
+        gateway.sandbox.faults.add(Fault(path=path, delay=60))
+        asked = Asked(LINKED, {"scanId": scan_of(gateway)})
+        answering = asyncio.create_task(
+            gateway.app.state.engine.answer(asked, lambda: gateway.gateway.context("request"))
+        )
+        await settle()
+        assert len(gateway.gateway.store.flights)
+        answering.cancel()
+        await asyncio.wait([answering])
+        await settle()
+        assert not gateway.gateway.store.flights
+        assert asyncio.all_tasks() == {asyncio.current_task()}
