@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.graph.journal import Journal
+from gateway.links.links import Links
 from gateway.prism.loaders import PrismLoaders
 from gateway.prism.updates import ScanUpdates
 from gateway.rates.rates import Rates
@@ -19,3 +20,4 @@ class Context(msgspec.Struct, frozen=True):
     scan_updates: ScanUpdates
     job_updates: JobUpdates
     rates: Rates
+    links: Links

@@ -69,11 +69,12 @@ class Gateway:
         hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(sources.prism, journal),
-            ScenarioLoaders(sources.scenario, journal),
+            ScenarioLoaders(sources.scenario, journal, tenant.links.hidden_from(caller)),
             journal,
             sources.scan_updates,
             sources.job_updates,
             self.rates,
+            tenant.links,
         )
 
     def open(self) -> None:

@@ -15,6 +15,8 @@ from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
 from gateway.graph.viewer import Viewer, viewer_of
+from gateway.links import fields as _fields  # noqa: F401 - it gives scans and assets the fields that join them
+from gateway.links.mutations import LinkMutations
 from gateway.prism.schema import PrismQueries, PrismSubscriptions, scan_node
 from gateway.prism.types import RECORD, Scan
 from gateway.scenario.client import MAX_BULK
@@ -105,7 +107,7 @@ class Query(PrismQueries, ScenarioQueries):
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(ScenarioMutations):
+class Mutation(ScenarioMutations, LinkMutations):
     """Every change, one after the other in the order asked."""
 
 

@@ -32,6 +32,7 @@ def _upstreams(words: str) -> str:
 
 UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
+TagPrefix = Annotated[str, Field(pattern=r"^[a-z0-9._:/~-]{1,64}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -162,6 +163,9 @@ class Settings(AccessSettings, _Whose):
         30,
         description="How long a required upstream must have been left alone for that, and a call have shown it.",
         gt=0,
+    )
+    gateway_link_tag: TagPrefix = Field(
+        "prism-scan:", description="Links: what the tag of an asset begins with that ends in its scan's id."
     )
     gateway_cache_bytes: int = Field(134_217_728, description="How large the document cache may grow.", ge=0)
     gateway_redis_url: RedisUrl | None = Field(

@@ -7,6 +7,7 @@
     scenario_project_id = "proj_…"
     max_upstream_calls = 100
     rate_requests = 300
+    link_tag = "acme-scan:"
 
 What a tenant leaves out is as in the environment's settings, but for credentials.
 """
@@ -25,7 +26,7 @@ from gateway.auth.caller import DEFAULT_TENANT
 from gateway.limits import CostLimits
 from gateway.rates.rates import NAMES as RATE_NAMES
 from gateway.rates.rates import TenantRates
-from gateway.settings import BadSettingsError, Rate, Settings
+from gateway.settings import BadSettingsError, Rate, Settings, TagPrefix
 
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
@@ -37,12 +38,13 @@ _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 
 
 class TenantSettings(AccessSettings):
-    """What opens the upstreams for one tenant, how much one of its operations may cause, and how often it may ask."""
+    """What is one tenant's: access to the upstreams, what an operation may cause, rates, and what links go by."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_upstream_calls: int = Field(description="How many upstream calls an operation could cause at most.", ge=1)
     max_objects: int = Field(description="How many objects an operation could answer at most.", ge=1)
+    link_tag: TagPrefix = Field(description="What the tag of an asset begins with that ends in its scan's id.")
 
     rate_requests: Rate | None = Field(description="A caller's requests a minute.")
     rate_upstream_calls: Rate | None = Field(description="Upstream calls that a caller may cause a minute.")
@@ -94,6 +96,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "scenario_url": settings.scenario_url,
         "max_upstream_calls": settings.gateway_max_upstream_calls,
         "max_objects": settings.gateway_max_objects,
+        "link_tag": settings.gateway_link_tag,
         **{f"rate_{name}": value for name, value in settings.rates.items()},
     }
 

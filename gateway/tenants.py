@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gateway.auth.caller import ANYONE, Caller, Gate
 from gateway.errors import Forbidden
 from gateway.limits import CostLimits
+from gateway.links.links import Links
 from gateway.rates.rates import Rates
 from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
@@ -23,7 +24,7 @@ GONE = "Your tenant is not served here."
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """What is separate for each: sources, and how much an operation may cause at most.
+    """What is separate for each: sources, how much an operation may cause at most, and what links go by.
 
     `name` is for metrics and logs, where all who bring access of their own are one; callers are told apart by
     `Caller.tenant`.
@@ -32,6 +33,7 @@ class Tenant:
     name: str
     sources: Sources
     most: CostLimits
+    links: Links
 
 
 class Tenants:
@@ -90,10 +92,16 @@ class Tenants:
 
     def _tenant(self, name: str, settings: TenantSettings) -> Tenant:
         before, access = self._named.get(name), access_by(settings)
+        links = self._links(settings.link_tag, before)
         if before is not None and before.sources.access == access:
-            return replace(before, most=settings.most)
+            return replace(before, most=settings.most, links=links)
         sources = self._maker.make(name, access, None if before is None else before.sources)
-        return Tenant(name, sources, settings.most)
+        return Tenant(name, sources, settings.most, links)
+
+    def _links(self, tag: str, before: Tenant | None = None) -> Links:
+        if before is not None and before.links.tag.prefix == tag:
+            return before.links
+        return Links.by(tag, self._maker.clock)
 
     def _own_tenant(self, caller: Caller) -> Tenant:
         tenant = self._own.get(caller.tenant)
@@ -105,7 +113,8 @@ class Tenants:
         # The same owner in every process, and again once it was forgotten: `Generations` keep what was dropped away.
         sources = self._maker.make(caller.tenant, own_access(caller.own, self._settings))
         limits = self._settings.cost_limits(joined=caller.own.scenario != PUBLIC)
-        tenant = self._own[caller.tenant] = Tenant(OWN, sources, limits)
+        links = self._links(self._settings.gateway_link_tag)
+        tenant = self._own[caller.tenant] = Tenant(OWN, sources, limits, links)
         while len(self._own) > self._settings.gateway_own_credentials:
             self._own.popitem(last=False)
         return tenant

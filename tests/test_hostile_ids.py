@@ -75,6 +75,7 @@ ROUTES = [
     ("POST", "/assets/download"),
     ("PUT", "/assets/{}/lock"),
     ("PUT", "/assets/{}/unlock"),
+    ("PUT", "/assets/{}/tags"),
 ]
 IDS_IN_A_BODY = [("POST", "/assets/download")]
 
@@ -84,14 +85,16 @@ SELECTIONS = {
     "Asset": ASSET,
     "AssetConnection": "nodes { name }",
     "DownloadJob": "downloadUrl",
+    "LinkAssetsToScanPayload": "assets { name } userErrors { code }",
     "LockAssetPayload": "asset { name } userErrors { code }",
     "Node": f"... on Scan {{ {SCAN} }} ... on Asset {{ {ASSET} }} ... on DownloadJob {{ downloadUrl }}",
     "RequestAssetDownloadPayload": "download { url } userErrors { code }",
     "RequestBatchDownloadPayload": "downloadJob { jobId } userErrors { code }",
     "Scan": SCAN,
+    "UnlinkAssetsFromScanPayload": "assets { name } userErrors { code }",
     "UnlockAssetPayload": "asset { name } userErrors { code }",
 }
-SAMPLES = {"DateTime": "2030-01-01T00:00:00Z", "ID": "x"}
+SAMPLES = {"lockExpiresAt": "2030-01-01T00:00:00Z", "assetId": "x", "assetIds": ["x"]}
 
 GRAPH = build_schema(schema.as_str())
 
@@ -127,14 +130,13 @@ class Place:
         call = f"{self.field}({self.argument}: $value) {{ {SELECTIONS[get_named_type(self.declared.type).name]} }}"
         return f"{self.root.name.lower()} Hostile($value: {self.type}) {{ {call} }}"
 
-    def value(self, id_: str) -> Any:
-        """Make the `$value` that holds an id here, and samples of what must stand beside it."""
+    def value(self, id_: str, scan_id: str) -> Any:
+        """Make the `$value` that holds an id here, and samples of what must stand beside it, among which is a scan."""
         if self.inner is None:
             return listed(self.type, id_)
         fields = input_fields(self.type)
-        beside = {
-            name: SAMPLES[get_named_type(f.type).name] for name, f in fields.items() if is_required_input_field(f)
-        }
+        samples = {**SAMPLES, "scanId": scan_id}
+        beside = {name: samples[name] for name, f in fields.items() if is_required_input_field(f)}
         return {**beside, self.inner: listed(fields[self.inner].type, id_)}
 
 
@@ -188,7 +190,8 @@ async def send(gateway: World, place: Place, id_: str) -> dict[str, Any]:
     if place.root is GRAPH.subscription_type:
         refused: dict[str, Any] = json.loads(cast("bytes", await gateway.subscribe(place.document(), value=id_)))
         return refused
-    body = json.dumps({"query": place.document(), "variables": {"value": place.value(id_)}})
+    scan_id = next(iter(gateway.sandbox.prism.scans))
+    body = json.dumps({"query": place.document(), "variables": {"value": place.value(id_, scan_id)}})
     response = await gateway.client.post("/graphql", content=body, headers={"content-type": "application/json"})
     answer: dict[str, Any] = response.json()
     return answer
@@ -220,6 +223,11 @@ def known(id_: str) -> set[tuple[str, ...]]:
     return {(method, *(id_ if part == "{}" else part for part in route.split("/"))) for method, route in ROUTES}
 
 
+def beside(gateway: World) -> set[tuple[str, ...]]:
+    """List the calls that the samples may lead to which stand beside an id."""
+    return {("PUT", "", "assets", "x", "tags"), ("GET", "", "scans", next(iter(gateway.sandbox.prism.scans)))}
+
+
 def made(calls: list[tuple[str, str]]) -> set[tuple[str, ...]]:
     """Take calls apart into segments, as an upstream does: at each slash, before anything is decoded."""
     return {(method, *map(unquote, path_.split("/"))) for method, path_ in calls}
@@ -242,7 +250,7 @@ async def test_an_odd_id_reaches_its_own_route_as_one_segment_or_none_at_all(gat
             answer = await send(gateway, place, spelling)
             assert holds_nothing(answer["data"]), id_
             assert codes(answer) <= {"BAD_USER_INPUT", "INVALID", "NOT_FOUND"}, id_
-        assert set() < made(gateway.calls) <= known(id_), id_
+        assert set() < made(gateway.calls) <= known(id_) | beside(gateway), id_
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)

@@ -4,6 +4,7 @@ Every way that the schema has from a root to a scan is tried with every field of
 """
 
 import asyncio
+import itertools
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -46,20 +47,29 @@ assert isinstance(SCAN, GraphQLObjectType)
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 CANARY = "canary"
-OWN = ("scans:read:own", "assets:read", "downloads:read")
+OWN = ("scans:read:own", "assets:read", "assets:write", "downloads:read")
 OWNER = caller(*OWN, owner=f"{CANARY}-token", id_="owner")
 STRANGER = caller(*OWN, owner="member-0001", id_="stranger")
 NAMELESS = caller(*OWN, id_="nameless")
-CLINIC = caller("scans:read", id_="clinic")
+CLINIC = caller("scans:read", "assets:read", "assets:write", id_="clinic")
 CALLERS = (OWNER, STRANGER, NAMELESS, CLINIC)
 
-# What leads to a scan by its id: the value of each argument that any way takes.
+ASSET_ID = "asset_linked"
+# What leads to a scan by its id, or to the asset that is linked to it: the value of each argument that any way takes.
 ARGUMENTS = {
     "scanId": '"{id}"',
     "scanIds": '["{id}"]',
     "id": '"{node}"',
     "ids": '["{node}"]',
     "representations": '[{{ __typename: "Scan", scanId: "{id}" }}, {{ __typename: "Scan", id: "{node}" }}]',
+    "assetId": '"{asset}"',
+    "assetIds": '["{asset}"]',
+    "id of Asset": '"{asset_node}"',
+    "ids of Asset": '["{asset_node}"]',
+    "representations of Asset": '[{{ __typename: "Asset", assetId: "{asset}" }}]',
+    "unlockAsset.input": '{{ assetId: "{asset}" }}',
+    "linkAssetsToScan.input": '{{ scanId: "{id}", assetIds: ["{asset}"] }}',
+    "unlinkAssetsFromScan.input": '{{ scanId: "{id}", assetIds: ["{asset}"] }}',
 }
 # What a scan's own fields take.
 CHOICES = {"type": "MODEL"}
@@ -76,9 +86,16 @@ class Way:
     def operation(self, scan_id: str, fields: str) -> str:
         """Ask something of a scan by this way."""
         text = self.text.replace("<fields>", fields)
+        ids = {"id": scan_id, "node": global_id("Scan", scan_id)}
+        ids |= {"asset": ASSET_ID, "asset_node": global_id("Asset", ASSET_ID)}
         for name, value in ARGUMENTS.items():
-            text = text.replace(f"<{name}>", value.format(id=scan_id, node=global_id("Scan", scan_id)))
+            text = text.replace(f"<{name}>", value.format(**ids))
         return text
+
+    @property
+    def names_the_scan(self) -> bool:
+        """Whether who goes this way has its id, rather than that of something else which tells of it."""
+        return self.operation("one", "") != self.operation("another", "")
 
 
 def ways() -> Iterator[Way]:
@@ -95,7 +112,7 @@ def ways_from(type_: GraphQLObjectType, passed: frozenset[str]) -> Iterator[tupl
         if is_leaf_type(named) or named.name in passed:
             continue
         for each in GRAPH.get_possible_types(named) if is_abstract_type(named) else [named]:
-            head = f"{name}{given(f'{type_.name}.{name}', its)} {{ ... on {each.name} {{"
+            head = f"{name}{given(type_, name, its, each)} {{ ... on {each.name} {{"
             if each is SCAN:
                 yield (name,), f"{head} <fields> }} }}"
             elif each.name not in passed:
@@ -103,14 +120,14 @@ def ways_from(type_: GraphQLObjectType, passed: frozenset[str]) -> Iterator[tupl
                     yield (name, *steps), f"{head} {text} }} }}"
 
 
-def given(place: str, its: GraphQLField) -> str:
+def given(type_: GraphQLObjectType, field: str, its: GraphQLField, leads_to: GraphQLObjectType) -> str:
     """The arguments of a step, for which this test must know what leads to a scan."""
-    names = [name for name, argument in its.args.items() if is_required_argument(argument)]
-    if place.startswith("Mutation."):
-        return f"({', '.join(f'{name}: <{name}>' for name in names)})" if names else ""
-    if not place.startswith(("Query.", "Subscription.")) or not (set(its.args) & set(ARGUMENTS)):
+    if type_ not in (GRAPH.query_type, GRAPH.mutation_type, GRAPH.subscription_type):
         return ""
-    return f"({', '.join(f'{name}: <{name}>' for name in names)})"
+    names = [name for name, argument in its.args.items() if is_required_argument(argument)]
+    known = {name: [f"{field}.{name}", f"{name} of {leads_to.name}"] for name in names}
+    chosen = {name: next((one for one in several if one in ARGUMENTS), name) for name, several in known.items()}
+    return f"({', '.join(f'{name}: <{one}>' for name, one in chosen.items())})" if names else ""
 
 
 def fields_of_a_scan() -> Iterator[str]:
@@ -125,23 +142,49 @@ def fields_of_a_scan() -> Iterator[str]:
 def selection(type_: Any, depth: int) -> str:
     if is_leaf_type(type_):
         return ""
+    if type_.name == "Asset":
+        return " { assetId tags raw url }"
     below = [
         f"{name}{selection(get_named_type(its.type), depth + 1)}"
         for name, its in type_.fields.items()
         if not any(map(is_required_argument, its.args.values()))
-        and (depth < 2 or is_leaf_type(get_named_type(its.type)))
+        and (depth < 2 or is_leaf_type(get_named_type(its.type)) or type_.name == "AssetEdge")
     ]
     return f" {{ {' '.join(below)} }}"
 
 
 FIELDS = list(fields_of_a_scan())
-WAYS = [way for way in ways() if not way.steps[0].startswith("lock")]
+WAYS = [way for way in ways() if way.steps[0] != "lockAsset"]  # which answers as unlockAsset, and once only
+# Each way with plans and without, and with everything kept and nothing; those by a link with both or none of that.
+CASES = [
+    (way, uses_plans, is_warm)
+    for way, uses_plans, is_warm in itertools.product(WAYS, (True, False), (True, False))
+    if uses_plans is is_warm or (way.names_the_scan and way.kind != "mutation")
+]
+NOWHERE = ("unlinkAssetsFromScan", "assets", "scan")  # there is no link any more
+LEADING = [(way, uses_plans) for way, uses_plans, is_warm in CASES if is_warm and way.steps != NOWHERE]
+CALLS_FOR_AN_ASSET = {
+    ("GET", "/assets"), ("GET", f"/assets/{ASSET_ID}"), ("PUT", f"/assets/{ASSET_ID}/unlock"),
+}  # fmt: skip
 MADE_OF_THE_ID = {"id", "scanId"}
+
+
+def named(case: tuple[Any, ...]) -> str:
+    """Name a case in a report."""
+    way, uses_plans, *warm = case
+    return "-".join(
+        [".".join(way.steps), "plans" if uses_plans else "graphql-core", *("warm" if one else "cold" for one in warm)]
+    )
 
 
 def everything() -> str:
     """All of a scan at once."""
     return " ".join(FIELDS)
+
+
+def warming(scan_id: str) -> str:
+    """A query that has everything kept, and the linked asset whatever that is linked to."""
+    return f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} asset(assetId: "{ASSET_ID}") {{ name }} }}'
 
 
 def someones(sandbox: Sandbox) -> Scan:
@@ -159,6 +202,16 @@ def someones(sandbox: Sandbox) -> Scan:
     return made
 
 
+def link(gateway: World, scan_id: str) -> None:
+    """Let an asset, the newest and the only one, be linked to a scan."""
+    assets = gateway.sandbox.scenario.assets
+    *_, newest = gateway.asset_ids
+    for asset_id, asset in assets.items():
+        assets[asset_id] = {**asset, "tags": []}
+    linked = assets[newest]
+    assets[ASSET_ID] = {**linked, "id": ASSET_ID, "tags": ["a", f"prism-scan:{scan_id}"], "createdAt": "2030-01-01"}
+
+
 CANARIES = (CANARY, "4242.42", "X-Amz-Signature", "succeeded", "SUCCEEDED")
 
 
@@ -167,7 +220,7 @@ async def clinic(*, uses_plans: bool = True, **settings: Any) -> AsyncIterator[t
     """A gateway with these callers, and the id of the owner's scan."""
     chosen = {
         "gateway_federation": True, "gateway_plans": uses_plans, "gateway_report_calls": True,
-        "gateway_watch_jitter": 0, **settings,
+        "gateway_watch_jitter": 0, "gateway_max_upstream_calls": 1_000, "gateway_max_objects": 100_000, **settings,
     }  # fmt: skip
     async with world(chosen, gate=gate(*CALLERS)) as made:
         yield made, someones(made.sandbox).scan_id
@@ -207,27 +260,28 @@ def assert_clean(*texts: str) -> None:
 def test_every_way_to_a_scan_is_tried() -> None:
     """That there are fewer than this is what a test that tries none would not notice."""
     assert {way.steps for way in WAYS} >= {
-        ("scan",), ("scansById",), ("node",), ("nodes",), ("_entities",), ("scanUpdated",),
+        ("scan",), ("scansById",), ("node",), ("nodes",), ("_entities",), ("scanUpdated",), ("asset", "scan"),
+        ("assets", "nodes", "scan"), ("node", "scan"), ("_entities", "scan"), ("linkAssetsToScan", "scan"),
     }  # fmt: skip
     assert len(FIELDS) == len(SCAN.fields) >= 15  # type: ignore[attr-defined] # an object type
-    unknown = [name for way in WAYS for name in re.findall(r"<(\w+)>", way.text) if name not in {*ARGUMENTS, "fields"}]
+    unknown = [name for way in WAYS for name in re.findall(r"<(.+?)>", way.text) if name not in {*ARGUMENTS, "fields"}]
     assert unknown == [], "say in ARGUMENTS what leads to a scan"
 
 
-@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
-@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
-@pytest.mark.parametrize("way", WAYS, ids=[".".join(way.steps) for way in WAYS])
+@pytest.mark.parametrize(("way", "uses_plans", "is_warm"), CASES, ids=map(named, CASES))
 async def test_someone_elses_scan_and_a_missing_one_look_the_same(
     way: Way, caplog: pytest.LogCaptureFixture, *, uses_plans: bool, is_warm: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with clinic(uses_plans=uses_plans) as (gateway, scan_id):
-        for fields in [*FIELDS, everything()]:
+        each = FIELDS if way.names_the_scan and way.kind != "mutation" else []  # else no field of a scan is resolved
+        for fields in [*each, everything()]:
             told, calls = [], []
             for id_ in (scan_id, MISSING):
+                link(gateway, id_)
                 await gateway.gateway.store.memory.clear()
                 for who in (OWNER, CLINIC) if is_warm else ():
-                    await gateway.as_caller(who).data(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
+                    await gateway.as_caller(who).data(warming(scan_id))
                 before, _ = kept(gateway).keys(), gateway.calls
                 caplog.clear()
                 for who, pause in ((STRANGER, 0), (STRANGER, 1), (STRANGER, 3), (NAMELESS, 0)):
@@ -238,31 +292,35 @@ async def test_someone_elses_scan_and_a_missing_one_look_the_same(
                 assert_clean(caplog.text, *after)
             assert told[:4] == told[4:]
             assert calls[0] == calls[1]
-            assert set(calls[0]) <= {("GET", "/scans/<id>")}
+            assert set(calls[0]) <= {("GET", "/scans/<id>"), *CALLS_FOR_AN_ASSET}
             assert_clean(*told)
+            assert way.names_the_scan or not any("<id>" in one or "<node>" in one for one in told)
 
 
-@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
-@pytest.mark.parametrize("way", WAYS, ids=[".".join(way.steps) for way in WAYS])
+@pytest.mark.parametrize(("way", "uses_plans"), LEADING, ids=map(named, LEADING))
 async def test_whose_scan_it_is_sees_what_who_may_see_every_scan_does(way: Way, *, uses_plans: bool) -> None:
     async with clinic(uses_plans=uses_plans) as (gateway, scan_id):
+        link(gateway, scan_id)
         answers = [await ask(gateway, who, way, scan_id, everything()) for who in (CLINIC, OWNER)]
         assert CANARY in answers[0]
         assert "errors" not in answers[1]
-        mine, theirs = (re.sub(r',"extensions":\{"upstreamCalls":\{[^}]*\}\}', "", one) for one in answers)
-        assert mine == theirs
+        theirs, mine = (re.sub(r',"extensions":\{"upstreamCalls":\{[^}]*\}\}', "", one) for one in answers)
+        assert "prism-scan:" not in mine  # which says whose an asset is to who may see every scan
+        assert mine == re.sub(r',"prism-scan:[^"]*"', "", theirs)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.kind == "query"], ids=lambda way: ".".join(way.steps))
 async def test_what_is_told_of_where_data_is_from_is_the_same_too(way: Way) -> None:
     async with clinic() as (gateway, scan_id):
-        await gateway.as_caller(OWNER).execute(f'{{ scan(scanId: "{scan_id}") {{ {everything()} }} }}')
-        told = [
-            nameless(await ask(gateway, STRANGER, way, id_, everything(), is_traced=True), id_)
-            for id_ in (scan_id, MISSING)
-        ]
+        told = []
+        for id_ in (MISSING, scan_id):
+            link(gateway, id_)
+            await gateway.gateway.store.memory.clear()
+            await gateway.as_caller(OWNER).execute(warming(scan_id))
+            told.append(nameless(await ask(gateway, STRANGER, way, id_, everything(), is_traced=True), id_))
         assert told[0] == told[1]
         assert_clean(*told)
+        assert way.names_the_scan or "<id>" not in told[0]
         mine = await ask(gateway, OWNER, way, scan_id, everything(), is_traced=True)
         assert '"document":"scan","id":"' + scan_id in mine
 

@@ -1,5 +1,6 @@
 """What a caller may do: the scopes that the graph asks for, by their names."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Never
@@ -11,7 +12,7 @@ SCOPES: Mapping[str, str] = {
     "scans:read": "every scan",
     "scans:read:own": "the scans whose `userToken` is the caller's own; all others are as if they did not exist",
     "assets:read": "assets",
-    "assets:write": "locking and unlocking assets",
+    "assets:write": "locking and unlocking assets, and linking them to scans that the caller may see",
     "downloads:read": "download jobs and their archives",
     "downloads:write": "asking for files and archives, and what `downloads:read` is for",
     EVERYTHING: "everything",
@@ -48,11 +49,18 @@ def either(*scopes: str) -> Need:
     return Need(tuple((scope,) for scope in scopes))
 
 
+def together(*needs: Need) -> Need:
+    """Say that all of these must be met."""
+    every = itertools.product(*(need.alternatives for need in needs))
+    return Need(tuple(tuple(scope for scopes in one for scope in scopes) for one in every))
+
+
 READ_SCANS = either("scans:read", "scans:read:own")
 READ_ASSETS = either("assets:read")
 CHANGE_ASSETS = either("assets:write")
 READ_DOWNLOADS = either("downloads:read", "downloads:write")
 ASK_DOWNLOADS = either("downloads:write")
+LINK_ASSETS = together(CHANGE_ASSETS, READ_SCANS)
 
 
 def is_confined(caller: Caller) -> bool:

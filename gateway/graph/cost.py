@@ -225,16 +225,22 @@ class Pages:
 
     def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
         """Count full pages, from the place on at which it goes on."""
-        first, after = (asked.given[name].value(asked.variables) for name in self.arguments)
-        if not isinstance(first, int) or not 1 <= first <= self.most:
+        first, pages = self.read(asked)
+        if not pages:
             return Several(0, asked.place)  # the field refuses it
-        try:
-            pages = pages_of(first, after)
-        except BadUserInput:
-            return Several(0, asked.place)
         bill.objects += source.count
         bill.load(f"page {asked.text}", source.place, source.count * pages)
         return Several(source.count, asked.place, None, source.count, first)
+
+    def read(self, asked: Asked) -> tuple[int, int]:
+        """How many members are asked for, and how many pages hold them; none for what cannot be asked."""
+        first, after = (asked.given[name].value(asked.variables) for name in self.arguments)
+        if not isinstance(first, int) or not 1 <= first <= self.most:
+            return 0, 0
+        try:
+            return first, pages_of(first, after)
+        except BadUserInput:
+            return 0, 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,11 @@ class Journal:
             self.trace.note(document)
         return document
 
+    def serve_unnamed(self, document: Document) -> None:
+        """Note one likewise of which the caller is not to know what it is of."""
+        self.documents.append(document)
+        self.fresh_until = min(self.fresh_until, document.fresh_until)
+
     def end_freshness(self) -> None:
         """Note that the answer holds what is true of this caller and this moment alone, so nobody keeps it."""
         self.fresh_until = -math.inf

@@ -40,6 +40,10 @@ class Once(Generic[K]):
         known = self._known[key] = Waiting(loop=self._loop)
         known.set_result(document)
 
+    def forget(self, key: K) -> None:
+        """Load one anew when it is asked for again."""
+        self._known.pop(key, None)
+
     def clear(self) -> None:
         """Load everything anew that is asked for from now on."""
         self._known.clear()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from gateway.auth.scopes import is_confined
 from gateway.cache.document import Document, part_of
 from gateway.cache.flight import Outcome, Waiting
 from gateway.errors import UpstreamError, UpstreamRejected
@@ -59,6 +60,29 @@ class PrismLoaders:
         return self._record(
             scan_id, lambda outcome: None if self._journal.document(outcome).missing else Scan.by_id(scan_id)
         )
+
+    def linked(self, scan_id: str) -> Scan | None:
+        """The scan that something else tells of: at once where the caller may see every scan, else a promise of theirs.
+
+        Of anyone else's nothing is told, not even its id, by which it was found.
+        """
+        return self._record(scan_id, self._read_linked) if is_confined(self._journal.caller) else Scan.by_id(scan_id)
+
+    def _read_linked(self, outcome: Outcome) -> Scan | None:
+        if isinstance(outcome, Document) and outcome.missing:
+            self._journal.serve_unnamed(outcome)
+            return None
+        return Scan.by_id(self._journal.document(outcome).id)
+
+    async def check(self, scan_id: str) -> None:
+        """Let a scan pass that the caller may see; it takes no call where that is every scan.
+
+        Raises UpstreamNotFound for anyone else's, as for none.
+        """
+        if is_confined(self._journal.caller):
+            waiting = self._record(scan_id, self._read_record)
+            if isinstance(waiting, Promise):
+                await waiting
 
     def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
         kept = self._client.kept(self._client.kinds.scan, scan_id)

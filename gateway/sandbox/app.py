@@ -15,10 +15,13 @@ from gateway.sandbox.downloads import JOB_SECONDS, Downloads
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.files import Files
 from gateway.sandbox.library import Library
+from gateway.sandbox.links import linked
 from gateway.sandbox.prism import Prism
 from gateway.sandbox.scenario import Scenario
 from gateway.sandbox.signing import S3, CloudFront
 from gateway.sandbox.upstream import Sleep
+
+INDEX_SECONDS = 2.0
 
 
 class Anything(Convertor[str]):
@@ -49,6 +52,7 @@ class Sandbox:
     bare_strings: `GET /scans/{id}/asset-urls/{type}` answers text, JSON otherwise.
     bulk_refuses_unknown: get-bulk answers 404 for an id it does not know, and leaves it out otherwise.
     drift: some scans and assets break what is documented.
+    index_seconds: how long search takes to know of a change of tags.
     job_seconds: how long a download job takes.
     """
 
@@ -72,13 +76,14 @@ class Sandbox:
         bare_strings: bool = False,
         bulk_refuses_unknown: bool = False,
         drift: bool = False,
+        index_seconds: float = INDEX_SECONDS,
         job_seconds: float = JOB_SECONDS,
     ) -> None:
         self.url = url.rstrip("/")
         self.faults = Faults(seed)
         self._clock = clock
         s3, cdn = S3(clock, self.url), CloudFront(clock, self.url)
-        library = Library(seed, clock, cdn, self.url, drifts=drift)
+        library = Library(seed, clock, cdn, self.url, drifts=drift, index_seconds=index_seconds)
         downloads = Downloads(seed, clock, library, s3, job_seconds)
         self.prism = Prism(
             seed,
@@ -90,6 +95,7 @@ class Sandbox:
             bare_strings=bare_strings,
             drift=drift,
         )
+        library.assets |= linked(library.assets.values(), self.prism.scans)
         self.scenario = Scenario(
             clock, library, downloads, self.faults, sleep, bulk_refuses_unknown=bulk_refuses_unknown
         )

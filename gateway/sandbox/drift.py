@@ -8,7 +8,8 @@ from gateway.scenario import wire
 
 Change: TypeAlias = Callable[[Any], object]
 
-BARE = "asset_drift_bare"
+PREFIX = "asset_drift_"
+BARE = f"{PREFIX}bare"
 
 # What is done to an ordinary asset; the result is `asset_drift_<name>`.
 CHANGES: dict[str, Change] = {
@@ -32,7 +33,7 @@ def assets(ordinary: wire.Asset) -> dict[str, wire.Asset]:
     changed = {}
     for name, change in CHANGES.items():
         asset = deepcopy(ordinary)
-        asset["id"] = f"asset_drift_{name}"
+        asset["id"] = f"{PREFIX}{name}"
         change(asset)
         changed[asset["id"]] = asset
     return changed

@@ -1,6 +1,6 @@
 """Scenario's assets as they are held: who may read one, who has locked it, and how it is shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
@@ -22,6 +22,14 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexed:
+    """The tags that search knows an asset by, until a moment in epoch seconds."""
+
+    tags: list[str]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """How an asset is asked for: original file, embedding, details of the quality gate, and by which project."""
 
@@ -34,12 +42,23 @@ class View:
 class Library:
     """All assets by id; `assets` holds no signed URLs, `show` puts them in."""
 
-    def __init__(self, seed: int, clock: Callable[[], float], cdn: CloudFront, url: str, *, drifts: bool) -> None:
+    def __init__(
+        self,
+        seed: int,
+        clock: Callable[[], float],
+        cdn: CloudFront,
+        url: str,
+        *,
+        drifts: bool,
+        index_seconds: float = 0,
+    ) -> None:
         self._clock = clock
         self._cdn = cdn
         self._url = url
         self._rng = Random(f"locks {seed}")
         self._locks: dict[str, Lock] = {}
+        self._index_seconds = index_seconds
+        self._indexed: dict[str, Indexed] = {}
         self.assets = dict(assets.generate(seed, clock()))
         if drifts:
             self.assets |= drift.assets(ordinary(self.assets))
@@ -73,6 +92,29 @@ class Library:
         if lock and not force and lock.lock_id != lock_id:
             raise errors.coded(409, "LOCK_MISMATCH", f"Asset {asset_id} is held by another lock")
         self._locks.pop(asset_id, None)
+
+    def change_tags(self, asset: wire.Asset, asked: wire.TagsBody) -> wire.TagsAnswer:
+        """Give an asset tags and take some; 409 where strict and nothing would change by one of them."""
+        has, now = asset["tags"], self._clock()
+        added = [tag for tag in dict.fromkeys(asked.get("add", [])) if tag not in has]
+        deleted = [tag for tag in dict.fromkeys(asked.get("delete", [])) if tag in has]
+        if asked.get("strict") and (added, deleted) != (asked.get("add", []), asked.get("delete", [])):
+            raise errors.documented(409, "A tag is there already, or was not found")
+        known = self._indexed.get(asset["id"])
+        before = known.tags if known and known.until > now else has
+        self._indexed[asset["id"]] = Indexed(before, now + self._index_seconds)
+        kept = [tag for tag in has if tag not in deleted]
+        self.assets[asset["id"]] = {**asset, "tags": [*kept, *added], "updatedAt": iso(now)}
+        return {"added": added, "deleted": deleted}
+
+    def indexed(self, project_id: str, *, public: bool) -> Iterator[wire.Asset]:
+        """What search goes through: a project's own assets, or everyone's public ones, with the tags it knows."""
+        now = self._clock()
+        for asset in self.assets.values():
+            is_meant = asset["privacy"] == "public" if public else asset["ownerId"] == project_id
+            if is_meant and "deletedAt" not in asset:
+                known = self._indexed.get(asset["id"])
+                yield {**asset, "tags": known.tags} if known and known.until > now else asset
 
     def show(self, asset: wire.Asset, view: View) -> wire.Asset:
         """An asset as it is answered: signed, and with no more than was asked for."""

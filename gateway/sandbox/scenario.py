@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.sandbox import content, downloads, errors, listing, paging
+from gateway.sandbox import content, downloads, errors, listing, paging, search
 from gateway.sandbox.auth import project_of, reader_of
 from gateway.sandbox.downloads import Downloads
 from gateway.sandbox.errors import Refusal, coded, documented
@@ -54,6 +54,8 @@ class Scenario(Upstream):
                 Route("/assets/{asset_id}/download", self._request_download, methods=["POST"]),
                 Route("/assets/{asset_id}/lock", self._lock, methods=["PUT"]),
                 Route("/assets/{asset_id}/unlock", self._unlock, methods=["PUT"]),
+                Route("/assets/{asset_id}/tags", self._change_tags, methods=["PUT"]),
+                Route("/search/assets", self._search, methods=["POST"]),
             ],
             exception_handlers=errors.handlers(lambda _, status: errors.bare(status)),
         )
@@ -122,6 +124,20 @@ class Scenario(Upstream):
         self._library.unlock(asset["id"], asked.get("lockId"), force=asked.get("forceUnlock", False))
         view = View(project_id, original=flag(request, "originalAssets"))
         return answer({"asset": self._library.show(asset, view)})
+
+    async def _change_tags(self, request: Request) -> Response:
+        project_id = project_of(request)
+        asset = self._library.own(path_id(request, "asset_id"), project_id)
+        return answer(self._library.change_tags(asset, await body(request, wire.TagsBody)))
+
+    async def _search(self, request: Request) -> Response:
+        project_id = project_of(request)
+        view = View(project_id, original=flag(request, "originalAssets"))
+        asked = await body(request, wire.SearchBody)
+        indexed = self._library.indexed(project_id, public=asked.get("public", False))
+        found, answered = search.search(asked, indexed)
+        answered["hits"] = [search.hit(self._library.show(asset, view)) for asset in found]
+        return answer(answered)
 
     async def _request_download(self, request: Request) -> Response:
         asset = self._library.find(path_id(request, "asset_id"), project_of(request))

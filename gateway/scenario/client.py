@@ -12,7 +12,10 @@ from gateway.cache.document import Document
 from gateway.cache.flight import Waiting
 from gateway.errors import UpstreamContract, UpstreamError, UpstreamNotFound, UpstreamRejected
 from gateway.scenario import wire
+from gateway.scenario.bodies import asset_of, members_by_id, with_id
+from gateway.scenario.hits import found_in
 from gateway.scenario.kinds import ScenarioKinds
+from gateway.scenario.tagged import Tagged
 from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, path
 
 HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
@@ -25,6 +28,8 @@ ROUTES = (
     "/assets/{assetId}/download",
     "/assets/{assetId}/lock",
     "/assets/{assetId}/unlock",
+    "/assets/{assetId}/tags",
+    "/search/assets",
 )
 MAX_BULK = 200
 MAX_SPLITS = 16
@@ -57,19 +62,6 @@ class ListQuery(TypedDict, total=False):
     types: tuple[str, ...]
 
 
-class _Member(msgspec.Struct):
-    id: str
-
-
-class _Identified(msgspec.Struct):
-    id: Any = None
-    jobId: Any = None  # noqa: N815 - Scenario's own spelling
-
-
-class _AssetAnswer(msgspec.Struct):
-    asset: msgspec.Raw
-
-
 class _LockAnswer(msgspec.Struct, rename="camel"):
     asset: msgspec.Raw
     lock_id: Any = None
@@ -77,6 +69,10 @@ class _LockAnswer(msgspec.Struct, rename="camel"):
 
 class _AssetsAnswer(msgspec.Struct):
     assets: list[msgspec.Raw]
+
+
+class _TagsAnswer(msgspec.Struct):
+    """An object, whatever is in it."""
 
 
 class _DownloadAnswer(msgspec.Struct, rename="camel"):
@@ -132,12 +128,33 @@ class ScenarioClient:
         fetch = self._fetch_each if self.upstream.credential.is_public else self._fetch_bulk
         self.upstream.load(self.kinds.asset, waiting, fetch)
 
+    def search(self, tagged: Tagged, offset: int, limit: int, waiting: Waiting | None = None) -> Waiting:
+        """`POST /search/assets`: which assets may bear a tag, 1 to 100 a page, last made first; some seconds behind."""
+        filter_ = tagged.filter
+        body: wire.SearchBody = {"filter": filter_, "offset": offset, "limit": limit, "sortBy": ["createdAt:desc"]}
+        read = partial(found_in, offset, limit, tagged.spellings)
+
+        async def fetch(ids: Sequence[str]) -> Bodies:
+            answer = await self.upstream.call("POST", "/search/assets", query=self._project, body=body, read=read)
+            return dict.fromkeys(ids, answer)
+
+        return self.upstream.load_one(self.kinds.search, f"{offset} {limit} {filter_}", fetch, waiting)
+
+    async def change_tags(self, asset_id: str, *, add: Sequence[str] = (), delete: Sequence[str] = ()) -> None:
+        """`PUT /assets/{assetId}/tags`: give an asset tags, or take them; what is so already stays so."""
+        lists = {"add": list(add), "delete": list(delete)}
+        body = {"strict": False, **{verb: tags for verb, tags in lists.items() if tags}}
+        try:
+            self._decode_change(await self._changing(asset_id, "tags", body, self._project), _TagsAnswer)
+        finally:
+            self.upstream.drop_all(self.kinds.search)
+
     def download_job(self, job_id: str, waiting: Waiting | None = None, *, anew: bool = False) -> Waiting:
         """`GET /assets/download/{jobId}`: how far a batch is."""
         route = path("/assets/download/{}", job_id)
 
         async def fetch(ids: Sequence[str]) -> Bodies:
-            read = partial(_with_id, "jobId", job_id)
+            read = partial(with_id, "jobId", job_id)
             return dict.fromkeys(ids, await self.upstream.call("GET", route, query=self._project, read=read))
 
         return self.upstream.load_one(self.kinds.download_job, job_id, fetch, waiting, anew=anew)
@@ -175,16 +192,11 @@ class ScenarioClient:
         return await self._change(asset_id, "unlock", body, original_assets=original_assets)
 
     async def _change(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
-        route = path("/assets/{}/" + verb, asset_id)
         query: Query = {**self._project, "originalAssets": original_assets or None}
-        try:
-            answered = await self.upstream.change("PUT", route, query=query, body=body)
-        finally:
-            self.upstream.drop_all(self.kinds.asset_page)
-            await self.upstream.drop(self.kinds.asset, asset_id)
+        answered = await self._changing(asset_id, verb, body, query)
         try:
             answer = self._decode(answered, _LockAnswer)
-            asset = self.upstream.document(self.kinds.asset, asset_id, _with_id("id", asset_id, bytes(answer.asset)))
+            asset = self.upstream.document(self.kinds.asset, asset_id, with_id("id", asset_id, bytes(answer.asset)))
         except UNREADABLE:
             raise self.upstream.broken_contract().after_change() from None
         except UpstreamContract as error:
@@ -193,11 +205,21 @@ class ScenarioClient:
             await self.upstream.keep(self.kinds.asset, asset)
         return Locked(asset, answer.lock_id if isinstance(answer.lock_id, str) else None)
 
+    async def _changing(self, asset_id: str, verb: str, body: Any, query: Query) -> bytes:
+        """Change an asset, and forget it wherever it may stand, whatever comes of that."""
+        try:
+            return await self.upstream.change("PUT", path("/assets/{}/" + verb, asset_id), query=query, body=body)
+        finally:
+            self.upstream.drop_all(self.kinds.asset_page)
+            await self.upstream.drop(self.kinds.asset, asset_id)
+
     async def _post(self, route: str, body: Any, answer: type[T], query: Query | None = None) -> T:
         asked: Query = {**self._project, **(query or {})}
-        answered = await self.upstream.change("POST", route, query=asked, body=body)
+        return self._decode_change(await self.upstream.change("POST", route, query=asked, body=body), answer)
+
+    def _decode_change(self, body: bytes, answer: type[T]) -> T:
         try:
-            return self._decode(answered, answer)
+            return self._decode(body, answer)
         except UpstreamContract as error:
             raise error.after_change() from None
 
@@ -212,7 +234,7 @@ class ScenarioClient:
 
     async def _fetch_one(self, asset_id: str) -> bytes | UpstreamError:
         try:
-            route, read = path("/assets/{}", asset_id), partial(_asset_of, asset_id)
+            route, read = path("/assets/{}", asset_id), partial(asset_of, asset_id)
             return await self.upstream.call("GET", route, query=self._project, read=read)
         except UpstreamError as error:
             return error
@@ -244,31 +266,3 @@ class ScenarioClient:
         answer = await self.upstream.call("POST", "/assets/get-bulk", query=self._project, body=body, read=read)
         by_id = members_by_id(answer.assets)
         return {asset_id: by_id.get(asset_id) or self.upstream.not_found("such asset") for asset_id in asset_ids}
-
-
-def _with_id(key: str, id_: str, body: bytes) -> bytes:
-    """Give a document that lacks its own id the one that it was asked by; every other stays as it came.
-
-    Raises what UNREADABLE names.
-    """
-    if isinstance(getattr(msgspec.json.decode(body, type=_Identified), key), str):
-        return body
-    return msgspec.json.encode({**msgspec.json.decode(body), key: id_})
-
-
-def _asset_of(asset_id: str, body: bytes) -> bytes:
-    """Take the asset out of the answer of the route for one."""
-    return _with_id("id", asset_id, bytes(msgspec.json.decode(body, type=_AssetAnswer).asset))
-
-
-def members_by_id(assets: Sequence[msgspec.Raw]) -> dict[str, bytes]:
-    """Index assets by their own ids; one without an id is left out, as nobody can ask for it."""
-    return {id_: bytes(asset) for asset in assets if (id_ := member_id(asset)) is not None}
-
-
-def member_id(asset: msgspec.Raw) -> str | None:
-    """The id of an asset in a list; None when it has none."""
-    try:
-        return msgspec.json.decode(asset, type=_Member).id
-    except msgspec.MsgspecError:
-        return None

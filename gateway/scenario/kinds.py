@@ -116,6 +116,7 @@ class ScenarioKinds:
         self.freshness = freshness
         self.asset = Kind("asset", self._asset)
         self.asset_page = Kind("asset_page", self._asset_page)
+        self.search = Kind("asset_search", lambda _body, _now: Lifetime(freshness.page, freshness.page_stale))
         self.download_job = Kind("download_job", self._download_job)
 
     def _asset(self, body: bytes, _now: float) -> Lifetime:

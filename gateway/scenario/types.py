@@ -19,6 +19,7 @@ from gateway.scenario.asset_types import AssetSource
 from gateway.scenario.client import MAX_BULK, ListQuery
 from gateway.scenario.context import Info
 from gateway.scenario.enums import AssetKind, AssetPrivacy, AssetStatus, EditCapability
+from gateway.scenario.hidden import HIDDEN
 from gateway.scenario.images import AssetImage
 from gateway.scenario.kinds import job_is_final
 from gateway.scenario.metadata import AssetMetadata
@@ -97,7 +98,14 @@ class Asset(Node, DocumentType):
     @strawberry.field(description="Scenario's document as it came: reaches fields newer than this graph.")
     def raw(self) -> JSON:
         """No call."""
-        return JSON(self.decoded())
+        document = self.decoded()
+        document.pop(HIDDEN, None)
+        return JSON(document)
+
+    def every_tag(self) -> list[str]:
+        """Its tags, with those that the caller may not read."""
+        hidden = self._data.get(HIDDEN)
+        return self.tags if hidden is None else [*self.tags, *msgspec.json.decode(hidden)]
 
     @strawberry.field(
         description="The asset that it was made from. Null when there is none, or it cannot be read.",
@@ -140,6 +148,7 @@ class AssetConnection:
     read: strawberry.Private[Slice[Document]]
     cursors: strawberry.Private[Cursors]
     resumed: strawberry.Private[bool]
+    is_of_documents: strawberry.Private[bool] = False  # each item is an asset's own document, not the page that has it
 
     @strawberry.field(description="The assets with their cursors.", metadata=costs(Members()))
     def edges(self) -> list[AssetEdge]:
@@ -151,6 +160,8 @@ class AssetConnection:
     @strawberry.field(description="The assets without their cursors.", metadata=costs(Members()))
     def nodes(self) -> list[Asset]:
         """No call either."""
+        if self.is_of_documents:
+            return [Asset.of(document) for _, document in self.read.items]
         pages = [(run.page.items[run.places[0]], run.places) for run in self.read.runs if run.places]
         return cast("list[Asset]", PageMembers(Asset, "asset", "assets", [(page, at) for page, at in pages if page]))
 

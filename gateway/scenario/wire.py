@@ -154,6 +154,65 @@ class UnlockBody(TypedDict, total=False):
     forceUnlock: bool
 
 
+class TagsBody(TypedDict, total=False):
+    """What `PUT /assets/{assetId}/tags` takes; not `strict`, it may be said twice."""
+
+    add: list[str]
+    delete: list[str]
+    strict: bool
+
+
+class TagsAnswer(TypedDict):
+    """`PUT /assets/{assetId}/tags`: what was changed."""
+
+    added: list[str]
+    deleted: list[str]
+
+
+class SearchBody(TypedDict, total=False):
+    """What `POST /search/assets` takes, as far as it is used: a filter, or words; a page goes by either pair."""
+
+    filter: str
+    query: str
+    offset: float
+    limit: float
+    page: float
+    hitsPerPage: float
+    sortBy: list[str]
+    public: bool
+
+
+class SearchHit(TypedDict, total=False):
+    """What is found: less than an asset."""
+
+    id: Required[str]
+    authorId: Required[str]
+    collectionIds: Required[list[str]]
+    createdAt: Required[str]
+    metadata: Required[AssetMetadata]
+    mimeType: Required[str]
+    nsfw: Required[list[str]]
+    ownerId: Required[str]
+    privacy: Required[str]
+    tags: Required[list[str]]
+    teamId: Required[str]
+    updatedAt: Required[str]
+    url: Required[str]
+
+
+class SearchAnswer(TypedDict, total=False):
+    """`POST /search/assets`, by offset and limit, or by page and hitsPerPage."""
+
+    hits: Required[list[SearchHit]]
+    offset: float
+    limit: float
+    estimatedTotalHits: float
+    page: float
+    hitsPerPage: float
+    totalPages: float
+    totalHits: float
+
+
 class DownloadBody(TypedDict, total=False):
     """What `POST /assets/{assetId}/download` takes."""
 

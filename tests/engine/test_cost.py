@@ -87,6 +87,18 @@ def estimate(text: str, **variables: Any) -> Estimate:
         ('{ node(id: "U2NhbjphYQ") { ... on Scan { status assets { isReady } } } }', 2, 1),
         ('{ downloadJob(jobId: "a") { status } other: downloadJob(jobId: "a") { jobId } }', 1, 2),
         ('mutation { a: unlockAsset(input: { assetId: "a" }) { asset { parent { id } } } }', 2, 2),
+        ('{ scan(scanId: "a") { status linkedAssets { nodes { url } } } }', 4, 22),
+        ('{ scan(scanId: "a") { linkedAssets(first: 250) { nodes { scan { status } } } } }', 3 + 4 + 250, 502),
+        ('{ scan(scanId: "a") { linkedAssets(first: 0) { nodes { scan { status } } } } }', 0, 1),
+        ('{ scansById(scanIds: ["a", "b"]) { linkedAssets(first: 1) { nodes { url } } } }', 6, 6),
+        ('{ asset(assetId: "a") { scan { scanId } } }', 1, 2),
+        ("{ assets(first: 9) { nodes { scan { status } } } }", 10, 19),
+        ('mutation { linkAssetsToScan(input: { scanId: "a", assetIds: ["a", "b"] }) { assetIds } }', 3, 1),
+        (
+            'mutation { linkAssetsToScan(input: { scanId: "a", assetIds: ["a", "b"] }) { assets { scan { status } } }}',
+            3 + 2 + 2,
+            5,
+        ),
         ('subscription { scanUpdated(scanId: "a") { assetUrls { model } } }', 3, 1),
         ('{ _entities(representations: [{ __typename: "Scan", scanId: "a" }]) { __typename } }', 0, 1),
     ],
@@ -95,9 +107,22 @@ def test_an_operation_can_cause(query: str, upstream_calls: int, objects: int) -
     assert estimate(query) == (upstream_calls, objects)
 
 
+def test_who_is_confined_causes_calls_for_whose_a_scan_is_too() -> None:
+    for query, calls in (
+        ('{ scan(scanId: "a") { linkedAssets { nodes { url } } } }', 4),
+        ('{ scan(scanId: "a") { status linkedAssets { nodes { url } } } }', 4),
+        ("{ assets(first: 9) { nodes { scan { status } } } }", 10),
+        ("{ assets(first: 9) { nodes { scan { scanId } } } }", 10),
+    ):
+        operation = operation_of(query)
+        assert operation.estimate(VariableValues({}, {}), confined=True).upstream_calls == calls
+
+
 def test_variables_count_by_what_they_hold_where_that_matters() -> None:
     many = "query ($ids: [ID!]!, $id: ID!) { scansById(scanIds: $ids) { status } scan(scanId: $id) { status } }"
     assert estimate(many, ids=["a", "b", "c"], id="a") == (4, 4)
+    link = "mutation ($input: LinkAssetsToScanInput!) { linkAssetsToScan(input: $input) { assets { url } } }"
+    assert estimate(link, input={"scanId": "a", "assetIds": list("abcde")}) == (1 + 5 + 2, 6)
     paged = "query ($first: Int! = 250, $after: String) { assets(first: $first, after: $after) { nodes { id } } }"
     assert estimate(paged) == (3, 251)
     assert estimate(paged, first=1_000) == (10, 1_001)
@@ -254,6 +279,15 @@ async def test_the_estimate_of_what_clients_mostly_ask_is_close(number: int) -> 
     called = await Counted(sandbox).calls(body["query"], body["variables"])
     estimated = estimate(body["query"], **body["variables"]).upstream_calls
     assert called <= estimated <= 2 * called
+
+
+async def test_the_estimate_of_what_is_linked_to_a_scan_is_close(gateway: World) -> None:
+    query = '{ scan(scanId: "<id>") { status linkedAssets { nodes { url scan { scanId } } } } }'
+    query = query.replace("<id>", gateway.sandbox.prism.scan_ids("READY")[0])
+    await gateway.data(query)
+    called = len(gateway.calls)
+    assert called == 3
+    assert called <= estimate(query).upstream_calls <= 2 * called
 
 
 async def test_the_estimate_of_a_page_of_250_is_exact_and_of_the_next_close(gateway: World) -> None:

@@ -50,19 +50,22 @@ READS = """
 query Reads($scanId: ID!, $assetId: ID!, $jobId: ID!) {
   scan(scanId: $scanId) {
     status userToken assets { isReady } assetUrls { model expiresAt } assetUrl(type: MODEL) { url }
+    linkedAssets { nodes { url } }
   }
-  asset(assetId: $assetId) { kind url raw parent { url } }
+  asset(assetId: $assetId) { kind url raw parent { url } scan { status } }
   several: assetsById(assetIds: [$assetId, "variable-canary-a", "variable-canary-b"]) { url }
   assets(first: 2) { nodes { url thumbnail { url asset { url } } } }
   downloadJob(jobId: $jobId) { downloadUrl }
 }
 """
 CHANGES = """
-mutation Changes($assetId: ID!) {
+mutation Changes($scanId: ID!, $assetId: ID!) {
   requestAssetDownload(input: { assetId: $assetId }) { download { url } userErrors { code message } }
   requestBatchDownload(input: { assetIds: [$assetId] }) { downloadJob { jobId } userErrors { code message } }
   lockAsset(input: { assetId: $assetId, lockExpiresAt: "2030-01-01T00:00:00Z" }) { lockId userErrors { message } }
   unlockAsset(input: { assetId: $assetId, forceUnlock: true }) { asset { url } userErrors { message } }
+  linkAssetsToScan(input: { scanId: $scanId, assetIds: [$assetId] }) { assets { url } userErrors { message } }
+  unlinkAssetsFromScan(input: { scanId: $scanId, assetIds: [$assetId] }) { assets { url } userErrors { message } }
 }
 """
 FOLLOW = "subscription Follow($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"

@@ -233,3 +233,39 @@ async def test_nobody_is_the_tenant_of_a_caller_who_was_never_let_in(two: Many) 
     for caller in (Caller("nobody", "dune"), ANYONE):
         with pytest.raises(Forbidden):
             two.gateway.context("request", caller)
+
+
+LINKED = """query Linked($id: ID!, $assetId: ID!) {
+  scan(scanId: $id) { linkedAssets { nodes { assetId } } }
+  asset(assetId: $assetId) { scan { scanId } }
+}"""
+LINK = """mutation Link($id: ID!, $assetId: ID!) {
+  linkAssetsToScan(input: { scanId: $id, assetIds: [$assetId] }) { assetIds }
+}"""
+
+
+async def test_each_tenant_links_by_its_own_tag_until_it_has_another(two: Many) -> None:
+    sandbox = two.twin.sandbox
+    scan_id = sandbox.prism.scan_ids("READY")[0]
+    asset_id = next(id_ for id_, asset in sandbox.scenario.assets.items() if asset["ownerId"] == sandbox.project_id)
+    sandbox.scenario.assets[asset_id] = {**sandbox.scenario.assets[asset_id], "tags": []}
+    two.rewrite(table("acme", link_tag="acme-scan:"), table("bolt"))
+
+    async def sees(tenant: str) -> bool:
+        status, data = await two.ask(tenant, LINKED, assetId=asset_id)
+        assert status == 200
+        is_linked = {"assetId": asset_id} in data["scan"]["linkedAssets"]["nodes"]
+        assert data["asset"] == {"scan": {"scanId": scan_id} if is_linked else None}
+        return is_linked
+
+    assert [await sees("acme"), await sees("bolt")] == [False, False]
+    assert await two.ask("acme", LINK, assetId=asset_id) == (200, {"linkAssetsToScan": {"assetIds": [asset_id]}})
+    assert sandbox.scenario.assets[asset_id]["tags"] == [f"acme-scan:{scan_id}"]
+    assert [await sees("acme"), await sees("bolt")] == [True, False]
+    two.rewrite(table("acme"), table("bolt"))
+    assert await sees("acme") is False
+    two.rewrite(table("acme", link_tag='a "tag"'), table("bolt"))  # which changes nothing
+    assert await sees("acme") is False
+    two.rewrite(table("acme", link_tag="acme-scan:"), table("bolt"))
+    two.clock.advance(60)
+    assert [await sees("acme"), await sees("bolt")] == [True, False]

@@ -1,0 +1,56 @@
+"""Tags that some callers may not read, kept in an asset's document under a key that the graph does not show."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gateway.cache.document import Document, part_of
+
+HIDDEN = "hidden tags"  # a key that no upstream's document has
+
+decode, encode = msgspec.json.decode, msgspec.json.encode
+_Keys = dict[str, msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenTags:
+    """All tags that begin with `prefix`, in whatever case."""
+
+    prefix: str
+
+    def hides(self, tag: object) -> bool:
+        """Whether a tag is one of them."""
+        return isinstance(tag, str) and tag.casefold().startswith(self.prefix.casefold())
+
+    def without(self, document: Document) -> Document:
+        """Give an asset, or a page of them, with these tags put away; the same document where there are none."""
+        body = document.made.get(self)
+        if body is None:
+            body = self._page(document.body) if document.kind == "asset_page" else self._asset(document.body)
+            document.keep_fragment(self, body or b"")
+        return part_of(document, document.kind, document.id, body) if body else document
+
+    def _page(self, body: bytes) -> bytes | None:
+        page = decode(body, type=_Keys)
+        assets = decode(page["assets"], type=list[msgspec.Raw])
+        shown = [self._asset(bytes(asset)) for asset in assets]
+        if not any(shown):
+            return None
+        members = [one if put is None else msgspec.Raw(put) for one, put in zip(assets, shown, strict=True)]
+        return encode({**page, "assets": members})
+
+    def _asset(self, body: bytes) -> bytes | None:
+        asset = _read(body, _Keys)
+        tags: list[Any] | None = None if asset is None else _read(asset.get("tags", b"null"), list[Any])
+        if asset is None or tags is None or not any(map(self.hides, tags)):
+            return None
+        shown = [tag for tag in tags if not self.hides(tag)]
+        return encode({**asset, "tags": shown, HIDDEN: [tag for tag in tags if self.hides(tag)]})
+
+
+def _read(text: bytes | msgspec.Raw, type_: Any) -> Any:
+    try:
+        return decode(text, type=type_)
+    except msgspec.ValidationError:
+        return None
