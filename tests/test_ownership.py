@@ -155,11 +155,12 @@ def selection(type_: Any, depth: int) -> str:
 
 FIELDS = list(fields_of_a_scan())
 WAYS = [way for way in ways() if way.steps[0] != "lockAsset"]  # which answers as unlockAsset, and once only
-# Each way with plans and without, and with everything kept and nothing; those by a link with both or none of that.
+# Each way with plans and without, with everything kept and nothing; by a link with both or neither, as that is one more
+# step before the same; and changes, of which graphql-core executes all, once.
 CASES = [
     (way, uses_plans, is_warm)
     for way, uses_plans, is_warm in itertools.product(WAYS, (True, False), (True, False))
-    if uses_plans is is_warm or (way.names_the_scan and way.kind != "mutation")
+    if (uses_plans and is_warm) or (way.kind != "mutation" and (way.names_the_scan or (not uses_plans and not is_warm)))
 ]
 NOWHERE = ("unlinkAssetsFromScan", "assets", "scan")  # there is no link any more
 LEADING = [(way, uses_plans) for way, uses_plans, is_warm in CASES if is_warm and way.steps != NOWHERE]
