@@ -21,12 +21,14 @@ class Alarm:
         beside[self] = None
 
     def stop(self) -> None:
-        """Do not ring; nothing where it rang already."""
+        """Do not ring, and let go of what would have; nothing where it rang already."""
         self._beside.pop(self, None)
+        self._ring = _nothing
 
     def ring(self) -> None:
         """Ring now."""
-        self._ring()
+        ring, self._ring = self._ring, _nothing
+        ring()
 
 
 @dataclass(slots=True)
@@ -49,3 +51,7 @@ class Alarms:
         for alarm in tuple(due):
             if due.pop(alarm, self) is None:  # not stopped by one that rang before it
                 alarm.ring()
+
+
+def _nothing() -> None:
+    """Let who set an alarm, and holds it, be no part of a circle that the garbage collector must find."""
