@@ -212,7 +212,8 @@ def _sockets(
 
 
 def _admission(settings: Settings) -> Admission:
-    return Admission(settings.limits(DocumentLimits), settings.gateway_introspection, settings.gateway_suggestions)
+    its, stock = settings, not settings.gateway_plans
+    return Admission(its.limits(DocumentLimits), its.gateway_introspection, its.gateway_suggestions, stock)
 
 
 def _is_simulated(settings: Settings) -> bool:

@@ -4,7 +4,7 @@ Documents are counted before they are validated, in steps that grow with their l
 however often it is spread, and what it stands for is then multiplied.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,11 +38,11 @@ class DocumentLimits:
     values: int = 200
     merges: int = 300
 
-    def parse(self, text: str) -> "Measured":
+    def parse(self, text: str, read: Callable[[str], DocumentNode] = parse) -> "Measured":
         """Parse a document. Raises AskedTooMuch, at the first token too many or for anything else of its size."""
         if has_more_than(text, self.tokens):
             raise AskedTooMuch("tokens", self.tokens)
-        document = parse(text)
+        document = read(text)
         return Measured(document, self.check(document))
 
     def check_bytes(self, text: str) -> None:

@@ -99,7 +99,8 @@ class Settings(AccessSettings, _Whose):
         default=False, description="Tell in each answer's `extensions.upstreamCalls` what it took."
     )
     gateway_plans: bool = Field(
-        default=True, description="Answer by compiled plans; without them graphql-core executes every operation."
+        default=True,
+        description="Answer by compiled plans; without them graphql-core reads, validates and executes all.",
     )
     gateway_operations: int = Field(1_000, description="How many operations are kept parsed and planned.", ge=0)
     gateway_answers: bool = Field(

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Protocol
 
 BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+MOST_MET = 1_000  # targets, whose routes need not be read again
 CLIENT_LEFT = 499  # as nginx says it
 ANONYMOUS, INVALID, OTHER = "<anonymous>", "<invalid>", "<other>"  # none of which can be a name in GraphQL
 
@@ -146,16 +147,25 @@ class RouteTally(Histogram):
 class CallTally:
     """The calls to one upstream, by its routes such as `/scans/{scanId}`; what is none of them is one route more."""
 
-    __slots__ = ("_known", "_shapes", "_words", "under_way")
+    __slots__ = ("_known", "_met", "_shapes", "_words", "under_way")
 
     def __init__(self, routes: tuple[str, ...] = ()) -> None:
         self._shapes = {_shape(route): route for route in routes}
         self._words = {word for shape in self._shapes for word in shape.split("/")} - {"{}"}
         self._known: dict[tuple[str, str], RouteTally] = {}
+        self._met: dict[tuple[str, str], RouteTally] = {}
         self.under_way = 0
 
     def of(self, method: str, target: str) -> RouteTally:
         """Give the tally of what a request is sent to."""
+        tally = self._met.get((method, target))
+        if tally is None:
+            if len(self._met) >= MOST_MET:
+                self._met.clear()
+            tally = self._met[method, target] = self._find(method, target)
+        return tally
+
+    def _find(self, method: str, target: str) -> RouteTally:
         words = self._words
         shape = "/".join([word if word in words else "{}" for word in target.partition("?")[0].split("/")])
         tally = self._known.get((method, shape))

@@ -35,8 +35,7 @@ class Kind:
     lifetime: Callable[[bytes, float], Lifetime]
 
 
-@dataclass(slots=True)
-class Tenure:
+class Tenure(msgspec.Struct):
     """Whether a document is the one that is kept under its key; once it was and is no more, it never is again."""
 
     is_kept: bool = False

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gateway.alarms import Alarm, Alarms
+import msgspec
+
+from gateway.alarms import Alarms, Due
 from gateway.cache.document import Document
 from gateway.deadline import NEVER, Deadline, hand_down, handed_down
 from gateway.errors import UpstreamError
@@ -57,14 +59,13 @@ def waiting_for(keys: Sequence[str]) -> dict[str, Waiting]:
     return {key: Waiting() for key in keys}
 
 
-@dataclass(eq=False, slots=True)
-class _Flight:
+class _Flight(msgspec.Struct, eq=False):
     land: Land
     is_direct: bool
-    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    waiting: dict[str, list[Waiting]]
+    boardings: "list[_Boarding]"
+    deadline: Deadline
     aboard: int = 0
-    deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
-    alarms: list[Alarm] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
     def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
@@ -72,6 +73,28 @@ class _Flight:
             for one in several:
                 if not one.done():
                     yield key, one
+
+
+class _Boarding(msgspec.Struct, eq=False):
+    """Those who board a flight together, and so have one deadline."""
+
+    flights: "Flights"
+    flight: _Flight
+    late: Late
+    ones: list[Waiting]
+    due: Due | None = None
+
+    def leave(self) -> None:
+        """One of them gave up waiting."""
+        self.flights.left(self.flight)
+
+    def ring(self) -> None:
+        """Let those go who still wait at their deadline."""
+        for one in self.ones:
+            if not one.done():
+                one.behind = None
+                one.set_result(self.late())
+                self.flights.left(self.flight)
 
 
 @dataclass(slots=True)
@@ -104,28 +127,37 @@ class Flights:
         documents. Who needs a direct flight boards no other; it takes the place of one under way. They wait until the
         deadline that was handed down here, or that is given.
         """
-        until, loop = (deadline or handed_down()).at, asyncio.get_running_loop()
+        if not waiting:
+            return
+        until, loop = (deadline or handed_down()).at, next(iter(waiting.values())).get_loop()
         if until <= loop.time():
             for one in waiting.values():
                 one.set_result(late())
             return
         new: _Flight | None = None
-        boarded: dict[_Flight, list[Waiting]] = {}
+        boardings: dict[_Flight, _Boarding] = {}
         for key, one in waiting.items():
             flight = self._aloft.get(key)
             if flight is None or (is_direct and not flight.is_direct):
-                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct)
+                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct, {}, [], Deadline(until))
                 flight.waiting[key] = []
+            boarding = boardings.get(flight)
+            if boarding is None:
+                boarding = boardings[flight] = _Boarding(self, flight, late, [])
             flight.waiting[key].append(one)
-            flight.aboard += 1
-            flight.deadline.at = max(flight.deadline.at, until)
-            one.behind = partial(self._left, flight)
-            boarded.setdefault(flight, []).append(one)
-        if until < NEVER.at:
-            for flight, ones in boarded.items():
-                flight.alarms.append(self._alarms.at(until, loop, partial(self._ring, flight, ones, late)))
+            boarding.ones.append(one)
+            one.behind = boarding.leave
+        for flight, boarding in boardings.items():
+            self._seat(flight, boarding, until, loop)
         if new is not None:
             new.task = loop.create_task(self._run(new, fly))
+
+    def _seat(self, flight: _Flight, boarding: _Boarding, until: float, loop: asyncio.AbstractEventLoop) -> None:
+        flight.aboard += len(boarding.ones)
+        flight.deadline.at = max(flight.deadline.at, until)
+        if until < NEVER.at:
+            boarding.due = self._alarms.set(until, loop, boarding)
+            flight.boardings.append(boarding)
 
     def forget(self, key: str) -> None:
         """Take a key off its flight: what it brings is out of date."""
@@ -163,15 +195,7 @@ class Flights:
             one.behind = None
             one.set_result(outcomes[key])
 
-    def _ring(self, flight: _Flight, ones: Sequence[Waiting], late: Late) -> None:
-        """Let those go whose deadline it is."""
-        for one in ones:
-            if not one.done():
-                one.behind = None
-                one.set_result(late())
-                self._left(flight)
-
-    def _left(self, flight: _Flight) -> None:
+    def left(self, flight: _Flight) -> None:
         """End a flight with the last who gave up waiting for it."""
         flight.aboard -= 1
         task = flight.task
@@ -180,9 +204,10 @@ class Flights:
             task.cancel()
 
     def _end(self, flight: _Flight) -> None:
-        for alarm in flight.alarms:
-            alarm.stop()
-        flight.alarms.clear()
+        for boarding in flight.boardings:
+            if boarding.due is not None:
+                boarding.due.pop(boarding, None)
+        flight.boardings.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:

@@ -15,15 +15,17 @@ from graphql import (
     VariableNode,
     Visitor,
     VisitorAction,
+    parse,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import DirectiveNode, DocumentNode
 
+from gateway import lexer
 from gateway.engine.operation import Operation, Prepared
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
-from gateway.limits import DocumentLimits
+from gateway.limits import DocumentLimits, Measured
 
 STEERING = {"skip", "include"}
 DEFERRING = {"defer", "stream"}
@@ -87,21 +89,23 @@ class _Whole(Visitor):
 class Admission:
     """Which documents are taken: how large they may be, whether they may ask for the schema, and be told what exists.
 
-    `suggests` says whether a name that does not exist is answered with those that are like it.
+    `suggests` says whether a name that does not exist is answered with those that are like it; `stock` that
+    graphql-core reads and validates each document as it would by itself.
     """
 
     limits: DocumentLimits = field(default_factory=DocumentLimits)
     introspects: bool = True
     suggests: bool = True
+    stock: bool = False
 
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """Parse and validate a document; whatever goes wrong is among its errors."""
         try:
-            measured = self.limits.parse(text)
+            measured = self.limits.parse(text, parse if self.stock else lexer.parse)
             definitions = measured.document.definitions
             if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
                 return Prepared()
-            errors = find_errors(schema, text, measured, introspects=self.introspects, suggests=self.suggests)
+            errors = self._errors(schema, text, measured)
             return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, measured.document))
         except AskedTooMuch as error:
             return refused_document(error)
@@ -111,6 +115,10 @@ class Admission:
             return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
         except ValueError as error:
             return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _errors(self, schema: GraphQLSchema, text: str, measured: Measured) -> list[GraphQLError]:
+        its = {"introspects": self.introspects, "suggests": self.suggests, "stock": self.stock}
+        return find_errors(schema, text, measured, **its)
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:

@@ -6,10 +6,11 @@ resolvers run beside each other however deep they stand, and none but a coroutin
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeGuard
 
+import msgspec
 from graphql import FieldNode, GraphQLError
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
@@ -28,19 +29,18 @@ Arrived = Callable[[Take], None]
 
 def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
     """Whether a value must be waited for."""
-    return hasattr(value.__class__, "__await__")
+    return value.__class__ is Promise or hasattr(value.__class__, "__await__")
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """One execution of a plan: its errors, and what it still waits for."""
 
     context: Any
     variable_values: VariableValues
-    errors: list[GraphQLError] = field(default_factory=list)
+    errors: list[GraphQLError] = []
     _failure: Exception | None = None
     _missing: int = 0
-    _futures: list[asyncio.Future[Any]] = field(default_factory=list)
+    _futures: list[asyncio.Future[Any]] = []
     _end: asyncio.Future[None] | None = None
 
     def later(self, awaitable: Any, arrived: Arrived) -> None:

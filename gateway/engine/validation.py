@@ -91,16 +91,20 @@ _MARKS: Mapping[Rule, tuple[str, ...]] = {
 
 
 def find_errors(
-    schema: GraphQLSchema, text: str, measured: Measured, *, introspects: bool, suggests: bool
+    schema: GraphQLSchema, text: str, measured: Measured, *, introspects: bool, suggests: bool, stock: bool = False
 ) -> list[GraphQLError]:
     """Give what is wrong with a document, at most so much.
 
-    Where it is one thing, in a document that is not long, what may have been meant is told.
+    Where it is one thing, in a document that is not long, what may have been meant is told. `stock` takes graphql-core
+    as it is, with every rule.
     """
-    rules = list(_rules(text, measured))
+    rules = list(RULES if stock else _rules(text, measured))
     if not introspects:
         rules.append(NoSchemaIntrospectionCustomRule)
-    errors = _validate(schema, measured.document, rules, suggests=False)
+    if stock:
+        errors = validate(schema, measured.document, rules, MAX_ERRORS, hide_suggestions=True)
+    else:
+        errors = _validate(schema, measured.document, rules, suggests=False)
     if suggests and len(errors) == 1 and measured.document.token_count <= MAX_TOKENS_SUGGESTED:
         return _validate(schema, measured.document, SUGGESTING, suggests=True) or errors
     return errors

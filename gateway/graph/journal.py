@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 from graphql.pyutils import Path
 
@@ -57,8 +58,7 @@ def _timestamp(moment: float) -> str | None:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if math.isfinite(moment) else None
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(msgspec.Struct):
     """Belongs to one request of a `caller`, who may cause so much at `most`, and ends with its answer.
 
     With a `trace` it notes every document. So many `expected_calls` are on the caller's account.
@@ -71,12 +71,12 @@ class Journal:
     caller: Caller = ANYONE
     most: CostLimits = MOST
     expected_calls: int = 0
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    errors: list[GraphQLError] = field(default_factory=list)
-    started: float = field(init=False)
+    loop: asyncio.AbstractEventLoop = msgspec.field(default_factory=asyncio.get_running_loop)
+    errors: list[GraphQLError] = []
+    started: float = 0.0
     fresh_until: float = math.inf
-    documents: list[Document] = field(default_factory=list)
-    stale: dict[tuple[str, str], float] = field(default_factory=dict)
+    documents: list[Document] = []
+    stale: dict[tuple[str, str], float] = {}
     trace: Trace | None = None
 
     def __post_init__(self) -> None:

@@ -71,6 +71,10 @@ def embedded_stages(record: Outcome | None) -> Outcome | None:
     return part_of(record, "scan_assets", record.id, stages) if stages.startswith(b"{") else None
 
 
+_record, _stages = msgspec.json.Decoder(_Record).decode, msgspec.json.Decoder(_Stages).decode
+_urls = msgspec.json.Decoder(dict[str, Any]).decode
+
+
 def _each(stages: _Stages) -> tuple[object, ...]:
     return (stages.capture_data, stages.body, stages.fitted_body, stages.measurement)
 
@@ -86,10 +90,10 @@ class PrismKinds:
         self.asset_url = Kind("scan_asset_url", self._asset_url)
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
-        return self._stage(is_final=msgspec.json.decode(body, type=_Record).status in FINAL_STATUSES)
+        return self._stage(is_final=_record(body).status in FINAL_STATUSES)
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
-        return self._stage(is_final=stages_are_final(*_each(msgspec.json.decode(body, type=_Stages))))
+        return self._stage(is_final=stages_are_final(*_each(_stages(body))))
 
     def _stage(self, *, is_final: bool) -> Lifetime:
         if is_final:
@@ -97,7 +101,7 @@ class PrismKinds:
         return Lifetime(self.freshness.stages_moving)
 
     def _asset_urls(self, body: bytes, now: float) -> Lifetime:
-        urls = msgspec.json.decode(body, type=dict[str, Any])
+        urls = _urls(body)
         if not all(map(urls.get, EVERY_SCAN_HAS)):  # a stage has yet to come, and may come as soon as a stage may
             return Lifetime(self.freshness.stages_moving)
         return self.freshness.of_signed_urls(first_expiry(urls.values()), now)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from gateway.alarms import Alarm, Alarms
+from gateway.alarms import Alarms, Due
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Lateness(Generic[T]):
     """Belongs to one attempt, and to the task that makes it.
 
@@ -28,7 +28,7 @@ class Lateness(Generic[T]):
     _is_over: bool = False
     _task: asyncio.Task[Any] = field(init=False)
     _cancelling: int = field(init=False)
-    _alarm: Alarm = field(init=False)
+    _due: Due = field(init=False)
 
     def __post_init__(self) -> None:
         task = asyncio.current_task(self.loop)
@@ -40,7 +40,7 @@ class Lateness(Generic[T]):
     def stop(self) -> None:
         """The attempt is over, and with it the other one."""
         self._is_over = True
-        self._alarm.stop()
+        self._due.pop(self, None)
         if self.other is not None:
             self.other.cancel()
 
@@ -49,9 +49,10 @@ class Lateness(Generic[T]):
         return self.has_ended and self._task.uncancel() <= self._cancelling
 
     def _set_alarm(self) -> None:
-        self._alarm = self.alarms.at(self.loop.time() + self.slow, self.loop, self._look)
+        self._due = self.alarms.set(self.loop.time() + self.slow, self.loop, self)
 
-    def _look(self) -> None:
+    def ring(self) -> None:
+        """It is slow by now."""
         if not self.may_act():
             self._set_alarm()
         elif self.beside is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from gateway.alarms import Alarm, Alarms
+from gateway.alarms import Alarms, Due
 
 
 @dataclass(eq=False, slots=True)
@@ -16,19 +16,19 @@ class Wait:
     task: asyncio.Task[Any]
     cancelling: int
     expired: bool = False
-    _alarm: Alarm = field(init=False)
+    _due: Due = field(init=False)
 
     def __enter__(self) -> None:
-        self._alarm = self.patience.begin(self)
+        self._due = self.patience.begin(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._alarm.stop()
+        self._due.pop(self, None)
         if self.expired and kind is asyncio.CancelledError and self.task.uncancel() <= self.cancelling:
             raise TimeoutError from error
 
-    def expire(self) -> None:
+    def ring(self) -> None:
         """End the call."""
         self.expired = True
         self.task.cancel()
@@ -52,7 +52,7 @@ class Patience:
             raise RuntimeError("only a task can be kept waiting")
         return Wait(self, task, task.cancelling())
 
-    def begin(self, wait: Wait) -> Alarm:
+    def begin(self, wait: Wait) -> Due:
         """Set the alarm that ends a call."""
         loop = wait.task.get_loop()
-        return self._alarms.at(loop.time() + self.seconds, loop, wait.expire)
+        return self._alarms.set(loop.time() + self.seconds, loop, wait)
