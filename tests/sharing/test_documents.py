@@ -80,7 +80,7 @@ async def test_a_client_that_wants_nothing_kept_passes_by_redis_and_all_get_what
 
 
 async def test_a_stale_document_of_another_replica_is_served_while_one_refresh_runs(redis_url: str) -> None:
-    async with replicas(redis_url) as (first, second):
+    async with replicas(redis_url, gateway_retries=0) as (first, second):
         query = "{ assets(first: 1) { nodes { assetId } } }"
         answer = await first.data(query)
         assert len(first.calls) == 1
