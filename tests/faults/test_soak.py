@@ -196,7 +196,7 @@ async def test_what_a_gateway_holds_does_not_grow(
     assert crowd.wrong == []
     assert (code, "Traceback" in printed, '"level":"error"' in printed) == (0, False, False), printed
     assert before.operations == after.operations == OPERATIONS
-    assert max(one.full for one in served.seen[:warm]) > 0.8
+    assert max(one.full for one in served.seen[:warm]) > (0.8 if IS_LONG else 0.4)  # in a few seconds less is asked
     assert after.tasks <= before.tasks
     assert after.descriptors <= before.descriptors + REDIS_CONNECTIONS
     assert not IS_LONG or gained < 0.02
