@@ -23,7 +23,7 @@ def expires_at(url: object) -> float | None:
     return _expires_at(url) if isinstance(url, str) and "?" in url else None
 
 
-@lru_cache(maxsize=8_192)  # pages repeat their URLs, which stay the same for days
+@lru_cache(maxsize=2_048)  # pages repeat their URLs, which stay the same for days
 def _expires_at(url: str) -> float | None:
     try:
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}

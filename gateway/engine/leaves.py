@@ -82,7 +82,7 @@ def wire_enum(type_: GraphQLEnumType) -> type[enum.Enum]:
     return made  # type: ignore[no-any-return] # an enum made at run time
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def canonical_datetime(text: str) -> str | None:
     """An upstream's timestamp as the graph writes it; None when it is none. Remembered, as pages repeat theirs."""
     moment = read_datetime(text)

@@ -226,7 +226,7 @@ def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Fini
     """Convert a value to what the graph answers."""
     complete = plain_leaf(type_)
     return Remembering(
-        lru_cache(maxsize=4_096)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
+        lru_cache(maxsize=1_024)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
     )
 
 

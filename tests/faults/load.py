@@ -44,14 +44,17 @@ class Load:
         await asyncio.gather(*tasks)
 
     async def _ask(self) -> None:
-        began = time.monotonic()
+        began, is_kept = time.monotonic(), bool(self._idle)
         try:
-            reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self.host, self.port)
+            reader, writer = self._idle.pop() if is_kept else await asyncio.open_connection(self.host, self.port)
             writer.write(self.request)
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         except (OSError, asyncio.IncompleteReadError) as error:
-            self.failures.append(repr(error))
+            if is_kept and _came_to_nothing(error):
+                await self._ask()  # as clients do: the server had let go of what rested for too long
+            else:
+                self.failures.append(repr(error))
             return
         self.answers.append(Answered(int(head[9:12]), head, body, time.monotonic() - began, began))
         if len(self._idle) < CONNECTIONS:
@@ -67,6 +70,10 @@ class Load:
     def took(self, status: int) -> list[float]:
         """Give the seconds that each answer of a status took."""
         return [one.seconds for one in self.answers if one.status == status]
+
+
+def _came_to_nothing(error: Exception) -> bool:
+    return isinstance(error, ConnectionError) or (isinstance(error, asyncio.IncompleteReadError) and not error.partial)
 
 
 def p99(times: list[float]) -> float:
