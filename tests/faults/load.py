@@ -44,23 +44,30 @@ class Load:
         await asyncio.gather(*tasks)
 
     async def _ask(self) -> None:
-        began, is_kept = time.monotonic(), bool(self._idle)
+        began = time.monotonic()
+        while not await self._asked(began):
+            pass  # on another connection, as clients do: the server had let go of the one that rested
+
+    async def _asked(self, began: float) -> bool:
+        is_kept, writer = bool(self._idle), None
         try:
             reader, writer = self._idle.pop() if is_kept else await asyncio.open_connection(self.host, self.port)
             writer.write(self.request)
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         except (OSError, asyncio.IncompleteReadError) as error:
+            if writer is not None:
+                writer.close()
             if is_kept and _came_to_nothing(error):
-                await self._ask()  # as clients do: the server had let go of what rested for too long
-            else:
-                self.failures.append(repr(error))
-            return
+                return False
+            self.failures.append(repr(error))
+            return True
         self.answers.append(Answered(int(head[9:12]), head, body, time.monotonic() - began, began))
         if len(self._idle) < CONNECTIONS:
             self._idle.append((reader, writer))
         else:
             writer.close()
+        return True
 
     def close(self) -> None:
         """Hang up."""
