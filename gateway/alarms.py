@@ -4,10 +4,11 @@ One of its own costs a call as much as what is done for it: it is made, started,
 """
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Protocol
 
-TICK = 0.005  # seconds by which an alarm may be late
+TICK = 0.02  # seconds by which an alarm may be late
 
 
 class Rings(Protocol):
@@ -22,9 +23,13 @@ Due = dict[Rings, None]  # those whose alarms are set for the same moment; whoev
 
 @dataclass(slots=True)
 class Alarms:
-    """Belong to one event loop, by whose clock they are set."""
+    """Belong to one event loop, by whose clock they are set.
+
+    They ring in no request's context: one would be kept for as long as the timer, and be the wrong one for most.
+    """
 
     _due: dict[int, Due] = field(default_factory=dict)
+    _context: Context = field(default_factory=Context)
 
     def set(self, moment: float, loop: asyncio.AbstractEventLoop, one: Rings) -> Due:
         """Ring at a moment, or up to `TICK` seconds later, unless `one` has left by then what this gives."""
@@ -32,7 +37,7 @@ class Alarms:
         due = self._due.get(tick)
         if due is None:
             due = self._due[tick] = {}
-            loop.call_at(tick * TICK, self._ring, tick)
+            loop.call_at(tick * TICK, self._ring, tick, context=self._context)
         due[one] = None
         return due
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -29,12 +30,15 @@ class Lateness(Generic[T]):
     _task: asyncio.Task[Any] = field(init=False)
     _cancelling: int = field(init=False)
     _due: Due = field(init=False)
+    _context: Context | None = None
 
     def __post_init__(self) -> None:
         task = asyncio.current_task(self.loop)
         if task is None:
             raise RuntimeError("only a task can be late")
         self._task, self._cancelling = task, task.cancelling()
+        if self.beside is not None:
+            self._context = copy_context()  # whose calls the other's are
         self._set_alarm()
 
     def stop(self) -> None:
@@ -58,7 +62,7 @@ class Lateness(Generic[T]):
         elif self.beside is None:
             self._end()
         else:
-            self.other = self.loop.create_task(self.beside())
+            self.other = self.loop.create_task(self.beside(), context=self._context)
             self.other.add_done_callback(self._other_ended)
 
     def _other_ended(self, other: asyncio.Task[T]) -> None:
