@@ -44,5 +44,9 @@ class Alarms:
     def _ring(self, tick: int) -> None:
         due = self._due.pop(tick)
         for one in tuple(due):
-            if due.pop(one, self) is None:  # has not left because of one that rang before
+            if due.pop(one, self) is not None:
+                continue  # it has left because of one that rang before
+            try:
                 one.ring()
+            except Exception as bug:  # noqa: BLE001 - it is told as a timer's is, and keeps no other from ringing
+                asyncio.get_running_loop().call_exception_handler({"message": f"{one!r} failed", "exception": bug})
