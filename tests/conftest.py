@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import coverage
 import pytest
@@ -10,6 +11,7 @@ from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from gateway.logs import QUIET, Handler
 from tests.processes import SECONDS
+from tests.redis_server import RedisServer, running_redis
 from tests.world import World, world
 
 
@@ -54,6 +56,13 @@ def no_log_of_another_test() -> Iterator[None]:
     root.setLevel(logging.WARNING)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A redis-server of the test's own."""
+    with running_redis(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ class _Flight(msgspec.Struct, eq=False):
     land: Land
     is_direct: bool
     waiting: dict[str, list[Waiting]]
-    boardings: "list[_Boarding]"
     deadline: Deadline
+    alarms: "list[tuple[Due, _Boarding]]"
     aboard: int = 0
     task: asyncio.Task[None] | None = None
 
@@ -82,7 +82,6 @@ class _Boarding(msgspec.Struct, eq=False):
     flight: _Flight
     late: Late
     ones: list[Waiting]
-    due: Due | None = None
 
     def leave(self) -> None:
         """One of them gave up waiting."""
@@ -139,7 +138,7 @@ class Flights:
         for key, one in waiting.items():
             flight = self._aloft.get(key)
             if flight is None or (is_direct and not flight.is_direct):
-                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct, {}, [], Deadline(until))
+                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct, {}, Deadline(until), [])
                 flight.waiting[key] = []
             boarding = boardings.get(flight)
             if boarding is None:
@@ -156,8 +155,7 @@ class Flights:
         flight.aboard += len(boarding.ones)
         flight.deadline.at = max(flight.deadline.at, until)
         if until < NEVER.at:
-            boarding.due = self._alarms.set(until, loop, boarding)
-            flight.boardings.append(boarding)
+            flight.alarms.append((self._alarms.set(until, loop, boarding), boarding))
 
     def forget(self, key: str) -> None:
         """Take a key off its flight: what it brings is out of date."""
@@ -204,10 +202,9 @@ class Flights:
             task.cancel()
 
     def _end(self, flight: _Flight) -> None:
-        for boarding in flight.boardings:
-            if boarding.due is not None:
-                boarding.due.pop(boarding, None)
-        flight.boardings.clear()
+        for due, boarding in flight.alarms:
+            due.pop(boarding, None)
+        flight.alarms.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:

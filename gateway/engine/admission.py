@@ -25,7 +25,7 @@ from gateway import lexer
 from gateway.engine.operation import Operation, Prepared
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
-from gateway.limits import DocumentLimits, Measured
+from gateway.limits import DocumentLimits
 
 STEERING = {"skip", "include"}
 DEFERRING = {"defer", "stream"}
@@ -105,7 +105,9 @@ class Admission:
             definitions = measured.document.definitions
             if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
                 return Prepared()
-            errors = self._errors(schema, text, measured)
+            errors = find_errors(
+                schema, text, measured, introspects=self.introspects, suggests=self.suggests, stock=self.stock
+            )
             return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, measured.document))
         except AskedTooMuch as error:
             return refused_document(error)
@@ -115,10 +117,6 @@ class Admission:
             return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
         except ValueError as error:
             return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
-
-    def _errors(self, schema: GraphQLSchema, text: str, measured: Measured) -> list[GraphQLError]:
-        its = {"introspects": self.introspects, "suggests": self.suggests, "stock": self.stock}
-        return find_errors(schema, text, measured, **its)
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:

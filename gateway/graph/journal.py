@@ -99,8 +99,7 @@ class Journal(msgspec.Struct):
 
     def serve(self, document: Document) -> Document:
         """Note a document that the answer is made of: it is as fresh as the least fresh of them."""
-        self.documents.append(document)
-        self.fresh_until = min(self.fresh_until, document.fresh_until)
+        self.serve_unnamed(document)
         if self.trace is not None:
             self.trace.note(document)
         return document

@@ -9,17 +9,16 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 
 from gateway.sandbox import Sandbox
 from tests.processes import running
-from tests.redis_server import RedisServer, running_redis
+from tests.redis_server import RedisServer
 
 SECONDS = float(os.environ.get("REDIS_FAULT_SECONDS", "2"))
 LONGEST_MS = 500  # p99, where the machine gives that with Redis there
@@ -85,13 +84,6 @@ class Load:
             if await self.calls() == 0:
                 return
         raise AssertionError("no hits any more")
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of the test's own."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 @asynccontextmanager

@@ -3,17 +3,16 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
-import pytest
 
 from gateway.pace import Pace
 from gateway.sandbox import Sandbox
 from tests.processes import SECONDS, running, settings_at
-from tests.redis_server import RedisServer, running_redis
+from tests.redis_server import RedisServer
 from tests.replicas import until
 
 INTERVAL = 0.3  # seconds between two looks
@@ -24,13 +23,6 @@ FOLLOW = {
     "query": "subscription ($id: ID!) { scanUpdated(scanId: $id) { updatedAt assets { body { updatedAt } } } }",
     "variables": {"id": LIVE},
 }
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of a test's own."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 @asynccontextmanager

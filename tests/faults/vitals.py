@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.telemetry.reading import Samples
+from tests.telemetry.reading import samples_of
 
 OF_CLIENTS = (
     "scan_gateway_http_requests_in_flight",
@@ -38,10 +38,7 @@ class Vitals:
 async def vitals_at(client: httpx.AsyncClient, url: str) -> Vitals:
     """Ask a gateway for its metrics."""
     text = (await client.get(url)).raise_for_status().text
-    told: Samples = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            told.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    told = samples_of(text_string_to_metric_families(text))
 
     def total(name: str) -> float:
         return sum(told[name].values())

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,11 @@ from gateway.auth.caller import Caller
 from gateway.cache.link import Link
 from gateway.rates.rates import RateLimits, Rates, TenantRates
 from gateway.rates.sharing import PAUSE, STEPS, SharedMeters, shared_meters
-from tests.redis_server import RedisServer, running_redis
+from tests.redis_server import RedisServer
 from tests.world import Clock
 
 ANN, BOB = Caller("ann"), Caller("bob")
 MOST = 500
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of a test's own."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 @asynccontextmanager

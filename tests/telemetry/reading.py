@@ -1,6 +1,8 @@
 """The metrics of a gateway as a test reads them: samples by name and labels."""
 
-from prometheus_client import CollectorRegistry
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Metric
 
 from gateway.http.application import App
 
@@ -8,9 +10,14 @@ Samples = dict[str, dict[tuple[str, ...], float]]
 
 
 def told_by(registry: CollectorRegistry) -> Samples:
+    """What a registry tells."""
+    return samples_of(registry.collect())
+
+
+def samples_of(metrics: Iterable[Metric]) -> Samples:
     """Every sample by its name, then by the values of its labels in the order of their names."""
     samples: Samples = {}
-    for metric in registry.collect():
+    for metric in metrics:
         for sample in metric.samples:
             labels = tuple(value for _, value in sorted(sample.labels.items()))
             samples.setdefault(sample.name, {})[labels] = sample.value
