@@ -21,6 +21,7 @@ from graphql import (
 
 from gateway.cache.document import Document
 from gateway.engine.columns import (
+    Address,
     Column,
     Remembering,
     Shape,
@@ -31,7 +32,7 @@ from gateway.engine.columns import (
     merged,
     struct_field,
 )
-from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
+from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime, exact_type
 from gateway.engine.selection import Selections
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
@@ -201,7 +202,7 @@ class Projector:
             wire_type = annotation(type_)
             return wire_type, None, lambda: wire_type["UNKNOWN"]
         if isinstance(type_, GraphQLScalarType):
-            return annotation(type_), Timestamp(canonical_datetime, convert) if type_.name == "DateTime" else None, None
+            return annotation(type_), _leaf_finish(type_, convert), None
         if isinstance(type_, GraphQLList):
             return self._typed_list(type_, convert, details)
         if isinstance(type_, GraphQLObjectType):
@@ -221,13 +222,18 @@ class Projector:
         return annotated, lambda values: None if values is None else [each(value) for value in values], list
 
 
+def _leaf_finish(type_: GraphQLScalarType, convert: Finish) -> Finish | None:
+    if type_.name == "DateTime":
+        return Timestamp(canonical_datetime, convert)
+    return Address() if type_.name == "URL" else None
+
+
 @cache
 def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Finish:
     """Convert a value to what the graph answers."""
-    complete = plain_leaf(type_)
-    return Remembering(
-        lru_cache(maxsize=1_024)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
-    )
+    complete, (inner, may_be_null) = plain_leaf(type_), nullable(type_)
+    exact = exact_type(inner) if may_be_null else None
+    return Remembering(lru_cache(maxsize=1_024)(lambda value: complete(convert(value))), convert, complete, exact)
 
 
 def _unless_null(finish: Finish | None) -> Finish | None:
