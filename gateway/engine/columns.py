@@ -3,23 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
 from gateway.engine.leaves import SCHEMES, TEXTS, Finish, leave
-
-MISSING = msgspec.Raw(b"")
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A value that a column wants of a key: how it is decoded, and what stands for it when the key is missing."""
-
-    key: str
-    annotation: Any
-    default: Callable[[], Any] | None = None
-    required: bool = False
+from gateway.engine.structs import Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,44 +95,12 @@ def in_common(several: Sequence[Want]) -> Want | None:
     return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
 
 
-def merged(several: Sequence[Want]) -> Want | None:
-    """One object for a selection on it and for conversions that read other keys of it; None where they share any."""
-    selected = [want for want in several if want.default is not None]
-    reads = [read for want in several if want.default is None and (read := _struct_in(want.annotation)) is not None]
-    if len(selected) != 1 or len(reads) + 1 != len(several) or _struct_in(selected[0].annotation) is None:
-        return None
-    base = selected[0].annotation
-    fields = {one.encode_name: one for read in reads for one in msgspec.structs.fields(read)}
-    if not fields.keys().isdisjoint(base.__struct_encode_fields__) or any(one.required for one in fields.values()):
-        return None
-    own = [(one.name, one.type, one.default) for one in fields.values()]
-    rename = {one.name: name for name, one in fields.items()}
-    struct = msgspec.defstruct(base.__name__, own, bases=(base,), rename=rename, kw_only=True, gc=False)
-    missing = struct()
-    return Want(selected[0].key, struct, lambda: missing)
-
-
-def _struct_in(annotation: Any) -> Any:
-    """The struct of an annotation that is one, or one or None."""
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], type(msgspec.Struct)) else None
-
-
-def struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
-    """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
-    if want is None:
-        return (slot, msgspec.Raw, MISSING)
-    if want.required:
-        return (slot, want.annotation)
-    return (slot, want.annotation, msgspec.field(default_factory=want.default) if want.default else None)
-
-
 def generate(shape: Shape) -> Finish:
     """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
     writer = _Writer()
     # Response keys are GraphQL names, which the lexer let through; all else in this source is ours.
     exec(f"def finish(s): return {writer.object(shape, shape.columns, 's')}", writer.names)  # noqa: S102 - see above
-    finish: Finish = writer.names["finish"]
+    finish: Finish = writer.names.pop("finish")  # which holds the names, and is not to be held by them
     return finish
 
 

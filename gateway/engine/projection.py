@@ -26,14 +26,12 @@ from gateway.engine.columns import (
     Remembering,
     Shape,
     Timestamp,
-    Want,
     generate,
     in_common,
-    merged,
-    struct_field,
 )
 from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime, exact_type
 from gateway.engine.selection import Selections
+from gateway.engine.structs import Want, merged, page_of, struct_of
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
 from gateway.graph.members import Members
@@ -91,8 +89,7 @@ class Projection:
 
     def _page_decoder(self, key: str) -> Callable[[bytes], list[Any]]:
         if self.decode_page is None:
-            struct = msgspec.defstruct("Page", [("members", list[self.struct])], rename={"members": key})  # type: ignore[name-defined] # made at run time
-            decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+            decode: Callable[[bytes], Any] = msgspec.json.Decoder(page_of(self.struct, key)).decode
             self.decode_page = lambda body: decode(body).members
         return self.decode_page
 
@@ -132,16 +129,10 @@ class Projector:
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        both = {key: one for key, several in wants.items() if len(several) > 1 and (one := merged(several))}
+        both = {key: one for key, several in wants.items() if len(several) > 1 and (one := merged(tuple(several)))}
         common = {key: both.get(key) or in_common(several) for key, several in wants.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
-        struct = msgspec.defstruct(
-            type_.name,
-            [struct_field(slots[key], want) for key, want in common.items()],
-            rename={slot: key for key, slot in slots.items()},
-            kw_only=True,
-            gc=False,
-        )
+        struct = struct_of(type_.name, tuple(common.items()))
         shared = frozenset(key for key, want in common.items() if want is not None)
         missing = {key: want.default() for key, want in both.items() if want.default}
         shape = Shape(struct, columns, slots, shared, missing)
@@ -200,7 +191,7 @@ class Projector:
     def _typed(self, type_: GraphQLOutputType, convert: Finish, details: Any) -> Typed:
         if isinstance(type_, GraphQLEnumType):
             wire_type = annotation(type_)
-            return wire_type, None, lambda: wire_type["UNKNOWN"]
+            return wire_type, None, unknown_of(wire_type)
         if isinstance(type_, GraphQLScalarType):
             return annotation(type_), _leaf_finish(type_, convert), None
         if isinstance(type_, GraphQLList):
@@ -220,6 +211,12 @@ class Projector:
             return annotated, None, list
         each = finish
         return annotated, lambda values: None if values is None else [each(value) for value in values], list
+
+
+@cache
+def unknown_of(wire_type: Any) -> Callable[[], Any]:
+    """What gives an enum's member for what is not there, the same each time."""
+    return lambda: wire_type["UNKNOWN"]
 
 
 def _leaf_finish(type_: GraphQLScalarType, convert: Finish) -> Finish | None:
