@@ -79,6 +79,22 @@ class Load:
         return [one.seconds for one in self.answers if one.status == status]
 
 
+async def loaded(host: str, port: int, request: bytes, rate: float, seconds: float) -> Load:
+    """Ask at a rate for some seconds, and give the answers."""
+    load = Load(host, port, request)
+    try:
+        await load.run(rate, seconds)
+    finally:
+        load.close()
+    return load
+
+
+def flood(host: str, port: int, request: bytes, rate: float, seconds: float) -> Load:
+    """Do the same in a process of its own."""
+    load = asyncio.run(loaded(host, port, request, rate, seconds))
+    return Load(host, port, request, load.answers, load.failures)
+
+
 def _came_to_nothing(error: Exception) -> bool:
     return isinstance(error, ConnectionError) or (isinstance(error, asyncio.IncompleteReadError) and not error.partial)
 
