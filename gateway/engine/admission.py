@@ -5,6 +5,7 @@ from typing import Any
 
 from graphql import (
     REMOVE,
+    ArgumentNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
@@ -28,6 +29,7 @@ from gateway.errors import AskedTooMuch
 from gateway.limits import DocumentLimits
 
 STEERING = {"skip", "include"}
+INTROSPECTING = {"includeDeprecated"}
 DEFERRING = {"defer", "stream"}
 PLAIN = {"ID": str, "String": str, "Boolean": bool}
 
@@ -49,11 +51,16 @@ def _plain_variables(definition: OperationDefinitionNode) -> dict[str, tuple[typ
 
 
 class _Steering(Visitor):
-    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables."""
+    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables.
+
+    `decisive` are the former, and those of introspection's own arguments: each says of many objects at once what they
+    hold, and so would an error for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.variables: list[str] = []
+        self.decisive: set[str] = set()
         self.is_known = True
         self.nests_variables = False
         self._depth = 0
@@ -71,11 +78,17 @@ class _Steering(Visitor):
         # Inside a list or an object, graphql-core wants to know where a variable's value came from.
         self.nests_variables = self.nests_variables or self._depth > 0
 
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        if node.name.value in INTROSPECTING and isinstance(node.value, VariableNode):
+            self.decisive.add(node.value.name.value)
+
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         self.is_known = self.is_known and node.name.value in STEERING
         for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode) and argument.value.name.value not in self.variables:
-                self.variables.append(argument.value.name.value)
+            if isinstance(argument.value, VariableNode):
+                name = argument.value.name.value
+                self.variables += [] if name in self.variables else [name]
+                self.decisive |= {name} if node.name.value in STEERING else set()
 
 
 class _Whole(Visitor):
@@ -142,6 +155,7 @@ def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, 
             tuple(steering.variables),
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
+            frozenset(steering.decisive),
             given if document is not given and definition.operation is OperationType.QUERY else None,
         )
         for definition in document.definitions

@@ -283,7 +283,8 @@ class Engine:
         suggests = isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests
         if suggests and len(encode(given)) <= MAX_BYTES_SUGGESTED:
             return get_variable_values(self.schema, definitions, given, MAX_ERRORS)
-        return values
+        undecided = None if isinstance(values, list) else operation.indecision(values)
+        return values if undecided is None else [undecided]
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
         run = Run(context, values)

@@ -121,6 +121,23 @@ async def test_a_document_that_cannot_be_had_is_planned_too(gateway: World) -> N
     assert counts(gateway) == {"planned": 1}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query ($v: Boolean = true) { __typename @skip(if: $v) }",
+        'query ($v: Boolean = true) { scan(scanId: "a") { scanId @include(if: $v) } }',
+        "query ($v: Boolean) { __schema { types { fields(includeDeprecated: $v) { name } } } }",
+        "query ($v: Boolean = true) { __schema { types { fields { type { ofType { name @skip(if: $v) } } } } } }",
+    ],
+)
+async def test_a_null_that_would_be_an_error_of_every_object_is_one_of_the_request(text: str, gateway: World) -> None:
+    message = "Variable '$v' is null, where @skip, @include or includeDeprecated take true or false."
+    refused = {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+    assert await gateway.execute(text, v=None) == refused
+    assert "errors" not in await gateway.execute(text, v=False)
+    assert "errors" not in await gateway.execute(text)
+
+
 async def test_a_value_of_the_wrong_type_leaves_the_plan_and_costs_no_second_call(gateway: World) -> None:
     asset = {"id": "a", "mimeType": 7, "outputIndex": "x", "name": None}
     gateway.sandbox.faults.add(Fault(status=200, body=json.dumps({"asset": asset})))
