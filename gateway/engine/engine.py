@@ -29,6 +29,7 @@ from gateway.engine.answer import (
     without_calls,
 )
 from gateway.engine.answers import Answers
+from gateway.engine.executor import Executor
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
@@ -310,7 +311,7 @@ class Engine:
             middleware=middleware(
                 operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None
             ),
-            executor_class=StrawberryGraphQLCoreExecutionContext,
+            executor_class=Executor if self.uses_plans else StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):
             result = await result
