@@ -23,6 +23,7 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import DirectiveNode, DocumentNode
 
 from gateway import lexer
+from gateway.engine.disclosure import values_asked
 from gateway.engine.operation import Operation, Prepared
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
@@ -114,14 +115,7 @@ class Admission:
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """Parse and validate a document; whatever goes wrong is among its errors."""
         try:
-            measured = self.limits.parse(text, parse if self.stock else lexer.parse)
-            definitions = measured.document.definitions
-            if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
-                return Prepared()
-            errors = find_errors(
-                schema, text, measured, introspects=self.introspects, suggests=self.suggests, stock=self.stock
-            )
-            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, measured.document))
+            return self._prepare(schema, text)
         except AskedTooMuch as error:
             return refused_document(error)
         except GraphQLError as error:
@@ -130,6 +124,19 @@ class Admission:
             return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
         except ValueError as error:
             return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        measured = self.limits.parse(text, parse if self.stock else lexer.parse)
+        document = measured.document
+        if not any(isinstance(definition, OperationDefinitionNode) for definition in document.definitions):
+            return Prepared()
+        errors = find_errors(
+            schema, text, measured, introspects=self.introspects, suggests=self.suggests, stock=self.stock
+        )
+        if errors:
+            return Prepared(errors=tuple(errors))
+        self.limits.check_introspection(values_asked(schema, document, self.limits.introspection))
+        return Prepared(_operations(schema, document))
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:
