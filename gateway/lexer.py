@@ -32,10 +32,21 @@ def parse(text: str) -> DocumentNode:
     is_plain = text.isascii() or _SURROGATE.search(text) is None  # what else there is, graphql-core refuses
     parser = Parser(source, lexer=(TextLexer if is_plain else Lexer)(source))
     try:
-        return parser.parse_document()
+        document = parser.parse_document()
     except RecursionError:
         pass
+    else:
+        _unlink(document)
+        return document
     raise nested_too_deeply_error(parser)
+
+
+def _unlink(document: DocumentNode) -> None:
+    """Let tokens hold no others, so that all goes with the document, and nothing waits for the garbage collector."""
+    token: Token | None = document.loc.start_token if document.loc else None
+    while token is not None:
+        following, token.prev, token.next = token.next, None, None
+        token = following
 
 
 def has_more_than(text: str, most: int) -> bool:

@@ -38,7 +38,8 @@ def _expires_at(url: str) -> float | None:
 
 def first_expiry(urls: Iterable[object]) -> float | None:
     """Give the earliest of the expiries that the URLs tell; None when none does."""
-    return min([moment for url in urls if (moment := expires_at(url)) is not None], default=None)
+    signed = [url for url in urls if isinstance(url, str) and "?" in url]
+    return min([moment for moment in map(_expires_at, signed) if moment is not None], default=None)
 
 
 def signed_url_expiry(*urls: object) -> datetime | None:

@@ -60,12 +60,15 @@ class Answers:
             return False
         return all(document.is_kept for document in kept.documents)
 
-    def keep(self, key: str, body: bytes, journal: Journal, changes: int) -> None:
-        """Keep an answer; one without documents, or with one that is not kept, is not. `changes` is from before it."""
+    def may_keep(self, journal: Journal) -> bool:
+        """Whether an answer can be given again: it has documents, and each is kept, and fresh."""
         documents = journal.documents
         if journal.stale or not documents or not all(document.tenure.is_kept for document in documents):
-            return
-        if self.store.clock() < journal.fresh_until < math.inf:
-            oldest = min(document.fetched_at for document in documents)
-            tenures = tuple(document.tenure for document in documents)
-            self.store.memory.put(key, Kept(body, journal.fresh_until, oldest, changes, tenures))
+            return False
+        return self.store.clock() < journal.fresh_until < math.inf
+
+    def keep(self, key: str, body: bytes, journal: Journal, changes: int) -> None:
+        """Keep an answer that `may` be kept; `changes` is from before it was made."""
+        oldest = min(document.fetched_at for document in journal.documents)
+        tenures = tuple(document.tenure for document in journal.documents)
+        self.store.memory.put(key, Kept(body, journal.fresh_until, oldest, changes, tenures))

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from graphql import FieldNode, GraphQLField, GraphQLObjectType, VariableNode, Visitor, visit
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLObjectType,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+)
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as RawInfo
@@ -148,7 +156,7 @@ def _arguments(place: Place, convert: Convert) -> Arguments:
     def read(run: Run) -> dict[str, Any]:
         return convert(get_argument_values(field, node, run.variable_values))
 
-    if not _uses_variables(node):
+    if not any(_uses_variables(given.value) for given in node.arguments or ()):
         try:
             known = read(Run(None, place.selections.variables))
         except Exception as error:  # whatever it is, graphql-core meets it again and gives it its place
@@ -166,7 +174,7 @@ def _plain_variables(place: Place) -> dict[str, str] | None:
         argument = arguments[given.name.value]
         if isinstance(given.value, VariableNode) and _is_simple(argument):
             plain[argument.python_name] = given.value.name.value
-        elif _uses_variables(given):
+        elif _uses_variables(given.value):
             return None
     return plain
 
@@ -197,14 +205,12 @@ def _graphql_name(argument: StrawberryArgument) -> str:
     return argument.graphql_name or to_camel_case(argument.python_name)
 
 
-def _uses_variables(node: Any) -> bool:
-    finder = _VariableFinder()
-    visit(node, finder)
-    return finder.found
-
-
-class _VariableFinder(Visitor):
-    found = False
-
-    def enter_variable(self, _node: VariableNode, *_: Any) -> None:
-        self.found = True
+def _uses_variables(value: ValueNode) -> bool:
+    match value:
+        case VariableNode():
+            return True
+        case ListValueNode():
+            return any(map(_uses_variables, value.values))
+        case ObjectValueNode():
+            return any(_uses_variables(field.value) for field in value.fields)
+    return False

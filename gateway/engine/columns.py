@@ -3,35 +3,30 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from gateway.engine.leaves import TEXTS, Finish
-
-MISSING = msgspec.Raw(b"")
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A value that a column wants of a key: how it is decoded, and what stands for it when the key is missing."""
-
-    key: str
-    annotation: Any
-    default: Callable[[], Any] | None = None
-    required: bool = False
+from gateway.engine.leaves import SCHEMES, TEXTS, Finish, leave
+from gateway.engine.structs import Want
 
 
 @dataclass(frozen=True, slots=True)
 class Remembering:
-    """A finish that knows texts it has met before: pages repeat their URLs and ids."""
+    """A finish that knows texts it has met before: pages repeat their URLs and ids.
+
+    What `convert` makes of all else may have to be completed: not a value of the `exact` type, where there is one, nor
+    None then.
+    """
 
     remembered: Finish
-    otherwise: Finish
+    convert: Finish
+    complete: Finish
+    exact: type | None
 
     def __call__(self, value: Any) -> Any:
         """Finish a value."""
-        return self.remembered(value) if value.__class__ is str else self.otherwise(value)
+        return self.remembered(value) if value.__class__ is str else self.complete(self.convert(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +39,15 @@ class Timestamp:
     def __call__(self, text: str | None) -> Any:
         """Finish a value."""
         return None if text is None else self.canonical(text) or self.otherwise(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A finish for URLs, which are text on both sides; a pattern in the annotation takes ten times as long."""
+
+    def __call__(self, text: str | None) -> str | None:
+        """Finish a value. Raises LeavePlan for one that is none."""
+        return text if text is None or text.startswith(SCHEMES) else leave(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +95,12 @@ def in_common(several: Sequence[Want]) -> Want | None:
     return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
 
 
-def merged(several: Sequence[Want]) -> Want | None:
-    """One object for a selection on it and for conversions that read other keys of it; None where they share any."""
-    selected = [want for want in several if want.default is not None]
-    reads = [read for want in several if want.default is None and (read := _struct_in(want.annotation)) is not None]
-    if len(selected) != 1 or len(reads) + 1 != len(several) or _struct_in(selected[0].annotation) is None:
-        return None
-    base = selected[0].annotation
-    fields = {one.encode_name: one for read in reads for one in msgspec.structs.fields(read)}
-    if not fields.keys().isdisjoint(base.__struct_encode_fields__) or any(one.required for one in fields.values()):
-        return None
-    own = [(one.name, one.type, one.default) for one in fields.values()]
-    rename = {one.name: name for name, one in fields.items()}
-    struct = msgspec.defstruct(base.__name__, own, bases=(base,), rename=rename, kw_only=True, gc=False)
-    missing = struct()
-    return Want(selected[0].key, struct, lambda: missing)
-
-
-def _struct_in(annotation: Any) -> Any:
-    """The struct of an annotation that is one, or one or None."""
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], type(msgspec.Struct)) else None
-
-
-def struct_field(slot: str, want: Want | None) -> tuple[Any, ...]:
-    """A key that all want alike is decoded at once; one that they want differently is kept raw for each to decode."""
-    if want is None:
-        return (slot, msgspec.Raw, MISSING)
-    if want.required:
-        return (slot, want.annotation)
-    return (slot, want.annotation, msgspec.field(default_factory=want.default) if want.default else None)
-
-
 def generate(shape: Shape) -> Finish:
     """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
     writer = _Writer()
     # Response keys are GraphQL names, which the lexer let through; all else in this source is ours.
     exec(f"def finish(s): return {writer.object(shape, shape.columns, 's')}", writer.names)  # noqa: S102 - see above
-    finish: Finish = writer.names["finish"]
+    finish: Finish = writer.names.pop("finish")  # which holds the names, and is not to be held by them
     return finish
 
 
@@ -155,12 +127,22 @@ class _Writer:
 
     def _finished(self, finish: Callable[..., Any], values: Sequence[str]) -> str:
         if isinstance(finish, Remembering):
-            each, known, other = self._name(), self._named(finish.remembered), self._named(finish.otherwise)
-            return f"({known}({each}) if ({each} := {values[0]}).__class__ is str else {other}({each}))"
+            each, known = self._name(), self._named(finish.remembered)
+            return f"({known}({each}) if ({each} := {values[0]}).__class__ is str else {self._converted(finish, each)})"
         if isinstance(finish, Timestamp):
             each, canonical, other = self._name(), self._named(finish.canonical), self._named(finish.otherwise)
             return f"(None if ({each} := {values[0]}) is None else {canonical}({each}) or {other}({each}))"
+        if isinstance(finish, Address):
+            each, schemes, other = self._name(), self._named(SCHEMES), self._named(leave)
+            return f"({each} if ({each} := {values[0]}) is None or {each}.startswith({schemes}) else {other}({each}))"
         return f"{self._named(finish)}({', '.join(values)})"
+
+    def _converted(self, finish: Remembering, source: str) -> str:
+        value, complete = f"{self._named(finish.convert)}({source})", self._named(finish.complete)
+        if finish.exact is None:
+            return f"{complete}({value})"
+        each, exact = self._name(), self._named(finish.exact)
+        return f"{each} if ({each} := {value}) is None or {each}.__class__ is {exact} else {complete}({each})"
 
     def _value(self, shape: Shape, want: Want, source: str) -> str:
         value = f"{source}.{shape.slots[want.key]}"

@@ -87,10 +87,14 @@ class Engine:
             _check_kind(operation, reads_only=asked.reads_only)
             context = make_context()
             return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=False)
-        if self.answers is None or not asked.takes_kept:
-            context = make_context()
-            return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=True)
-        return self.kept(operation, asked) or await self._executed(self.answers, operation, asked, make_context)
+        return self.kept(operation, asked) or await self._executed(operation, asked, make_context)
+
+    async def answer_anew(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
+        """Answer a query to which no answer is `kept`. Raises, before anything is executed, RateLimited."""
+        began = perf_counter()
+        answer = await self._executed(query, asked, make_context)
+        self.tallies.note(query, answer.outcome, began)
+        return answer
 
     def query(self, text: str, operation_name: str | None) -> Operation | None:
         """The query that is asked for; None for all else, and where the document is refused. Raises NoOperation."""
@@ -111,14 +115,13 @@ class Engine:
         self.counts["kept"] += 1
         return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
 
-    async def _executed(
-        self, answers: Answers, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]
-    ) -> Answer:
-        context, changes = make_context(), answers.store.changes
-        result = await self.execute(operation, asked.variables, context)
+    async def _executed(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
+        answers = self.answers if asked.takes_kept else None
+        context, changes = make_context(), 0 if answers is None else answers.store.changes
+        result = await self.execute(query, asked.variables, context)
         answer = answered(result, context.journal, is_query=True)
-        if answer.cacheable:
-            key = answers.key(operation, asked.variables, asked.caller)
+        if answers is not None and answer.cacheable and answers.may_keep(context.journal):
+            key = answers.key(query, asked.variables, asked.caller)
             answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         return answer
 

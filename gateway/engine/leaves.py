@@ -8,10 +8,10 @@ import enum
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Never
 
 import msgspec
-from graphql import GraphQLEnumType, GraphQLScalarType
+from graphql import GraphQLEnumType, GraphQLOutputType, GraphQLScalarType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.graph.enums import UpstreamEnum
@@ -32,9 +32,9 @@ BACKREF = GraphQLCoreConverter.DEFINITION_BACKREF
 
 INT = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 BIG_INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-URL = Annotated[str, msgspec.Meta(pattern="^https?://")]
+SCHEMES = ("https://", "http://")  # of a URL
 
-TEXTS: tuple[Any, ...] = (str, URL, str | None, URL | None)  # what they decode is what `Any` would
+TEXTS: tuple[Any, ...] = (str, str | None)  # what they decode is what `Any` would
 
 _ANNOTATIONS: dict[str, Any] = {
     "String": str,
@@ -43,7 +43,7 @@ _ANNOTATIONS: dict[str, Any] = {
     "Float": float,
     "Boolean": bool,
     "BigInt": BIG_INT,
-    "URL": URL,
+    "URL": str,
     "DateTime": str,
 }
 _PYTHON_TYPES: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "URL": str}
@@ -82,11 +82,21 @@ def wire_enum(type_: GraphQLEnumType) -> type[enum.Enum]:
     return made  # type: ignore[no-any-return] # an enum made at run time
 
 
+def leave(_: object) -> Never:
+    """Leave the plan."""
+    raise LeavePlan
+
+
 @lru_cache(maxsize=2_048)
 def canonical_datetime(text: str) -> str | None:
     """An upstream's timestamp as the graph writes it; None when it is none. Remembered, as pages repeat theirs."""
     moment = read_datetime(text)
     return None if moment is None else write_datetime(moment)
+
+
+def exact_type(type_: GraphQLOutputType) -> type | None:
+    """The Python type whose values are a leaf's values in an answer as they are; None where each must be looked at."""
+    return _PYTHON_TYPES.get(type_.name) if isinstance(type_, GraphQLScalarType) else None
 
 
 def value_finish(type_: GraphQLScalarType | GraphQLEnumType) -> Finish:

@@ -110,7 +110,7 @@ class Operation:
         """The plan for these variables, which refuses what is forbidden; None when graphql-core must answer."""
         if not self.plannable:
             return None
-        choice = tuple(variables.coerced.get(name) for name in self.steering)
+        choice = tuple([variables.coerced.get(name) for name in self.steering])
         if forbidden:
             choice = (*choice, forbidden)
         if choice not in self.plans:

@@ -12,9 +12,10 @@ from graphql import (
 
 from gateway.engine.admission import Admission, refused_document
 from gateway.engine.operation import Prepared
+from gateway.engine.structs import let_go
 from gateway.errors import AskedTooMuch
 
-COLLECT_AFTER = 250  # operations let go; their plans' classes refer to themselves, and weigh about 100 kB each
+COLLECT_AFTER = 1_000  # structs let go, of about 10 kB each, which hold themselves
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Operations:
     clock: Callable[[], float] = time.monotonic
     _valid: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _invalid: OrderedDict[str, tuple[float, Prepared]] = field(default_factory=OrderedDict)
-    _gone: int = 0
+    _collected: int = field(default_factory=let_go)
 
     def find(self, text: str) -> Prepared:
         """The document of a text, prepared now when it was not before."""
@@ -58,9 +59,8 @@ class Operations:
         else:
             self._valid[text] = prepared
             while len(self._valid) > self.most:
-                _, gone = self._valid.popitem(last=False)
-                self._gone += any(operation.plans for operation in gone.operations)
-            if self._gone >= COLLECT_AFTER:
-                self._gone = 0
+                self._valid.popitem(last=False)
+            if let_go() - self._collected >= COLLECT_AFTER:
+                self._collected = let_go()
                 gc.collect()
         return prepared

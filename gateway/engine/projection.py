@@ -21,18 +21,17 @@ from graphql import (
 
 from gateway.cache.document import Document
 from gateway.engine.columns import (
+    Address,
     Column,
     Remembering,
     Shape,
     Timestamp,
-    Want,
     generate,
     in_common,
-    merged,
-    struct_field,
 )
-from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime
+from gateway.engine.leaves import Finish, LeavePlan, NotPlannable, annotation, canonical_datetime, exact_type
 from gateway.engine.selection import Selections
+from gateway.engine.structs import Want, merged, page_of, struct_of
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
 from gateway.graph.members import Members
@@ -90,8 +89,7 @@ class Projection:
 
     def _page_decoder(self, key: str) -> Callable[[bytes], list[Any]]:
         if self.decode_page is None:
-            struct = msgspec.defstruct("Page", [("members", list[self.struct])], rename={"members": key})  # type: ignore[name-defined] # made at run time
-            decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+            decode: Callable[[bytes], Any] = msgspec.json.Decoder(page_of(self.struct, key)).decode
             self.decode_page = lambda body: decode(body).members
         return self.decode_page
 
@@ -131,16 +129,10 @@ class Projector:
         for column in columns:
             for want in column.wants:
                 wants.setdefault(want.key, []).append(want)
-        both = {key: one for key, several in wants.items() if len(several) > 1 and (one := merged(several))}
+        both = {key: one for key, several in wants.items() if len(several) > 1 and (one := merged(tuple(several)))}
         common = {key: both.get(key) or in_common(several) for key, several in wants.items()}
         slots = {key: f"f{number}" for number, key in enumerate(wants)}
-        struct = msgspec.defstruct(
-            type_.name,
-            [struct_field(slots[key], want) for key, want in common.items()],
-            rename={slot: key for key, slot in slots.items()},
-            kw_only=True,
-            gc=False,
-        )
+        struct = struct_of(type_.name, tuple(common.items()))
         shared = frozenset(key for key, want in common.items() if want is not None)
         missing = {key: want.default() for key, want in both.items() if want.default}
         shape = Shape(struct, columns, slots, shared, missing)
@@ -199,9 +191,9 @@ class Projector:
     def _typed(self, type_: GraphQLOutputType, convert: Finish, details: Any) -> Typed:
         if isinstance(type_, GraphQLEnumType):
             wire_type = annotation(type_)
-            return wire_type, None, lambda: wire_type["UNKNOWN"]
+            return wire_type, None, unknown_of(wire_type)
         if isinstance(type_, GraphQLScalarType):
-            return annotation(type_), Timestamp(canonical_datetime, convert) if type_.name == "DateTime" else None, None
+            return annotation(type_), _leaf_finish(type_, convert), None
         if isinstance(type_, GraphQLList):
             return self._typed_list(type_, convert, details)
         if isinstance(type_, GraphQLObjectType):
@@ -222,12 +214,23 @@ class Projector:
 
 
 @cache
+def unknown_of(wire_type: Any) -> Callable[[], Any]:
+    """What gives an enum's member for what is not there, the same each time."""
+    return lambda: wire_type["UNKNOWN"]
+
+
+def _leaf_finish(type_: GraphQLScalarType, convert: Finish) -> Finish | None:
+    if type_.name == "DateTime":
+        return Timestamp(canonical_datetime, convert)
+    return Address() if type_.name == "URL" else None
+
+
+@cache
 def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Finish:
     """Convert a value to what the graph answers."""
-    complete = plain_leaf(type_)
-    return Remembering(
-        lru_cache(maxsize=1_024)(lambda value: complete(convert(value))), lambda value: complete(convert(value))
-    )
+    complete, (inner, may_be_null) = plain_leaf(type_), nullable(type_)
+    exact = exact_type(inner) if may_be_null else None
+    return Remembering(lru_cache(maxsize=1_024)(lambda value: complete(convert(value))), convert, complete, exact)
 
 
 def _unless_null(finish: Finish | None) -> Finish | None:

@@ -92,8 +92,7 @@ class Journal(msgspec.Struct):
         if isinstance(outcome, GatewayError):
             raise outcome
         self.serve(outcome)
-        now = self.clock()
-        if outcome.fetched_at < self.started and not outcome.is_fresh(now):
+        if outcome.fetched_at < self.started and not outcome.is_fresh(now := self.clock()):
             self.stale[outcome.kind, outcome.id] = now - outcome.fetched_at
         return outcome
 

@@ -55,7 +55,8 @@ class Loader(Once[K]):
     __slots__ = ("_wanted",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
+        self._loop = loop
+        self._known: dict[K, Waiting] = {}
         self._wanted: dict[K, Waiting] = {}
 
     def load_together(self, key: K, start: Callable[[Mapping[K, Waiting]], None]) -> Waiting:

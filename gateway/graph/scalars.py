@@ -34,7 +34,7 @@ def write_datetime(value: object) -> str:
     """Write a datetime as RFC 3339 in UTC, to the millisecond where it has any fraction."""
     if not isinstance(value, datetime):
         raise GraphQLError("DateTime cannot represent this value.")
-    moment = value.astimezone(UTC)
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 

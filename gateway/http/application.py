@@ -56,8 +56,11 @@ class App(Starlette):
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
             if self.load.has_room():
-                with self.load.counted():
+                self.load.under_way += 1
+                try:
                     await self._endpoint(scope, receive, send)
+                finally:
+                    self.load.under_way -= 1
             else:
                 await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
         elif scope["type"] == "websocket" and scope["path"] == PATH:

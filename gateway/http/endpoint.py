@@ -15,6 +15,7 @@ from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation
+from gateway.engine.operation import Operation as Query
 from gateway.errors import FAILED_HERE, INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
 from gateway.http.asking import Deferred, InParts, MakeContext, Options, Stream, Streamed
@@ -131,14 +132,16 @@ class Endpoint:
         if answer is not None:
             (query.tally or self._engine.tallies.find(query)).give()
         if answer is None or self._writing.is_compressed(answer):
-            return self._later(request, asked, answer, type_)
+            return self._later(request, query, asked, answer, type_)
         return self._writing.plain(request, answer, type_)
 
-    async def _later(self, request: Request, asked: Asked, answer: Answer | None, type_: WholeType) -> Reply:
+    async def _later(
+        self, request: Request, query: Query, asked: Asked, answer: Answer | None, type_: WholeType
+    ) -> Reply:
         self.tally.under_way += 1
         status = CLIENT_LEFT
         try:
-            answer = answer or await self._engine.answer(asked, self._context_of(request, asked))
+            answer = answer or await self._engine.answer_anew(query, asked, self._context_of(request, asked))
             reply = await self._writing.whole(request, answer, type_)
             status = reply.status
         except RateLimited as error:

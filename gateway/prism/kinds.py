@@ -20,7 +20,7 @@ _Url = Annotated[str, msgspec.Meta(pattern="^https?://")]
 
 def stages_are_ready(*stages: object) -> bool:
     """Whether every stage has succeeded."""
-    return all(stage == "succeeded" for stage in stages)
+    return stages.count("succeeded") == len(stages)
 
 
 def stages_are_final(*stages: object) -> bool:

@@ -107,10 +107,10 @@ class ScenarioClient:
         self.kinds = kinds
         self._project: dict[str, str] = {"projectId": project_id} if project_id else {}
 
-    def asked_page(self, query: ListQuery, page_size: int, token: str | None) -> str:
-        """The query string of a page of 1 to 100 assets, by which it is known."""
-        asked: Query = {**query, **self._project, "pageSize": page_size, "paginationToken": token}  # type: ignore[dict-item]
-        return encode_query(asked)
+    def asked_page(self, filter_: str, page_size: int, token: str | None) -> str:
+        """The query string of a page of 1 to 100 assets, by which it is known; `filter_` is a ListQuery's."""
+        asked = encode_query({**self._project, "pageSize": page_size, "paginationToken": token})
+        return f"{filter_}&{asked}" if filter_ else asked
 
     def asset_page(self, asked: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /assets`: one page, by what `asked_page` gave."""

@@ -1,5 +1,6 @@
 """What can be said to Scenario, and how it becomes Scenario's own words."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -103,8 +104,9 @@ def list_query(filter_: AssetFilter | None, sort: AssetSort | None) -> ListQuery
     filter_ = filter_ or AssetFilter()
     if filter_.deleted:
         return _deleted(filter_, sort)
-    by = _sort_field(filter_, sort)
-    query: dict[str, Any] = {**_ids(filter_), **_dates(filter_), "types": _types(filter_), "tags": _tags(filter_)}
+    dates = _dates(filter_)
+    by = _sort_field(dates, sort)
+    query: dict[str, Any] = {**_ids(filter_), **dates, "types": _types(filter_), "tags": _tags(filter_)}
     privacy = given(filter_.privacy)
     if privacy is AssetPrivacy.UNKNOWN:
         raise BadUserInput("`filter.privacy` takes PRIVATE, PUBLIC or UNLISTED.")
@@ -148,9 +150,8 @@ def _dates(filter_: AssetFilter) -> dict[str, str]:
     return {name: write_datetime(moment) for name, moment in dates.items() if given(moment) is not None}
 
 
-def _sort_field(filter_: AssetFilter, sort: AssetSort | None) -> AssetSortField:
+def _sort_field(dates: Collection[str], sort: AssetSort | None) -> AssetSortField:
     """Find the order that the dates of a filter need."""
-    dates = _dates(filter_)
     created = any(name.startswith("created") for name in dates)
     updated = any(name.startswith("updated") for name in dates)
     needed = AssetSortField.UPDATED_AT if updated else AssetSortField.CREATED_AT

@@ -95,8 +95,9 @@ class ScenarioLoaders:
         """Assets in order. Raises BadUserInput for a bad `first` or `after`; an error after the first page is noted."""
         if self._hidden is not None and any(map(self._hidden.hides, query.get("tags", ()))):
             raise BadUserInput("`filter.tags` names a tag that the caller may not read.")
-        cursors, start = _beginning(encode_query(query), first, after)  # type: ignore[arg-type]
-        read = await read_slice(partial(self._page, query), start, first)
+        filter_ = encode_query(query)  # type: ignore[arg-type]
+        cursors, start = _beginning(filter_, first, after)
+        read = await read_slice(partial(self._page, filter_), start, first)
         return self._connected(read, cursors, after, path)
 
     async def tagged(self, tagged: Tagged, first: int, after: str | None, path: list[str | int]) -> AssetConnection:
@@ -156,8 +157,8 @@ class ScenarioLoaders:
                 return member(page, "assets", "asset", place)
         return None
 
-    async def _page(self, query: ListQuery, token: str | None, size: int) -> Page[Document]:
-        asked = self.client.asked_page(query, size, token)
+    async def _page(self, filter_: str, token: str | None, size: int) -> Page[Document]:
+        asked = self.client.asked_page(filter_, size, token)
         kept = self.client.kept_asset_page(asked)
         outcome = kept or await self._pages.load(asked, partial(self.client.asset_page, asked))
         document = self._journal.document(outcome)

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from gateway.alarms import Alarms, Due
 
 T = TypeVar("T")
 
 
-@dataclass(eq=False, slots=True)
-class Lateness(Generic[T]):
+class Lateness(msgspec.Struct, Generic[T], eq=False):
     """Belongs to one attempt, and to the task that makes it.
 
     After `slow` seconds it asks whether it `may_act`, and again after as many where it may not. Then it ends the
@@ -27,9 +27,9 @@ class Lateness(Generic[T]):
     other: asyncio.Task[T] | None = None
     has_ended: bool = False
     _is_over: bool = False
-    _task: asyncio.Task[Any] = field(init=False)
-    _cancelling: int = field(init=False)
-    _due: Due = field(init=False)
+    _task: asyncio.Task[Any] = None  # type: ignore[assignment] # that which makes it
+    _cancelling: int = 0
+    _due: Due = {}
     _context: Context | None = None
 
     def __post_init__(self) -> None:

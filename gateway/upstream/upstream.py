@@ -127,11 +127,11 @@ class Upstream:
 
         async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
             try:
-                return {keys[0]: await self.call("GET", path_, read=partial(self._made, kind, id_))}
+                return {keys[0]: await self.sender.read(partial(self._request, "GET", path_, None, made))}
             except UpstreamError as error:
                 return {keys[0]: self._outcome(kind, id_, error)}
 
-        waiting = waiting or Waiting()
+        made, waiting = partial(self._made, kind, id_), waiting or Waiting()
         bring = self.store.refresh if anew else self.store.load
         bring({self.key(kind, id_): waiting}, fly, self.sender.late)
         return waiting

@@ -12,6 +12,8 @@ from gateway.cache.document import FRAGMENT_OVERHEAD, Document
 from gateway.engine.answer import Asked
 from gateway.engine.operation import MAX_VARIANTS
 from gateway.engine.operations import Operations
+from gateway.engine.plan import FieldPlan
+from gateway.engine.structs import let_go, merged, page_of, struct_of
 from gateway.graph.ids import global_id
 from gateway.sandbox import Fault
 from gateway.schema import schema
@@ -220,3 +222,37 @@ async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
         left = gc.collect()
         gc.enable()
         assert left == 0
+
+
+def plans() -> int:
+    """How many fields' plans there are, also those that only the garbage collector would find."""
+    return sum(isinstance(one, FieldPlan) for one in gc.get_objects())
+
+
+def structs() -> int:
+    """How many structs were made so far."""
+    return let_go() + sum(made.cache_info().currsize for made in (struct_of, page_of, merged))
+
+
+async def test_operations_that_are_let_go_wait_for_no_garbage_collection() -> None:
+    async with world({"gateway_operations": 2}) as gateway:
+
+        async def ask(alias: str) -> None:
+            text = f"""query ($scanId: ID!, $assetId: ID!) {{
+                scan(scanId: $scanId) {{ assets {{ {alias}: isReady body {{ status }} }} }}
+                asset(assetId: $assetId) {{ {alias}: kind url }}
+                assets(first: 2) {{ nodes {{ {alias}: name }} }} }}"""
+            scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+            await gateway.data(text, scanId=scan_id, assetId=gateway.asset_ids[0])
+
+        await ask("first")
+        await ask("second")
+        gc.collect()
+        before = plans(), structs()
+        gc.disable()
+        try:
+            for number in range(10):
+                await ask(f"n{number}")
+            assert (plans(), structs()) == before
+        finally:
+            gc.enable()
