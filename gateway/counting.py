@@ -147,7 +147,8 @@ def _pairs(
     pairs = 0
     waiting: list[tuple[SelectionSetNode, ...]] = [(one,)]
     while waiting and pairs <= most:
-        for same in _by_name(waiting.pop(), fragments):
+        several = [same for same in by_name(waiting.pop(), fragments).values() if len(same) > 1]
+        for same in several:
             pairs += len(same) * (len(same) - 1) // 2
             below = tuple(field.selection_set for field in same if field.selection_set)
             key = frozenset(map(id, below))
@@ -157,14 +158,14 @@ def _pairs(
     return pairs
 
 
-def _by_name(
+def by_name(
     sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
-) -> list[list[FieldNode]]:
-    """Gather the fields that stand under one name where all of these sets meet, where there are several."""
-    by_name: dict[str, list[FieldNode]] = {}
+) -> dict[str, list[FieldNode]]:
+    """Gather the fields that stand under one name where all of these sets meet, whatever their directives say."""
+    found: dict[str, list[FieldNode]] = {}
     for one in _fields(sets, fragments):
-        by_name.setdefault((one.alias or one.name).value, []).append(one)
-    return [same for same in by_name.values() if len(same) > 1]
+        found.setdefault((one.alias or one.name).value, []).append(one)
+    return found
 
 
 def _fields(sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[FieldNode]:

@@ -23,7 +23,7 @@ class DocumentLimits:
     `depth` holds for fields in each other, and for lists and objects in each other where a value is written. `fields`
     are counted with every fragment in the place where it is spread; `values` are those written in the document, with
     each in a list or an object; `merges` are pairs of fields that stand under one name in one place of the answer, each
-    of which validation compares.
+    of which validation compares. `introspection` are values of the schema that it asks for.
     """
 
     document_bytes: int = 32_768
@@ -37,6 +37,7 @@ class DocumentLimits:
     fragments: int = 50
     values: int = 200
     merges: int = 300
+    introspection: int = 10_000
 
     def parse(self, text: str, read: Callable[[str], DocumentNode] = parse) -> "Measured":
         """Parse a document. Raises AskedTooMuch, at the first token too many or for anything else of its size."""
@@ -63,6 +64,11 @@ class DocumentLimits:
         pairs = merges(counting, self.merges)
         self._check("merges", pairs)
         return pairs
+
+    def check_introspection(self, asked: int) -> None:
+        """Refuse a document for what it asks of the schema, which is counted no further. Raises AskedTooMuch."""
+        if asked > self.introspection:
+            raise AskedTooMuch("introspection", self.introspection)
 
     def _check(self, name: str, asked: int) -> None:
         most: int = getattr(self, name)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import strawberry
+from graphql import is_input_object_type
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.scalar import ScalarDefinition
 
@@ -126,7 +127,7 @@ def build_schema(
 
     One that `is_incremental` has the directives by which clients take answers in parts.
     """
-    return strawberry.Schema(
+    built = strawberry.Schema(
         query=query,
         mutation=Mutation,
         subscription=Subscription,
@@ -136,6 +137,15 @@ def build_schema(
             enable_experimental_incremental_execution=is_incremental,
         ),
     )
+    _mend_is_one_of(built)
+    return built
+
+
+def _mend_is_one_of(built: strawberry.Schema) -> None:
+    """Let `isOneOf` be null for what is no input, as GraphQL has it; Strawberry fails for lists and non-null types."""
+    its: Any = built._schema.type_map["__Type"]  # noqa: SLF001 - graphql-core's own, which all schemas share
+    resolve = its.fields["isOneOf"].resolve
+    its.fields["isOneOf"].resolve = lambda type_, info: resolve(type_, info) if is_input_object_type(type_) else None
 
 
 schema = build_schema()

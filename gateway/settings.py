@@ -289,6 +289,11 @@ class Settings(AccessSettings, _Whose):
         description="Documents: pairs of fields under one name in one place, each of which validation compares.",
         ge=1,
     )
+    gateway_max_introspection: int = Field(
+        DOCUMENT.introspection,
+        description="Documents: values of the schema that one asks for; some 7,000 are the whole schema.",
+        ge=1,
+    )
 
     gateway_max_body_bytes: int = Field(REQUEST.body_bytes, description="Requests: the longest body.", ge=1)
     gateway_max_url_bytes: int = Field(REQUEST.url_bytes, description="Requests: the longest URL.", ge=1)

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from graphql import get_introspection_query
 
 from tests.auth.forged import GOOD, forged, of_key
 from tests.auth.issuer import Document, by_tokens, published
@@ -42,7 +43,10 @@ MANY = range(10_000)
 
 @dataclass(frozen=True)
 class Attack:
-    """A request, and what it comes to: a status, and a code or the name of a limit; None where it is answered."""
+    """A request, and what it comes to: a status, and a code or the name of a limit; None where it is answered.
+
+    The answer is shorter than `most_bytes`.
+    """
 
     name: str
     status: int
@@ -51,6 +55,7 @@ class Attack:
     query_string: str = ""
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    most_bytes: int = 15_000
 
     def afresh(self, number: int) -> "Attack":
         """The same after so many spaces, which make it a document not yet known."""
@@ -157,8 +162,6 @@ DOCUMENTS = [
     posted("a number beyond 32 bits", 200, INVALID, f"{{ assets(first: {2**40}) {{ {FIELD} }} }}"),
     posted("a null byte", 200, PARSE, "{ \0 }"),
     posted("a null byte in an id", 200, INPUT, '{ asset(assetId: "\\u0000") { id } }'),
-    posted("introspection in circles", 200, INVALID,
-           "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }"),
     posted("lists of lists of lists", 200, "GATEWAY_MAX_UPSTREAM_CALLS",
            "{assets{nodes{children{nodes{children{nodes{children{nodes{id}}}}}}}}}"),
     posted("pages of everything", 200, "GATEWAY_MAX_OBJECTS",
@@ -166,6 +169,76 @@ DOCUMENTS = [
     posted("20 times all scans", 200, "GATEWAY_MAX_UPSTREAM_CALLS",
            "query ($ids: [ID!]!) { " + " ".join(f"a{i}: scansById(scanIds: $ids) {{ status assets {{ isReady }} }}"
            for i in range(20)) + " }", ids=[str(i) for i in range(160)]),
+]  # fmt: skip
+
+SWITCHES = (
+    "descriptions", "specified_by_url", "directive_is_repeatable", "schema_description", "input_value_deprecation",
+    "experimental_directive_deprecation", "one_of",
+)  # fmt: skip
+WHOLE = get_introspection_query(**dict.fromkeys(SWITCHES, True))
+HEAD, FRAGMENTS = WHOLE.split("fragment ", 1)
+SCHEMA = HEAD[HEAD.index("__schema") :].strip().removesuffix("}")
+OF_TYPE = "type { ofType { fields(includeDeprecated: $v) { name } } }"
+
+
+def aliased(count: int, field: str) -> str:
+    """So many times one field."""
+    return " ".join(f"a{number}: {field}" for number in range(count))
+
+
+def of_types(selected: str) -> str:
+    """Select something of every type."""
+    return f"{{ __schema {{ types {{ {selected} }} }} }}"
+
+
+def of_fields(selected: str) -> str:
+    """Select something of every field of every type."""
+    return of_types(f"fields {{ {selected} }}")
+
+
+def of_query(count: int, selected: str) -> str:
+    """Select something of the largest type so many times."""
+    each = aliased(count, '__type(name: "Query") { ...A }')
+    return f"{{ {each} }} fragment A on __Type {{ {selected} }}"
+
+
+def schemas(count: int) -> str:
+    """Select the whole schema so many times."""
+    return f"{{ {aliased(count, SCHEMA)} }} fragment {FRAGMENTS}"
+
+
+def told(name: str, query: str, **variables: Any) -> Attack:
+    """Ask for a part of the schema, or all of it, which is answered."""
+    return replace(posted(name, 200, None, query, **variables), most_bytes=400_000)
+
+
+TRACED = json.dumps({"query": WHOLE, "extensions": {"freshness": True}}).encode()
+INTROSPECTION = [
+    told("the whole schema", WHOLE),
+    replace(told("the whole schema, and where it is from", WHOLE), content=TRACED),
+    posted("the whole schema twice", 200, "GATEWAY_MAX_INTROSPECTION", schemas(2)),
+    posted("the whole schema 12 times", 200, "GATEWAY_MAX_FIELDS", schemas(12)),
+    told("the largest type 48 times",
+         of_query(48, "kind fields { name args { name defaultValue } type { name ofType { name } } }")),
+    told("every default of it 90 times", of_query(5, f"fields {{ args {{ {aliased(90, 'defaultValue')} }} }}")),
+    told("every field of it 800 times", of_query(45, f"fields {{ {aliased(18, 'name')} }}")),
+    posted("48 types by a variable", 200, "GATEWAY_MAX_INTROSPECTION",
+           f"query ($of: String!) {{ {aliased(48, '__type(name: $of) { fields { name } }')} }}", of="Query"),
+    told("24 times every field's name", of_fields(aliased(24, "name"))),
+    posted("90 times every field's name", 200, "GATEWAY_MAX_INTROSPECTION", of_fields(aliased(90, "name"))),
+    told("12 times every field's type", of_fields(aliased(12, "type { kind }"))),
+    told("20 times every type's fields", of_types(aliased(20, "fields { name }"))),
+    told("15 times every enum's values", of_types(aliased(15, "enumValues { description }"))),
+    told("20 times what every field is of", of_fields(f"type {{ ofType {{ {aliased(20, 'description')} }} }}")),
+    told("the fields of every field's type",
+         of_fields("type { ofType { fields { name type { name ofType { name } } } } }")),
+    told("49 switches in every type",
+         f"query ($v: Boolean!) {of_types(aliased(49, 'name @skip(if: $v)'))}", v=False),
+    posted("introspection in circles", 200, INVALID, of_fields("type { fields { type { fields { name } } } }")),
+    posted("an argument that is null in every field", 200, INPUT, f"query ($v: Boolean) {of_fields(OF_TYPE)}", v=None),
+    posted("a switch that is null in every field", 200, INPUT,
+           f"query ($v: Boolean = true) {of_fields('type { ofType { name @skip(if: $v) } }')}", v=None),
+    posted("a switch that is null", 200, INPUT, "query ($v: Boolean = true) { __typename @skip(if: $v) }", v=None),
 ]  # fmt: skip
 
 LONG = json.dumps({"query": "{ __typename }", "variables": {"a": "x" * 300_000}}).encode()
@@ -233,13 +306,13 @@ async def attacked() -> AsyncIterator[World]:
 
 
 @pytest.mark.usefixtures("settled")
-@pytest.mark.parametrize("attack", [*DOCUMENTS, *REQUESTS], ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", [*DOCUMENTS, *INTROSPECTION, *REQUESTS], ids=lambda attack: attack.name)
 async def test_it_is_refused_or_answered_at_once(attack: Attack, attacked: World) -> None:
     size = len(attack.content or attack.query_string)
     tries = [request_of(attacked, attack.afresh(number)) for number in range(TIMES)]
     for answer in await at_once(attacked, tries, attack.name, size):
         assert (answer.status_code, what_it_came_to(answer)) == (attack.status, attack.comes_to)
-        assert len(answer.content) < 15_000
+        assert len(answer.content) < attack.most_bytes
 
 
 def request_of(attacked: World, attack: Attack) -> httpx.Request:
@@ -309,7 +382,7 @@ async def guarded() -> AsyncIterator[tuple[World, Document]]:
 def what_it_came_to(answer: httpx.Response) -> str | None:
     """The one limit, or the code of every error, of an answer that has either errors or data."""
     body = answer.json()
-    assert body.keys() in ({"errors"}, {"data"}, {"data", "errors"})
+    assert body.keys() - {"extensions"} in ({"errors"}, {"data"}, {"data", "errors"})
     codes = {error["extensions"].get("limit", error["extensions"]["code"]) for error in body.get("errors", ())}
     assert len(codes) < 2
     return codes.pop() if codes else None

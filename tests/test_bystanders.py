@@ -21,7 +21,7 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serving
-from tests.test_attacks import DOCUMENTS, REQUESTS, TIMES, Attack, what_it_came_to
+from tests.test_attacks import DOCUMENTS, INTROSPECTION, REQUESTS, TIMES, Attack, what_it_came_to
 from tests.world import URL, settings_for
 from tests.yardstick import Measured, yards
 
@@ -124,7 +124,7 @@ def served() -> Iterator[Served]:
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("attack", [*DOCUMENTS, *REQUESTS], ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", [*DOCUMENTS, *INTROSPECTION, *REQUESTS], ids=lambda attack: attack.name)
 def test_a_bystander_is_answered_meanwhile(attack: Attack, served: Served) -> None:
     measured = Measured()
     with httpx.Client(verify=False) as attacker, standing_by(served.url) as bystander:  # noqa: S501 - as above

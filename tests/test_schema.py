@@ -21,7 +21,9 @@ from strawberry import Schema
 from gateway.federation import subgraph
 from gateway.scenario.metadata import AssetMetadata
 from gateway.scenario.properties import AssetProperties
+from gateway.schema import build_schema as build_graph
 from gateway.schema import schema
+from tests.world import World
 
 ROOT = Path(__file__).parent.parent
 PRINTED = ROOT / "schema.graphql"
@@ -108,3 +110,15 @@ def test_breaking_changes_would_be_found() -> None:
     broken = build_schema(schema.as_str().replace("  mimeType: String\n", "  mediaType: String\n"))
     found = {change.description for change in find_breaking_changes(current(), broken)}
     assert "Field Asset.mimeType was removed." in found
+
+
+async def test_only_an_input_is_said_to_take_one_of_its_fields_or_not(gateway: World) -> None:
+    query = """{
+      scan: __type(name: "Scan") { isOneOf fields { type { isOneOf } } }
+      filter: __type(name: "AssetFilter") { isOneOf }
+    }"""
+    build_graph()  # other tests build schemas by Strawberry alone, which shares its own `isOneOf` with all
+    told = await gateway.data(query)
+    assert told["filter"] == {"isOneOf": False}
+    assert told["scan"]["isOneOf"] is None
+    assert [field for field in told["scan"]["fields"] if field != {"type": {"isOneOf": None}}] == []

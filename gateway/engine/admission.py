@@ -5,6 +5,7 @@ from typing import Any
 
 from graphql import (
     REMOVE,
+    ArgumentNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
@@ -22,12 +23,14 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import DirectiveNode, DocumentNode
 
 from gateway import lexer
+from gateway.engine.disclosure import values_asked
 from gateway.engine.operation import Operation, Prepared
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
 from gateway.limits import DocumentLimits
 
 STEERING = {"skip", "include"}
+INTROSPECTING = {"includeDeprecated"}
 DEFERRING = {"defer", "stream"}
 PLAIN = {"ID": str, "String": str, "Boolean": bool}
 
@@ -49,11 +52,16 @@ def _plain_variables(definition: OperationDefinitionNode) -> dict[str, tuple[typ
 
 
 class _Steering(Visitor):
-    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables."""
+    """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables.
+
+    `decisive` are the former, and those of introspection's own arguments: each says of many objects at once what they
+    hold, and so would an error for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.variables: list[str] = []
+        self.decisive: set[str] = set()
         self.is_known = True
         self.nests_variables = False
         self._depth = 0
@@ -71,11 +79,17 @@ class _Steering(Visitor):
         # Inside a list or an object, graphql-core wants to know where a variable's value came from.
         self.nests_variables = self.nests_variables or self._depth > 0
 
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        if node.name.value in INTROSPECTING and isinstance(node.value, VariableNode):
+            self.decisive.add(node.value.name.value)
+
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         self.is_known = self.is_known and node.name.value in STEERING
         for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode) and argument.value.name.value not in self.variables:
-                self.variables.append(argument.value.name.value)
+            if isinstance(argument.value, VariableNode):
+                name = argument.value.name.value
+                self.variables += [] if name in self.variables else [name]
+                self.decisive |= {name} if node.name.value in STEERING else set()
 
 
 class _Whole(Visitor):
@@ -101,14 +115,7 @@ class Admission:
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """Parse and validate a document; whatever goes wrong is among its errors."""
         try:
-            measured = self.limits.parse(text, parse if self.stock else lexer.parse)
-            definitions = measured.document.definitions
-            if not any(isinstance(definition, OperationDefinitionNode) for definition in definitions):
-                return Prepared()
-            errors = find_errors(
-                schema, text, measured, introspects=self.introspects, suggests=self.suggests, stock=self.stock
-            )
-            return Prepared(errors=tuple(errors)) if errors else Prepared(_operations(schema, measured.document))
+            return self._prepare(schema, text)
         except AskedTooMuch as error:
             return refused_document(error)
         except GraphQLError as error:
@@ -117,6 +124,19 @@ class Admission:
             return Prepared(errors=(GraphQLError("The document is nested too deeply."),))
         except ValueError as error:
             return Prepared(errors=(GraphQLError("A value cannot be read.", original_error=error),))
+
+    def _prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        measured = self.limits.parse(text, parse if self.stock else lexer.parse)
+        document = measured.document
+        if not any(isinstance(definition, OperationDefinitionNode) for definition in document.definitions):
+            return Prepared()
+        errors = find_errors(
+            schema, text, measured, introspects=self.introspects, suggests=self.suggests, stock=self.stock
+        )
+        if errors:
+            return Prepared(errors=tuple(errors))
+        self.limits.check_introspection(values_asked(schema, document, self.limits.introspection))
+        return Prepared(_operations(schema, document))
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:
@@ -142,6 +162,7 @@ def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, 
             tuple(steering.variables),
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
+            frozenset(steering.decisive),
             given if document is not given and definition.operation is OperationType.QUERY else None,
         )
         for definition in document.definitions

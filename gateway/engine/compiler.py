@@ -19,6 +19,7 @@ from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.calling import Place, calling
+from gateway.engine.introspection import ROOTS, Introspection
 from gateway.engine.leaves import LeavePlan, NotPlannable
 from gateway.engine.plan import Complete, FieldPlan, ListPlan, ObjectPlan, Run, document_value
 from gateway.engine.projection import Projection, document_of, project
@@ -38,11 +39,14 @@ class Compiler:
         return self._object(root, self.selections.root(root), origin=None)
 
     def _object(self, type_: GraphQLObjectType, grouped: Grouped, origin: type | None) -> ObjectPlan:
-        plain, fields = {}, []
+        plain, fields, introspection = {}, [], Introspection(self.selections)
         for key, details in grouped.items():
             name = details[0].node.name.value
-            definition = None if name == "__typename" else strawberry_field(type_, name)
-            if definition is None or definition.is_basic_field:
+            definition = None if name.startswith("__") else strawberry_field(type_, name)
+            if name in ROOTS:
+                nodes, call = [detail.node for detail in details], introspection.call(details)
+                fields.append(FieldPlan(key, type_.name, nodes, may_be_null=False, call=call, complete=_as_it_is))
+            elif definition is None or definition.is_basic_field:
                 plain[key] = details
             else:
                 fields.append(self._field(type_, key, details, definition))
@@ -112,3 +116,7 @@ class Compiler:
     def _has_resolvers(self, type_: GraphQLObjectType, grouped: Grouped) -> bool:
         names = {details[0].node.name.value for details in grouped.values()} - {"__typename"}
         return any(Wire not in strawberry_field(type_, name).metadata for name in names)
+
+
+def _as_it_is(value: Any, _run: Run, _path: Path) -> Any:
+    return value

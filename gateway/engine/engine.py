@@ -29,6 +29,7 @@ from gateway.engine.answer import (
     without_calls,
 )
 from gateway.engine.answers import Answers
+from gateway.engine.executor import Executor
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
@@ -286,7 +287,8 @@ class Engine:
         suggests = isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests
         if suggests and len(encode(given)) <= MAX_BYTES_SUGGESTED:
             return get_variable_values(self.schema, definitions, given, MAX_ERRORS)
-        return values
+        undecided = None if isinstance(values, list) else operation.indecision(values)
+        return values if undecided is None else [undecided]
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
         run = Run(context, values)
@@ -312,7 +314,7 @@ class Engine:
             middleware=middleware(
                 operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None
             ),
-            executor_class=StrawberryGraphQLCoreExecutionContext,
+            executor_class=Executor if self.uses_plans else StrawberryGraphQLCoreExecutionContext,
         )
         if is_awaitable(result):
             result = await result

@@ -13,8 +13,8 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.execution.executor import StreamUsage
 from graphql.execution.incremental import Computation, DeferUsageSet, ExecutionPlan, StreamItemQueue
 from graphql.pyutils import Path, RefSet, SetMap
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.engine.executor import Executor
 from gateway.errors import BadUserInput
 
 
@@ -27,7 +27,7 @@ class Form(Enum):
     """By the id of what was announced as pending. A field comes once, with the first that selects it."""
 
 
-class PartsExecutor(StrawberryGraphQLCoreExecutionContext):
+class PartsExecutor(Executor):
     """Executes a query whose parts may come later; `end` ends whatever is under way.
 
     Each part has an executor of its own, a shallow copy; `starts`, the lengths of streamed lists in the first answer of

@@ -22,6 +22,7 @@ from gateway.engine.leaves import NotPlannable
 from gateway.engine.plan import ObjectPlan
 from gateway.engine.rights import NOTHING, Forbidden, Rights, are_plannable, rights_of
 from gateway.engine.selection import Selections
+from gateway.errors import BadUserInput
 from gateway.graph.cost import Estimate
 from gateway.limits import CostLimits
 from gateway.tallies import OperationTally
@@ -38,7 +39,8 @@ class NoOperation(Exception):
 class Operation:
     """One operation of a document, and its plans.
 
-    There is one for each choice of what `@skip` and `@include` depend on, and of what is forbidden.
+    There is one for each choice of what `@skip` and `@include` depend on, and of what is forbidden. `decisive` are
+    variables of which none may be null: graphql-core would say so at every object that they decide about.
     `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
     """
 
@@ -49,6 +51,7 @@ class Operation:
     steering: tuple[str, ...]
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
+    decisive: frozenset[str] = frozenset()
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[Hashable, Costing] = field(default_factory=dict)
@@ -81,6 +84,14 @@ class Operation:
             elif required:
                 return None
         return VariableValues({}, coerced)
+
+    def indecision(self, variables: VariableValues) -> GraphQLError | None:
+        """Say of a variable that decides about fields that it is null, if one is."""
+        for name in sorted(self.decisive):
+            if variables.coerced.get(name, True) is None:
+                message = f"Variable '${name}' is null, where @skip, @include or includeDeprecated take true or false."
+                return GraphQLError(message, original_error=BadUserInput(message))
+        return None
 
     def forbidden(self, caller: Caller) -> Forbidden:
         """The fields that a caller may not have."""

@@ -80,16 +80,15 @@ async def test_what_is_skipped_or_included_makes_a_plan_of_its_own_up_to_a_bound
     assert counts(gateway) == {"planned": MAX_VARIANTS, "unplanned": 64 - MAX_VARIANTS}
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        get_introspection_query(),
-        'mutation { unlockAsset(input: { assetId: "a" }) { lockId: userErrors { code } } }',
-    ],
-)
-async def test_what_no_plan_is_made_for_is_answered_by_graphql_core(gateway: World, query: str) -> None:
+async def test_what_no_plan_is_made_for_is_answered_by_graphql_core(gateway: World) -> None:
+    query = 'mutation { unlockAsset(input: { assetId: "a" }) { lockId: userErrors { code } } }'
     assert "data" in await gateway.execute(query)
     assert counts(gateway) == {"unplanned": 1}
+
+
+async def test_the_schema_is_told_by_a_plan_like_all_else(gateway: World) -> None:
+    assert "data" in await gateway.execute(get_introspection_query())
+    assert counts(gateway) == {"planned": 1}
 
 
 async def test_what_may_be_of_several_types_is_planned_for_each_of_them(gateway: World) -> None:
@@ -121,6 +120,23 @@ async def test_a_document_that_cannot_be_had_is_planned_too(gateway: World) -> N
     assert answer["data"]["scan"] == {"assets": None}
     assert len(answer["data"]["assets"]["nodes"]) == 50
     assert counts(gateway) == {"planned": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query ($v: Boolean = true) { __typename @skip(if: $v) }",
+        'query ($v: Boolean = true) { scan(scanId: "a") { scanId @include(if: $v) } }',
+        "query ($v: Boolean) { __schema { types { fields(includeDeprecated: $v) { name } } } }",
+        "query ($v: Boolean = true) { __schema { types { fields { type { ofType { name @skip(if: $v) } } } } } }",
+    ],
+)
+async def test_a_null_that_would_be_an_error_of_every_object_is_one_of_the_request(text: str, gateway: World) -> None:
+    message = "Variable '$v' is null, where @skip, @include or includeDeprecated take true or false."
+    refused = {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+    assert await gateway.execute(text, v=None) == refused
+    assert "errors" not in await gateway.execute(text, v=False)
+    assert "errors" not in await gateway.execute(text)
 
 
 async def test_a_value_of_the_wrong_type_leaves_the_plan_and_costs_no_second_call(gateway: World) -> None:

@@ -54,11 +54,13 @@ async def test_an_answer_that_was_kept_is_an_operation_too_and_what_made_each_is
     for _ in range(3):
         await gateway.execute(SCAN, scanId=ready(gateway))
     await gateway.execute("{ __schema { queryType { name } } }")
+    await gateway.execute('mutation { unlockAsset(input: { assetId: "a" }) { userErrors { code } } }')
     assert counted(gateway.app, "operations_total") == {
         ("query", "Scan", "ok"): 3,
         ("query", "<anonymous>", "ok"): 1,
+        ("mutation", "<anonymous>", "ok"): 1,
     }
-    assert counted(gateway.app, "executions_total") == {("plan",): 1, ("kept",): 2, ("graphql-core",): 1}
+    assert counted(gateway.app, "executions_total") == {("plan",): 2, ("kept",): 2, ("graphql-core",): 1}
 
 
 async def test_names_of_operations_are_told_apart_up_to_a_number() -> None:
