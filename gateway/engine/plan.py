@@ -141,13 +141,18 @@ class ObjectPlan:
 
     def __call__(self, source: Any, run: Run, path: Path | None) -> dict[str, Any]:
         """The object's tree, null where a value is to come. Raises LeavePlan for a source of another class."""
+        tree = self.begin(source)
+        for its in self.fields:
+            its.fill(tree, source, run, path)
+        return tree
+
+    def begin(self, source: Any) -> dict[str, Any]:
+        """The tree with no more than its plain values. Raises LeavePlan likewise."""
         if source.__class__ is not self.origin and self.origin is not None:
             raise LeavePlan
         tree: dict[str, Any] = dict.fromkeys(self.keys)
         if self.plain is not None:
             tree.update(self.plain(source))
-        for its in self.fields:
-            its.fill(tree, source, run, path)
         return tree
 
 
@@ -187,9 +192,26 @@ class ListPlan:
                 run.later(one, partial(self._arrived, items, place, run, path))
             else:
                 at_hand.append(place)
+        if isinstance(self.item, ObjectPlan):
+            self._complete_objects(self.item, {place: value[place] for place in at_hand}, items, run, path)
+            return items
         for place in at_hand:
             items[place] = self._complete(value[place], run, path.add_key(place, None))
         return items
+
+    def _complete_objects(
+        self, plan: ObjectPlan, sources: Mapping[int, Any], items: list[Any], run: Run, path: Path
+    ) -> None:
+        """Read all before anything is loaded for one: were the plan left then, the others' would come by more calls."""
+        present = {place: source for place, source in sources.items() if source is not None}
+        if len(present) < len(sources) and not self.item_may_be_null:
+            raise LeavePlan
+        for place, source in present.items():
+            items[place] = plan.begin(source)
+        for place, source in present.items():
+            here = path.add_key(place, None)
+            for its in plan.fields:
+                its.fill(items[place], source, run, here)
 
     def _complete(self, one: Any, run: Run, here: Path) -> Any:
         if one is not None:

@@ -148,6 +148,20 @@ async def test_a_value_of_the_wrong_type_leaves_the_plan_and_costs_no_second_cal
     assert gateway.calls == [("GET", "/assets/a")]
 
 
+async def test_a_plan_left_at_one_member_of_a_page_loads_no_other_member_s_links_apart(gateway: World) -> None:
+    ids = gateway.asset_ids[:2]
+    members = [
+        {"id": "a", "mimeType": "image/png", "metadata": {"rootParentId": ids[0]}},
+        {"id": "b", "mimeType": 7, "metadata": {"rootParentId": ids[1]}},
+    ]
+    gateway.sandbox.faults.add(Fault(path="/assets$", status=200, body=json.dumps({"assets": members})))
+    answer = await gateway.execute("{ assets(first: 2) { nodes { mimeType root { assetId } } } }")
+    nodes = [{"mimeType": "image/png", "root": {"assetId": ids[0]}}, {"mimeType": "7", "root": {"assetId": ids[1]}}]
+    assert answer["data"] == {"assets": {"nodes": nodes}}
+    assert counts(gateway) == {"left": 1}
+    assert gateway.calls == [("GET", "/assets"), ("POST", "/assets/get-bulk")]
+
+
 async def test_without_plans_graphql_core_answers_everything() -> None:
     async with world({"gateway_plans": False}) as gateway:
         assert await gateway.data('{ scan(scanId: "s") { scanId } }') == {"scan": {"scanId": "s"}}
