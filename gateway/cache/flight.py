@@ -20,8 +20,12 @@ Late = Callable[[], UpstreamError]  # makes what stands for a document that did 
 
 
 class Waiting(asyncio.Future[Outcome]):
-    """One who waits for a document. It begins before anything is called, and ends with what is `behind` it."""
+    """One who waits for a document. It begins before anything is called, and ends with what is `behind` it.
 
+    It `is_wanted` as long as a loader gathers what is asked for together with it.
+    """
+
+    is_wanted = False
     behind: Callable[[], object] | None = None
     _awaited = 0
 

@@ -291,12 +291,13 @@ class Engine:
         return values if undecided is None else [undecided]
 
     async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
-        run = Run(context, values)
+        run, tree = Run(context, values), None
         try:
             tree = plan(root, run, None)
-        finally:
-            if run.is_waiting:
-                await run.end()
+        except Exception as failure:  # noqa: BLE001 - raised by `end`
+            run.leave(failure)
+        if run.is_waiting:
+            await run.end()
         return Result(tree, run.errors)
 
     async def _by_graphql_core(

@@ -15,6 +15,7 @@ from graphql import FieldNode, GraphQLError
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
+from gateway.cache.flight import Waiting
 from gateway.engine.leaves import LeavePlan
 from gateway.engine.projection import Projection
 from gateway.errors import GatewayError
@@ -55,14 +56,24 @@ class Run(msgspec.Struct):
 
     def _take(self, arrived: Arrived, read: Callable[[Any], Any], future: asyncio.Future[Any]) -> None:
         try:
-            arrived(lambda: read(future.result()))
+            if self._failure is None:
+                arrived(lambda: read(future.result()))
+            elif not future.cancelled():
+                future.exception()  # so that it counts as seen
         except asyncio.CancelledError:
-            self._failure = LeavePlan()
+            self.leave(LeavePlan())
         except Exception as failure:  # noqa: BLE001 - raised by `end`, when all the others have ended too
-            self._failure = failure
+            self.leave(failure)
         self._missing -= 1
         if self._end is not None and not self._missing and not self._end.done():
             self._end.set_result(None)
+
+    def leave(self, failure: Exception) -> None:
+        """Go no further. What is not asked for yet is left to who goes on, and asks for it with the rest at once."""
+        self._failure = failure
+        for future in self._futures:
+            if future.__class__ is Waiting and future.is_wanted:
+                future.cancel()
 
     async def end(self) -> None:
         """Wait for everything. A failure is raised when the others have ended, so that their documents are not lost."""
@@ -141,18 +152,13 @@ class ObjectPlan:
 
     def __call__(self, source: Any, run: Run, path: Path | None) -> dict[str, Any]:
         """The object's tree, null where a value is to come. Raises LeavePlan for a source of another class."""
-        tree = self.begin(source)
-        for its in self.fields:
-            its.fill(tree, source, run, path)
-        return tree
-
-    def begin(self, source: Any) -> dict[str, Any]:
-        """The tree with no more than its plain values. Raises LeavePlan likewise."""
         if source.__class__ is not self.origin and self.origin is not None:
             raise LeavePlan
         tree: dict[str, Any] = dict.fromkeys(self.keys)
         if self.plain is not None:
             tree.update(self.plain(source))
+        for its in self.fields:
+            its.fill(tree, source, run, path)
         return tree
 
 
@@ -192,26 +198,9 @@ class ListPlan:
                 run.later(one, partial(self._arrived, items, place, run, path))
             else:
                 at_hand.append(place)
-        if isinstance(self.item, ObjectPlan):
-            self._complete_objects(self.item, {place: value[place] for place in at_hand}, items, run, path)
-            return items
         for place in at_hand:
             items[place] = self._complete(value[place], run, path.add_key(place, None))
         return items
-
-    def _complete_objects(
-        self, plan: ObjectPlan, sources: Mapping[int, Any], items: list[Any], run: Run, path: Path
-    ) -> None:
-        """Read all before anything is loaded for one: were the plan left then, the others' would come by more calls."""
-        present = {place: source for place, source in sources.items() if source is not None}
-        if len(present) < len(sources) and not self.item_may_be_null:
-            raise LeavePlan
-        for place, source in present.items():
-            items[place] = plan.begin(source)
-        for place, source in present.items():
-            here = path.add_key(place, None)
-            for its in plan.fields:
-                its.fill(items[place], source, run, here)
 
     def _complete(self, one: Any, run: Run, here: Path) -> Any:
         if one is not None:

@@ -67,10 +67,13 @@ class Loader(Once[K]):
         if not self._wanted:
             self._loop.call_soon(self._end_of_step, start)
         waiting = self._known[key] = self._wanted[key] = Waiting(loop=self._loop)
+        waiting.is_wanted = True
         return waiting
 
     def _end_of_step(self, start: Callable[[Mapping[K, Waiting]], None]) -> None:
         wanted = {key: waiting for key, waiting in self._wanted.items() if not waiting.done()}
+        for waiting in wanted.values():
+            waiting.is_wanted = False
         self._wanted.clear()
         start(wanted)
 

@@ -55,8 +55,21 @@ def damaged(body: bytes, random: Random) -> bytes:
     return json.dumps(value).encode()
 
 
+def in_order(request: httpx.Request) -> httpx.Request:
+    """The same request, with the ids that it names in order."""
+    named = json.loads(request.content) if request.content else {}
+    if "assetIds" not in named:
+        return request
+    content = json.dumps({**named, "assetIds": sorted(named["assetIds"])}).encode()
+    headers = {**request.headers, "content-length": str(len(content))}
+    return httpx.Request(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
+
+
 class Damaging(httpx.AsyncBaseTransport):
-    """Answers as `inner` does, with defects that depend on the request and the seed alone."""
+    """Answers as `inner` does, with defects that depend on the request and the seed alone.
+
+    In which order a request names what it asks for makes no difference.
+    """
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.inner = inner
@@ -64,7 +77,8 @@ class Damaging(httpx.AsyncBaseTransport):
         self.calls: list[tuple[str, str, bytes]] = []
         self._known: dict[tuple[str, str, bytes], tuple[int, bytes]] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, given: httpx.Request) -> httpx.Response:
+        request = in_order(given)
         call = (request.method, str(request.url), request.content)
         self.calls.append(call)
         if call not in self._known:
