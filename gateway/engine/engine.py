@@ -1,4 +1,4 @@
-"""Answers operations: by a plan where there is one, by graphql-core where there is none or a plan is left."""
+"""Answers operations: whole, in parts or one by one as events come, executed or as they were answered before."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
@@ -8,12 +8,8 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
-from graphql import GraphQLError, GraphQLSchema, OperationType
-from graphql.execution import experimental_execute_incrementally
-from graphql.execution.values import VariableValues, get_variable_values
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from graphql import GraphQLSchema, OperationType
 
-from gateway.auth.scopes import is_confined
 from gateway.engine.answer import (
     Answer,
     Asked,
@@ -29,27 +25,21 @@ from gateway.engine.answer import (
     without_calls,
 )
 from gateway.engine.answers import Answers
-from gateway.engine.executor import Executor
+from gateway.engine.execution import Execution
 from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
-from gateway.engine.plan import ObjectPlan, Run, is_awaitable
-from gateway.engine.rights import middleware
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
-from gateway.engine.validation import MAX_ERRORS
-from gateway.errors import AskedTooMuch
-from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
 from gateway.tallies import OperationTallies, Outcome
 
-MAX_BYTES_SUGGESTED = 4_096  # of variables, which are looked at once more for that
 NEEDS_NO_STREAM = "This is no subscription: it has one answer, and is sent like any other query or mutation."
 
 
 @dataclass(slots=True)
 class Engine:
-    """Executes operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
+    """Answers operations of one schema; `counts` says how many were kept, planned, unplanned or left their plan.
 
     `tallies` say how they ended and how long they took.
 
@@ -65,6 +55,11 @@ class Engine:
     rates: Rates = field(default_factory=Rates)
     tallies: OperationTallies = field(default_factory=OperationTallies)
     _shared: WeakValueDictionary[Hashable, Shared] = field(default_factory=WeakValueDictionary)
+    _execution: Execution = field(init=False)
+
+    def __post_init__(self) -> None:
+        suggests = self.operations.admission.suggests
+        self._execution = Execution(self.schema, self.counts, self.rates, suggests, self.uses_plans)
 
     async def answer(self, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a request. Raises, before anything is executed, NoOperation, ReadsOnly, StreamsOnly or RateLimited.
@@ -83,11 +78,12 @@ class Engine:
         return answer
 
     async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
-        if operation.kind is not OperationType.QUERY:
-            _check_kind(operation, reads_only=asked.reads_only)
-            context = make_context()
-            return answered(await self.execute(operation, asked.variables, context), context.journal, is_query=False)
-        return self.kept(operation, asked) or await self._executed(operation, asked, make_context)
+        if operation.kind is OperationType.QUERY:
+            return self.kept(operation, asked) or await self._executed(operation, asked, make_context)
+        _check_kind(operation, reads_only=asked.reads_only)
+        context = make_context()
+        result = await self._execution.execute(operation, asked.variables, context)
+        return answered(result, context.journal, is_query=False)
 
     async def answer_anew(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a query to which no answer is `kept`. Raises, before anything is executed, RateLimited."""
@@ -118,7 +114,7 @@ class Engine:
     async def _executed(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         answers = self.answers if asked.takes_kept else None
         context, changes = make_context(), 0 if answers is None else answers.store.changes
-        result = await self.execute(query, asked.variables, context)
+        result = await self._execution.execute(query, asked.variables, context)
         answer = answered(result, context.journal, is_query=True)
         if answers is not None and answer.cacheable and answers.may_keep(context.journal):
             key = answers.key(query, asked.variables, asked.caller)
@@ -134,7 +130,7 @@ class Engine:
             return await self.answer(asked, make_context)
         began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._admitted(operation, dict(asked.variables or {}), context.journal)
+        refusal = self._execution.admit(operation, dict(asked.variables or {}), context.journal)
         if isinstance(refusal, list):
             answer = answered(Result(None, refusal), context.journal, is_query=True)
             self.tallies.note(operation, answer.outcome, began)
@@ -209,7 +205,7 @@ class Engine:
                 self.counts["shared"] += 1
                 return known
             context = make_context()
-            response = respond(await self.execute(operation, given, context, event), context.journal)
+            response = respond(await self._execution.execute(operation, given, context, event), context.journal)
             body = encode(response)
             if self.uses_plans and "errors" not in response and context.journal.is_blank:
                 shared.keep(event, body)
@@ -221,105 +217,13 @@ class Engine:
         self, operation: Operation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
         """Open a subscription's events, or say why it is refused."""
-        values = self._admitted(operation, given, context.journal)
+        values = self._execution.admit(operation, given, context.journal)
         if isinstance(values, list):
             return Result(None, values)
         if operation.is_refused(context.journal.caller):
-            return await self.execute(operation, given, context)
+            return await self._execution.execute(operation, given, context)
         source = await open_source(operation, given, context)
         return Result(None, source) if isinstance(source, Sequence) else source
-
-    async def execute(
-        self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
-    ) -> Result:
-        """Execute an operation that was found valid; a subscription on its event, which is the `root`.
-
-        Raises RateLimited before anything is executed, and for no event.
-        """
-        given, journal = dict(variables or {}), context.journal
-        values = self._admitted(operation, given, journal, is_event=root is not None)
-        if isinstance(values, list):
-            return Result(None, values)
-        try:
-            return await self._execute(operation, given, values, context, root)
-        finally:
-            self.rates.charge(journal.caller, sum(journal.calls.values()) - journal.expected_calls, 0)
-
-    async def _execute(
-        self, operation: Operation, given: dict[str, Any], values: VariableValues, context: HasJournal, root: Any
-    ) -> Result:
-        if not self.uses_plans or context.journal.trace is not None:
-            return await self._by_graphql_core(operation, given, context, root)
-        plan = operation.plan(values, operation.forbidden(context.journal.caller))
-        if plan is None:
-            self.counts["unplanned"] += 1
-            return await self._by_graphql_core(operation, given, context, root)
-        try:
-            result = await self._by_plan(plan, values, context, root)
-        except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and gives it its place
-            self.counts["left"] += 1
-            context.journal.errors.clear()
-            return await self._by_graphql_core(operation, given, context, root)
-        self.counts["planned"] += 1
-        return result
-
-    def _admitted(
-        self, operation: Operation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
-    ) -> VariableValues | list[GraphQLError]:
-        """Give the variables their types; or say why they have others, or what the operation could cause with them.
-
-        That is put on the caller's account then. Raises RateLimited.
-        """
-        values = operation.coerce(given) or self._coerced(operation, given)
-        if isinstance(values, list):
-            return values
-        try:
-            estimate = operation.afford(values, journal.most, confined=is_confined(journal.caller))
-        except AskedTooMuch as error:
-            return [GraphQLError(error.message, original_error=error)]
-        (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)
-        journal.expected_calls = estimate.upstream_calls
-        return values
-
-    def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
-        definitions = operation.definition.variable_definitions or ()
-        values = get_variable_values(self.schema, definitions, given, MAX_ERRORS, hide_suggestions=True)
-        suggests = isinstance(values, list) and len(values) == 1 and self.operations.admission.suggests
-        if suggests and len(encode(given)) <= MAX_BYTES_SUGGESTED:
-            return get_variable_values(self.schema, definitions, given, MAX_ERRORS)
-        undecided = None if isinstance(values, list) else operation.indecision(values)
-        return values if undecided is None else [undecided]
-
-    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
-        run, tree = Run(context, values), None
-        try:
-            tree = plan(root, run, None)
-        except Exception as failure:  # noqa: BLE001 - raised by `end`
-            run.leave(failure)
-        if run.is_waiting:
-            await run.end()
-        return Result(tree, run.errors)
-
-    async def _by_graphql_core(
-        self, operation: Operation, variables: dict[str, Any], context: Any, root: Any
-    ) -> Result:
-        # `execute` refuses a schema that has @defer, though a document without it is answered as a whole.
-        result: Any = experimental_execute_incrementally(
-            self.schema,
-            operation.document,
-            root,
-            variable_values=variables,
-            operation_name=operation.name,
-            context_value=context,
-            is_awaitable=is_awaitable,
-            middleware=middleware(
-                operation.forbidden(context.journal.caller), is_traced=context.journal.trace is not None
-            ),
-            executor_class=Executor if self.uses_plans else StrawberryGraphQLCoreExecutionContext,
-        )
-        if is_awaitable(result):
-            result = await result
-        return Result(result.data, result.errors or ())
 
 
 def _check_kind(operation: Operation, *, reads_only: bool) -> None:
