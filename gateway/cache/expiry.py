@@ -6,16 +6,19 @@ Read in this order: CloudFront's `Policy` (the earliest `DateLessThan`), `X-Amz-
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import msgspec
 
 MILLISECONDS_FROM = 100_000_000_000  # as seconds, the year 5138
-CLOUDFRONT_BASE64 = str.maketrans("-_~", "+=/")
+CLOUDFRONT_BASE64 = bytes.maketrans(b"-_~", b"+=/")
+_NAMES = frozenset({"policy", "x-amz-date", "x-amz-expires", "x-goog-date", "x-goog-expires", "se", "expires"})
+_PARAMETER = re.compile(r"([^=&]+)=([^&]+)")
 
 
 def expires_at(url: object) -> float | None:
@@ -23,17 +26,23 @@ def expires_at(url: object) -> float | None:
     return _expires_at(url) if isinstance(url, str) and "?" in url else None
 
 
-@lru_cache(maxsize=2_048)  # pages repeat their URLs, which stay the same for days
+@lru_cache(maxsize=10_000)  # pages repeat their URLs, which stay the same for days; each takes some 600 bytes here
 def _expires_at(url: str) -> float | None:
     try:
-        query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+        parameters = _PARAMETER.findall(_query(url))
     except ValueError:
         return None
+    query = {name.lower(): unquote_plus(value) for name, value in parameters if name.lower() in _NAMES}
     for read in (_policy, _amazon, _google, _azure, _expires):
         moment = read(query)
         if moment is not None:
             return moment
     return None
+
+
+def _query(url: str) -> str:
+    """Find the query string. Raises ValueError for what is no URL, which only one with a bracket may be."""
+    return urlsplit(url).query if "[" in url else url.partition("?")[2].partition("#")[0]
 
 
 def first_expiry(urls: Iterable[object]) -> float | None:
@@ -49,11 +58,11 @@ def signed_url_expiry(*urls: object) -> datetime | None:
 
 
 def _policy(query: Mapping[str, str]) -> float | None:
-    # parse_qsl turns the `+` of plain base64 into a space; CloudFront's own alphabet has neither.
-    text = query.get("policy", "").replace(" ", "+").translate(CLOUDFRONT_BASE64)
+    # The `+` of plain base64 was taken for a space; CloudFront's own alphabet has neither.
     try:
-        policy = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
+        text = query["policy"].replace(" ", "+").encode("ascii").translate(CLOUDFRONT_BASE64)
+        policy = msgspec.json.decode(base64.b64decode(text + b"=" * (-len(text) % 4)))
+    except (KeyError, binascii.Error, msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
         return None
     return min(_epochs(policy), default=None)
 
