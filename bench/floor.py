@@ -20,8 +20,8 @@ from gateway.bench.queries import Query, make_sandbox, queries
 from gateway.bench.served import BARE, Comparison
 from gateway.bench.servers import bare, serving
 from gateway.bench.upstream import Call, record, remote
+from gateway.memory import settle
 from gateway.sandbox import Sandbox
-from gateway.serving import settle
 from gateway.upstream.channel import BASE_HEADERS, Channel
 from gateway.upstream.http1 import open_http1
 from gateway.upstream.policy import Bounds

@@ -19,6 +19,7 @@ from gateway.http.departing import DepartingProtocol
 from gateway.http.load import Load
 from gateway.http.protocol import protocol
 from gateway.limits import RequestLimits
+from gateway.memory import give_back
 from gateway.socket_protocol import SocketProtocol
 
 log = logging.getLogger("gateway")
@@ -26,6 +27,7 @@ log = logging.getLogger("gateway")
 TICK = 0.1  # seconds between two ticks of uvicorn's
 LONG_TURN = 0.005  # seconds that one is late where the loop is busy
 AT_ONCE = 16  # more connections that are accepted in one turn then
+GIVE_BACK_EVERY = 600  # ticks
 LOOK = 0.05  # seconds between two looks whether something has come to its end
 LAST_WORDS = 1.0  # seconds that who connected at the last moment may take to ask something
 
@@ -97,7 +99,7 @@ class Server(uvicorn.Server):
             log.info("accepting requests")
 
     async def on_tick(self, counter: int) -> bool:
-        """Accept more at once while turns of the loop are long.
+        """Accept more at once while turns of the loop are long, and once a minute see to the process's memory.
 
         Loops accept one connection in each turn, which shares those that come together among processes; but where the
         loop is busy, who comes would wait longer to be accepted than it takes to be refused.
@@ -109,6 +111,8 @@ class Server(uvicorn.Server):
             loop = asyncio.get_running_loop()
             with contextlib.suppress(NotImplementedError):  # Windows' own loop
                 loop.add_reader(self._spare, self._accept, AT_ONCE) if is_busy else loop.remove_reader(self._spare)
+        if counter and not counter % GIVE_BACK_EVERY:
+            give_back()
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import sys
@@ -11,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import click
 from starlette.types import ASGIApp
 
+from gateway.memory import settle
 from gateway.server import GuestServer, Server
 from gateway.supervisor import supervise
 
@@ -43,13 +43,6 @@ def url_of(listener: socket.socket) -> str:
     """Give the address of a socket, with the port that it got where any would do."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def settle() -> None:
-    """Spare what the program itself is made of from garbage collection, and collect less often: p99 falls with it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 Served = tuple[ASGIApp, socket.socket]

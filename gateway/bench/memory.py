@@ -13,8 +13,8 @@ from gateway.bench.modes import URL
 from gateway.bench.servers import FORK
 from gateway.bench.upstream import record
 from gateway.http.application import App
+from gateway.memory import settle
 from gateway.sandbox import Sandbox
-from gateway.serving import settle
 
 KEPT = 200
 SECONDS = 1.5  # by default, which makes it 1,000 and 5,000 operations

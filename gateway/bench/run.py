@@ -16,8 +16,8 @@ from gateway.bench.report import Latency, Measured, Report, tables
 from gateway.bench.scaling import scaling
 from gateway.bench.served import every_way, far_away
 from gateway.bench.upstream import record, remote
+from gateway.memory import settle
 from gateway.sandbox import Sandbox
-from gateway.serving import settle
 
 LATENCY = 0.020
 

@@ -12,8 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.application import App
+from gateway.memory import settle
 from gateway.server import configured
-from gateway.serving import settle
 
 Serve = Callable[[socket.socket], None]
 

@@ -14,9 +14,9 @@ import uvloop
 
 from gateway.bench.modes import PATHS, URL, bench_settings
 from gateway.bench.servers import Server, started
+from gateway.memory import settle
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
-from gateway.serving import settle
 from gateway.upstream.channel import NO_HEADERS, Answer, Channel
 
 Call = tuple[str, str, bytes | None]
