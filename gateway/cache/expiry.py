@@ -26,7 +26,7 @@ def expires_at(url: object) -> float | None:
     return _expires_at(url) if isinstance(url, str) and "?" in url else None
 
 
-@lru_cache(maxsize=10_000)  # pages repeat their URLs, which stay the same for days; each takes some 600 bytes here
+@lru_cache(maxsize=4_096)  # pages repeat their URLs, which stay the same for days; each takes some 600 bytes here
 def _expires_at(url: str) -> float | None:
     try:
         parameters = _PARAMETER.findall(_query(url))

@@ -87,7 +87,7 @@ def leave(_: object) -> Never:
     raise LeavePlan
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=4_096)
 def canonical_datetime(text: str) -> str | None:
     """An upstream's timestamp as the graph writes it; None when it is none. Remembered, as pages repeat theirs."""
     moment = read_datetime(text)

@@ -230,7 +230,7 @@ def remembering(convert: Callable[[Any], Any], type_: GraphQLOutputType) -> Fini
     """Convert a value to what the graph answers."""
     complete, (inner, may_be_null) = plain_leaf(type_), nullable(type_)
     exact = exact_type(inner) if may_be_null else None
-    return Remembering(lru_cache(maxsize=5_000)(lambda value: complete(convert(value))), convert, complete, exact)
+    return Remembering(lru_cache(maxsize=2_048)(lambda value: complete(convert(value))), convert, complete, exact)
 
 
 def _unless_null(finish: Finish | None) -> Finish | None:
