@@ -23,7 +23,7 @@ _PARAMETER = re.compile(r"([^=&]+)=([^&]+)")
 
 def expires_at(url: object) -> float | None:
     """Give the Unix second at which a signed URL dies; None when it does not say."""
-    return _expires_at(url) if isinstance(url, str) and "?" in url else None
+    return first_expiry((url,))
 
 
 @lru_cache(maxsize=4_096)  # pages repeat their URLs, which stay the same for days; each takes some 600 bytes here

@@ -88,8 +88,10 @@ class _Steering(Visitor):
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 name = argument.value.name.value
-                self.variables += [] if name in self.variables else [name]
-                self.decisive |= {name} if node.name.value in STEERING else set()
+                if name not in self.variables:
+                    self.variables.append(name)
+                if node.name.value in STEERING:
+                    self.decisive.add(name)
 
 
 class _Whole(Visitor):

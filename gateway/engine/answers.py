@@ -68,7 +68,7 @@ class Answers:
         return self.store.clock() < journal.fresh_until < math.inf
 
     def keep(self, key: str, body: bytes, journal: Journal, changes: int) -> None:
-        """Keep an answer that `may` be kept; `changes` is from before it was made."""
+        """Keep an answer, where it `may_keep` what the journal tells of; `changes` is from before it was made."""
         oldest = min(document.fetched_at for document in journal.documents)
         tenures = tuple(document.tenure for document in journal.documents)
         self.store.memory.put(key, Kept(body, journal.fresh_until, oldest, changes, tenures))

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.engine.leaves import SCHEMES, TEXTS, Finish, leave
+from gateway.engine.leaves import TEXTS, Finish, leave
 from gateway.engine.structs import Want
+from gateway.graph.scalars import SCHEMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,6 @@ BACKREF = GraphQLCoreConverter.DEFINITION_BACKREF
 
 INT = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 BIG_INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-SCHEMES = ("https://", "http://")  # of a URL
-
 TEXTS: tuple[Any, ...] = (str, str | None)  # what they decode is what `Any` would
 
 _ANNOTATIONS: dict[str, Any] = {

@@ -12,7 +12,6 @@ from gateway.errors import BadUserInput
 from gateway.graph.promise import or_failure
 
 MAX_ID_LENGTH = 256
-URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 T = TypeVar("T")
 
@@ -41,8 +40,7 @@ def each_id(ids: Sequence[str], argument: str, at_most: int, load: Callable[[str
 
 def global_id(type_name: str, id_: str) -> strawberry.ID:
     """Make the id that is unique in the graph: the type and the upstream's id, in base64url."""
-    text = binascii.b2a_base64(f"{type_name}:{id_}".encode(), newline=False).rstrip(b"=")
-    return strawberry.ID(text.translate(URL_SAFE).decode())
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{id_}".encode()).decode().rstrip("="))
 
 
 def read_global_id(id_: str, argument: str) -> tuple[str, str]:

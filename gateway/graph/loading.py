@@ -55,8 +55,7 @@ class Loader(Once[K]):
     __slots__ = ("_wanted",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._known: dict[K, Waiting] = {}
+        super().__init__(loop)
         self._wanted: dict[K, Waiting] = {}
 
     def load_together(self, key: K, start: Callable[[Mapping[K, Waiting]], None]) -> Waiting:

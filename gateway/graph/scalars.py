@@ -11,6 +11,8 @@ from strawberry.types.scalar import ScalarDefinition
 URL = NewType("URL", str)
 BigInt = NewType("BigInt", int)
 
+SCHEMES = ("https://", "http://")  # of a URL
+
 
 def read_datetime(value: object) -> datetime | None:
     """Read an ISO 8601 timestamp as UTC; one without an offset is taken for UTC. None when it is none."""
@@ -25,7 +27,7 @@ def read_datetime(value: object) -> datetime | None:
 
 def read_url(value: object) -> URL | None:
     """Pass on an absolute http(s) URL unchanged. None for anything else."""
-    if isinstance(value, str) and value.startswith(("https://", "http://")):
+    if isinstance(value, str) and value.startswith(SCHEMES):
         return URL(value)
     return None
 
@@ -34,7 +36,7 @@ def write_datetime(value: object) -> str:
     """Write a datetime as RFC 3339 in UTC, to the millisecond where it has any fraction."""
     if not isinstance(value, datetime):
         raise GraphQLError("DateTime cannot represent this value.")
-    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    moment = value.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 

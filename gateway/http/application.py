@@ -56,11 +56,8 @@ class App(Starlette):
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
             if self.load.has_room():
-                self.load.under_way += 1
-                try:
+                with self.load.counted():
                     await self._endpoint(scope, receive, send)
-                finally:
-                    self.load.under_way -= 1
             else:
                 await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
         elif scope["type"] == "websocket" and scope["path"] == PATH:

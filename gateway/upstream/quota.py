@@ -129,8 +129,7 @@ class Quota:
 def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
     for remaining, limit, reset in _FAMILIES:
-        text = headers.get(remaining)
-        if text is not None and (left := _whole(text)) is not None:
+        if (left := _whole(headers.get(remaining))) is not None:
             return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
     combined = headers.get("ratelimit")
     if combined is None:

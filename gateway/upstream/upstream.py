@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -127,11 +127,11 @@ class Upstream:
 
         async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
             try:
-                return {keys[0]: await self.sender.read(partial(self._request, "GET", path_, None, made))}
+                return {keys[0]: await self.call("GET", path_, read=partial(self._made, kind, id_))}
             except UpstreamError as error:
                 return {keys[0]: self._outcome(kind, id_, error)}
 
-        made, waiting = partial(self._made, kind, id_), waiting or Waiting()
+        waiting = waiting or Waiting()
         bring = self.store.refresh if anew else self.store.load
         bring({self.key(kind, id_): waiting}, fly, self.sender.late)
         return waiting
@@ -167,14 +167,16 @@ class Upstream:
         return waiting
 
     @overload
-    async def call(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes: ...
+    def call(
+        self, method: str, path_: str, *, query: Query | None = None, body: Any = None
+    ) -> Coroutine[Any, Any, bytes]: ...
 
     @overload
-    async def call(
+    def call(
         self, method: str, path_: str, *, query: Query | None = None, body: Any = None, read: Callable[[bytes], T]
-    ) -> T: ...
+    ) -> Coroutine[Any, Any, T]: ...
 
-    async def call(
+    def call(
         self,
         method: str,
         path_: str,
@@ -182,13 +184,13 @@ class Upstream:
         query: Query | None = None,
         body: Any = None,
         read: Callable[[bytes], Any] = _as_it_came,
-    ) -> Any:
-        """Make a call that changes nothing, and give what `read` makes of the body of its answer.
+    ) -> Coroutine[Any, Any, Any]:
+        """Make a call that changes nothing, and give what `read` makes of the body of its answer, when awaited.
 
         It is made again where that may help, also when `read` raises what `msgspec` does. Raises an UpstreamError for
         anything but a 2xx.
         """
-        return await self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
+        return self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
