@@ -29,6 +29,7 @@ IS_LONG = SECONDS >= 3600
 RATE = float(os.environ.get("SOAK_RATE", "40"))  # visits a second, of about 1.3 operations each
 SAMPLE = min(5.0, SECONDS / 50)  # seconds between two looks
 TOLD = 10  # every which of them is printed
+AT_ONCE = 50  # who come in the first tenth of a second
 TURN = min(30.0, max(2.0, SECONDS / 5))  # seconds in which an upstream fails once, and keys and tenants change once
 TENANTS = ("acme", "bolt", "cove")
 KEYS = 8  # of each tenant that are made anew in each turn; as many stay from the last one
@@ -183,6 +184,7 @@ async def test_what_a_gateway_holds_does_not_grow(
         with gateway(tmp_path, sandbox_url, **redis_settings) as (process, url, metrics):
             served = Served(process, url, metrics, tmp_path, control, keys)
             crowd = Crowd(url, SCAN_IDS, ASSET_IDS, list(keys[-1]))
+            await crowd.come(AT_ONCE / 0.1, 0.1)  # more than ever after, which takes as many connections to Redis
             rests = [await soaked(served, crowd, SECONDS / 6)]
             warm = len(served.seen)
             rests.append(await soaked(served, crowd, SECONDS * 5 / 6))
