@@ -92,9 +92,11 @@ def renew(folder: Path, keys: list[list[str]], turn: int) -> None:
     """Write new keys beside those of the last turn, and tenants of whom one has another credential each time."""
     made = [new_key(f"{turn}", ("*",), tenant, None, None) for tenant in TENANTS for _ in range(KEYS)]
     lines = (folder / "keys.jsonl").read_bytes().splitlines(keepends=True) if keys else []
-    (folder / "keys.jsonl").write_bytes(b"".join(lines[-len(made) :]))
+    draft = folder / "keys.draft"
+    draft.write_bytes(b"".join(lines[-len(made) :]))
     for _, stored in made:
-        keep_key(folder / "keys.jsonl", stored)
+        keep_key(draft, stored)
+    draft.replace(folder / "keys.jsonl")  # at once: the gateway may look at any moment, and half a file revokes keys
     keys[:] = [*keys[-1:], [key for key, _ in made]]
     pair = f'scenario_api_key = "{Sandbox.scenario_api_key}"\nscenario_api_secret = "{Sandbox.scenario_api_secret}"'
     token = f'scenario_jwt = "{Sandbox.scenario_jwt}"'
