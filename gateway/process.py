@@ -29,7 +29,8 @@ from gateway.tenants import Tenants
 from gateway.upstream.health import Healths
 from gateway.upstream.network import Network, TracesCalls, Transports
 from gateway.upstream.policy import Bounds, Policy
-from gateway.watch import Sleep, Watchers
+from gateway.watch import Sleep
+from gateway.watchers import Watchers
 
 NEEDS_REDIS = "GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."
 

@@ -26,7 +26,7 @@ from gateway.upstream.policy import Policy
 from gateway.upstream.quota import Quota
 from gateway.upstream.sender import Sender
 from gateway.upstream.upstream import Upstream, scope_of
-from gateway.watch import Watchers
+from gateway.watchers import Watchers
 
 
 class Api(NamedTuple):

@@ -14,7 +14,7 @@ from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
 from gateway.tenant_settings import TenantSettings, read_tenants
 from gateway.upstream.credentials import PUBLIC
-from gateway.watch import Watchers
+from gateway.watchers import Watchers
 
 log = logging.getLogger("gateway.tenants")
 

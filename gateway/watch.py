@@ -1,15 +1,15 @@
-"""Documents that subscribers watch: one poll each, however many subscribe; quick while things move, slow when not."""
+"""A document that subscribers watch: one poll, however many subscribe; quick while it moves, slow while it does not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from gateway.cache.store import look_past_memory
-from gateway.errors import LimitExceeded, ShuttingDown, UpstreamError
-from gateway.pace import Alone, Pace, Turns
+from gateway.errors import UpstreamError
+from gateway.pace import Pace, Turns
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -42,7 +42,7 @@ class Updates(AsyncIterator[T]):
 
     __slots__ = ("_ended", "_leave", "_news", "_number", "watch")
 
-    def __init__(self, watch: "_Watch[T]", leave: "Callable[[Updates[T]], Awaitable[None]]") -> None:
+    def __init__(self, watch: "Watch[T]", leave: "Callable[[Updates[T]], Awaitable[None]]") -> None:
         self.watch = watch
         self._leave = leave
         self._number = 0
@@ -87,10 +87,12 @@ class Updates(AsyncIterator[T]):
             await self._leave(self)
 
 
-class _Watch(Generic[T]):
+class Watch(Generic[T]):
     """One document: its last state with the number of changes before it, its subscribers, and the task that looks."""
 
-    def __init__(self, key: str, look: Look[T], among: "Watchers") -> None:
+    def __init__(
+        self, key: str, look: Look[T], *, pace: Pace, clock: Callable[[], float], sleep: Sleep, turns: Turns
+    ) -> None:
         self.key = key
         self.subscribers: set[Updates[T]] = set()
         self.seen: Seen[T] | None = None
@@ -98,10 +100,10 @@ class _Watch(Generic[T]):
         self.ended = False
         self._failure: tuple[Exception, TracebackType | None] | None = None
         self._look = look
-        self._pace, self._clock, self._sleep, self._turns = among.pace, among.clock, among.sleep, among.turns
+        self._pace, self._clock, self._sleep, self._turns = pace, clock, sleep, turns
         self._is_due = self._is_urgent = self._has_news = False
-        self._interval = among.pace.first
-        self._looked_at = among.clock()
+        self._interval = pace.first
+        self._looked_at = clock()
         self._not_before = 0.0
         self._nap: asyncio.Future[None] | None = None
         # A context of its own: what it calls is not on the account of the request that came first.
@@ -217,95 +219,3 @@ class _Watch(Generic[T]):
     def _wake_all(self) -> None:
         for subscriber in self.subscribers:
             subscriber.wake()
-
-
-@dataclass(slots=True)
-class Watchers:
-    """The watches of a process, by the keys of what they watch: at most `most`, with `most_subscribers` together."""
-
-    pace: Pace
-    most: int
-    most_subscribers: int
-    clock: Callable[[], float]
-    sleep: Sleep = asyncio.sleep
-    turns: Turns = field(default_factory=Alone)
-    subscribed: int = 0
-    _watches: dict[str, _Watch[Any]] = field(default_factory=dict)
-    _closing: bool = False
-
-    def __post_init__(self) -> None:
-        self.turns.listen(self._changed_elsewhere, self._left_elsewhere, self._missed)
-
-    async def subscribe(self, key: str, look: Look[T]) -> Updates[T]:
-        """Subscribe to a document: what `look` finds, or whoever watches under this `key` already.
-
-        Raises what the first look does, LimitExceeded, or ShuttingDown. A state older than the shortest interval is
-        given all the same, and looked after at once.
-        """
-        watch = self._find_or_begin(key, look)
-        updates = Updates(watch, self._leave)
-        watch.subscribers.add(updates)
-        self.subscribed += 1
-        watch.hurry(after=self.pace.shortest)
-        try:
-            await updates.ready()
-        except BaseException:
-            await updates.aclose()
-            raise
-        return updates
-
-    def heard(self, key: str) -> None:
-        """Look now at a document that was heard to have changed, where it is watched."""
-        if key in self._watches:
-            self._watches[key].hurry(after=0)
-
-    def end(self, concerns: Callable[[str], bool], failure: Exception) -> None:
-        """End the watches of some keys: their subscribers raise this."""
-        for watch in self._watches.values():
-            if concerns(watch.key):
-                watch.fail(failure)
-
-    def __len__(self) -> int:
-        return len(self._watches)
-
-    async def close(self) -> None:
-        """End every watch: its subscribers raise ShuttingDown, and so does whoever comes after."""
-        self._closing = True
-        await asyncio.gather(*(watch.stop(ShuttingDown()) for watch in list(self._watches.values())))
-
-    def _find_or_begin(self, key: str, look: Look[T]) -> _Watch[T]:
-        if self._closing:
-            raise ShuttingDown
-        if self.subscribed >= self.most_subscribers:
-            raise LimitExceeded(f"The gateway holds at most {self.most_subscribers:,} subscriptions at once.")
-        if key in self._watches:
-            return self._watches[key]
-        if len(self._watches) >= self.most:
-            raise LimitExceeded(f"The gateway watches at most {self.most:,} scans and jobs at once.")
-        watch = self._watches[key] = _Watch(key, look, self)
-        watch.task.add_done_callback(lambda _: self._forget(watch))
-        return watch
-
-    async def _leave(self, updates: Updates[Any]) -> None:
-        watch = updates.watch
-        watch.subscribers.discard(updates)
-        self.subscribed -= 1
-        if not watch.subscribers and not watch.ended:
-            self._forget(watch)
-            await watch.stop()
-
-    def _changed_elsewhere(self, key: str) -> None:
-        if key in self._watches:
-            self._watches[key].news(now=True)
-
-    def _left_elsewhere(self, key: str) -> None:
-        if key in self._watches:
-            self._watches[key].turn()
-
-    def _missed(self) -> None:
-        for watch in self._watches.values():
-            watch.news(now=False)
-
-    def _forget(self, watch: _Watch[Any]) -> None:
-        if self._watches.get(watch.key) is watch:
-            del self._watches[watch.key]

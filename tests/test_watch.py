@@ -25,7 +25,8 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.pace import Pace
-from gateway.watch import Seen, Updates, Watchers
+from gateway.watch import Seen, Updates
+from gateway.watchers import Watchers
 from tests.world import Clock, settle
 
 STEADY = Pace(jitter=0)

@@ -21,7 +21,7 @@ from gateway.tallies import BOUNDS, CallTally, Histogram, HttpTally, Outcome
 from gateway.telemetry import Drift
 from gateway.upstream.health import STATES, Healths
 from gateway.upstream.network import Network
-from gateway.watch import Watchers
+from gateway.watchers import Watchers
 
 PREFIX = "scan_gateway"
 EDGES = [*map(floatToGoString, BOUNDS), "+Inf"]

@@ -16,7 +16,7 @@ from gateway.tallies import HttpTally
 from gateway.telemetry import drift
 from gateway.upstream.health import Healths
 from gateway.upstream.network import Network
-from gateway.watch import Watchers
+from gateway.watchers import Watchers
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from gateway.prism.enums import ScanAssetType
 from gateway.prism.kinds import embedded_stages, scan_is_final
 from gateway.prism.owner import Owner, owner_of
 from gateway.prism.types import Scan, ScanDocuments
-from gateway.watch import Seen, Watchers
+from gateway.watch import Seen
+from gateway.watchers import Watchers
 
 
 @dataclass(slots=True)

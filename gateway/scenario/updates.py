@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from gateway.errors import UpstreamError
 from gateway.scenario.client import ScenarioClient
 from gateway.scenario.types import DownloadJob
-from gateway.watch import Seen, Watchers
+from gateway.watch import Seen
+from gateway.watchers import Watchers
 
 
 @dataclass(slots=True)
