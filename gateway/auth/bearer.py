@@ -10,6 +10,7 @@ from gateway.errors import Unauthenticated
 
 AUTHORIZATION = b"authorization"
 MAX_KNOWN = 10_000  # callers who are remembered, the least recently seen out first
+FEW = 100  # of whom any may be let in no more before one is forgotten
 LOOK_EVERY = 5.0  # seconds
 _BEARER = re.compile(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 
@@ -40,6 +41,12 @@ class BearerGate:
         self._clock = clock
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self._look_at = 0.0
+        self._forget_at = FEW
+
+    @property
+    def remembered(self) -> int:
+        """How many callers are known by their bytes."""
+        return len(self._known)
 
     def known(self, headers: Mapping[bytes, bytes]) -> Caller | None:
         """Give a caller who came with the same bytes before, and still is let in."""
@@ -64,8 +71,7 @@ class BearerGate:
         self._look_now_and_then(self._clock())
         caller = await self._verifier.verify(found[1].decode())
         self._known[header] = caller
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        self._forget()
         return caller
 
     def admits(self, caller: Caller) -> bool:
@@ -73,7 +79,7 @@ class BearerGate:
         now = self._clock()
         if now >= self._look_at:
             self._look_now_and_then(now)
-        return now < caller.expires_at and caller.warrant.holds
+        return _is_let_in(caller, now)
 
     def reload(self) -> None:
         """Let the verifier read again what decides."""
@@ -83,7 +89,21 @@ class BearerGate:
         """Let the verifier end what is under way."""
         await self._verifier.close()
 
+    def _forget(self) -> None:
+        """Forget who is let in no more, each time that there are twice as many as then stayed; and who is too many."""
+        if len(self._known) >= self._forget_at:
+            now = self._clock()
+            for header in [header for header, caller in self._known.items() if not _is_let_in(caller, now)]:
+                del self._known[header]
+            self._forget_at = max(FEW, 2 * len(self._known))
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
     def _look_now_and_then(self, now: float) -> None:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY
             self._verifier.look_again()
+
+
+def _is_let_in(caller: Caller, now: float) -> bool:
+    return now < caller.expires_at and caller.warrant.holds

@@ -10,7 +10,7 @@ from gateway.auth.caller import ANYONE, Caller
 from gateway.errors import RateLimited
 from gateway.rates.meter import Meter
 
-FEW = 1_000  # accounts that may lie idle before any is closed
+FEW = 100  # accounts that may lie idle before any is closed
 
 
 @dataclass(frozen=True, slots=True)

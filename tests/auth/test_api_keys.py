@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.auth.api_keys import new_key
-from gateway.auth.bearer import LOOK_EVERY
+from gateway.auth.api_keys import ApiKeys, new_key
+from gateway.auth.bearer import FEW, LOOK_EVERY, BearerGate
 from gateway.sandbox import Sandbox
 from gateway.settings import BadSettingsError
 from tests.auth.keys import ASSET, bearing, by_keys_in, content_of, made_in, rewrite
-from tests.world import NOON, World, settings_for, world
+from tests.world import NOON, Clock, World, settings_for, world
 
 NAME = {"data": {"__typename": "Query"}}
 UNKNOWN = "This API key is not known here, or was revoked."
@@ -130,6 +130,20 @@ async def test_a_key_whose_line_is_gone_is_revoked_and_the_others_stay(gateway: 
     gateway.clock.advance(LOOK_EVERY)
     assert await ask(gateway, **bearing(key)) == refused(UNKNOWN)
     assert await ask(gateway, **bearing(other)) == NAME
+
+
+async def test_who_is_let_in_no_more_is_forgotten(path: Path) -> None:
+    clock = Clock()
+    rewrite(path, b"")
+    gate = BearerGate(ApiKeys(path, clock), clock)
+    for _ in range(5):
+        rewrite(path, b"")
+        callers = [{b"authorization": f"Bearer {made_in(path)}".encode()} for _ in range(FEW)]
+        clock.advance(LOOK_EVERY)
+        for headers in callers:
+            await gate.identify(headers)
+        assert all(gate.known(headers) for headers in callers)
+    assert gate.remembered <= 2 * FEW
 
 
 async def test_a_key_may_do_what_its_line_says_now(gateway: World, path: Path, key: str) -> None:

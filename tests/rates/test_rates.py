@@ -269,7 +269,7 @@ def test_accounts_that_say_nothing_any_more_are_closed() -> None:
     rates = Rates(RateLimits(tenant_requests=9), clock=clock)
     for number in range(5 * FEW):
         rates.takes(Caller(str(number), tenant=str(number)))
-        clock.advance(1)
+        clock.advance(3)
     assert rates.accounts <= FEW
     for number in range(3 * FEW):
         rates.takes(Caller(f"another {number}"))
