@@ -5,6 +5,8 @@ from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import msgspec
+
 log = logging.getLogger("gateway")
 
 MAX_DRIFTS = 1_000
@@ -30,18 +32,15 @@ class Drift:
 drift = Drift()
 
 
-class Account:
+class Account(msgspec.Struct):
     """What a request is answerable for: its id, and the calls that it and what it started made, by upstream.
 
     `seconds` has the time that they took.
     """
 
-    __slots__ = ("calls", "request_id", "seconds")
-
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
-        self.calls: dict[str, int] = {}
-        self.seconds: dict[str, float] = {}
+    request_id: str
+    calls: dict[str, int] = {}
+    seconds: dict[str, float] = {}
 
 
 account: ContextVar[Account | None] = ContextVar("account", default=None)

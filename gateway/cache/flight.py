@@ -1,7 +1,7 @@
 """One upstream call per document, however many requests wait for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -68,24 +68,22 @@ class _Flight(msgspec.Struct, eq=False):
     is_direct: bool
     waiting: dict[str, list[Waiting]]
     deadline: Deadline
-    alarms: "list[tuple[Due, _Boarding]]"
+    boardings: "list[_Boarding]" = []
     aboard: int = 0
     task: asyncio.Task[None] | None = None
 
-    def still_waiting(self) -> Iterator[tuple[str, Waiting]]:
-        for key, several in self.waiting.items():
-            for one in several:
-                if not one.done():
-                    yield key, one
+    def still_waiting(self) -> list[tuple[str, Waiting]]:
+        return [(key, one) for key, several in self.waiting.items() for one in several if not one.done()]
 
 
 class _Boarding(msgspec.Struct, eq=False):
-    """Those who board a flight together, and so have one deadline."""
+    """Some of those who board a flight together, and so have one deadline."""
 
     flights: "Flights"
     flight: _Flight
     late: Late
-    ones: list[Waiting]
+    ones: list[Waiting] = []
+    due: Due = {}
 
     def leave(self) -> None:
         """One of them gave up waiting."""
@@ -138,28 +136,31 @@ class Flights:
                 one.set_result(late())
             return
         new: _Flight | None = None
-        boardings: dict[_Flight, _Boarding] = {}
+        boarding: _Boarding | None = None
         for key, one in waiting.items():
             flight = self._aloft.get(key)
             if flight is None or (is_direct and not flight.is_direct):
-                new = flight = self._aloft[key] = new or _Flight(land or self.land, is_direct, {}, Deadline(until), [])
-                flight.waiting[key] = []
-            boarding = boardings.get(flight)
-            if boarding is None:
-                boarding = boardings[flight] = _Boarding(self, flight, late, [])
-            flight.waiting[key].append(one)
+                if new is None:
+                    new = _Flight(land or self.land, is_direct, {}, Deadline(until))
+                flight = self._aloft[key] = new
+                flight.waiting[key] = [one]
+            else:
+                flight.waiting[key].append(one)
+            if boarding is None or boarding.flight is not flight:
+                boarding = self._boarding(flight, late, until, loop)
+            flight.aboard += 1
             boarding.ones.append(one)
             one.behind = boarding.leave
-        for flight, boarding in boardings.items():
-            self._seat(flight, boarding, until, loop)
         if new is not None:
             new.task = loop.create_task(self._run(new, fly))
 
-    def _seat(self, flight: _Flight, boarding: _Boarding, until: float, loop: asyncio.AbstractEventLoop) -> None:
-        flight.aboard += len(boarding.ones)
+    def _boarding(self, flight: _Flight, late: Late, until: float, loop: asyncio.AbstractEventLoop) -> _Boarding:
+        boarding = _Boarding(self, flight, late)
         flight.deadline.at = max(flight.deadline.at, until)
         if until < NEVER.at:
-            flight.alarms.append((self._alarms.set(until, loop, boarding), boarding))
+            boarding.due = self._alarms.set(until, loop, boarding)
+            flight.boardings.append(boarding)
+        return boarding
 
     def forget(self, key: str) -> None:
         """Take a key off its flight: what it brings is out of date."""
@@ -206,9 +207,9 @@ class Flights:
             task.cancel()
 
     def _end(self, flight: _Flight) -> None:
-        for due, boarding in flight.alarms:
-            due.pop(boarding, None)
-        flight.alarms.clear()
+        for boarding in flight.boardings:
+            boarding.due.pop(boarding, None)
+        flight.boardings.clear()
         flight.task = None  # which refers to the flight: nothing is to wait for the garbage collector
         for key in flight.waiting:
             if self._aloft.get(key) is flight:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 from graphql import GraphQLError
@@ -33,7 +33,7 @@ class StreamsOnly(Exception):
     """A subscription was asked for where one whole answer is given."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """An operation as a caller asked for it. `takes_kept` says whether it may be answered by what was answered before.
 
     Nothing is taken then that is older than `max_age` seconds.
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
     caller: Caller = ANYONE
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """The bytes of an answer's JSON, whether the operation was executed, and whether a cache may keep the answer.
 
     What is not executed was refused before, and has no data. A query's answer without any error may be kept: until
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
     outcome: Outcome = OK
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True):
     """Data, ready to be encoded, and errors; `executed` says that the operation was valid."""
 
     data: Any

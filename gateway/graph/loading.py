@@ -8,20 +8,19 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
+import msgspec
+
 from gateway.cache.document import Document
 from gateway.cache.flight import Outcome, Waiting
 
 K = TypeVar("K", bound=Hashable)
 
 
-class Once(Generic[K]):
+class Once(msgspec.Struct, Generic[K]):
     """Begins to load a thing when it is first asked for. Belongs to one request."""
 
-    __slots__ = ("_known", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop  # asked for once a request: on some Pythons each time is a system call
-        self._known: dict[K, Waiting] = {}
+    _loop: asyncio.AbstractEventLoop  # asked for once a request: on some Pythons each time is a system call
+    _known: dict[K, Waiting] = {}
 
     def load(self, key: K, begin: Callable[[Waiting], object]) -> Waiting:
         """Wait for the document of a key, which `begin` sees to."""
@@ -52,11 +51,7 @@ class Once(Generic[K]):
 class Loader(Once[K]):
     """Begins to load at the end of a step, with all that it asked for."""
 
-    __slots__ = ("_wanted",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self._wanted: dict[K, Waiting] = {}
+    _wanted: dict[K, Waiting] = {}
 
     def load_together(self, key: K, start: Callable[[Mapping[K, Waiting]], None]) -> Waiting:
         """Wait for the document of a key; `start`, always the same, sees to all who wait, now or later."""

@@ -2,7 +2,9 @@
 
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, Never, ParamSpec, TypeVar, cast
+from typing import Any, Generic, Never, ParamSpec, TypeVar
+
+import msgspec
 
 from gateway.errors import GatewayError
 
@@ -11,17 +13,14 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Promise(Generic[T]):
+class Promise(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """A value that comes whether or not anybody waits for it: a future, and what makes the value of its result.
 
     So several can be waited for one after the other, and take no longer than the slowest.
     """
 
-    __slots__ = ("future", "read")
-
-    def __init__(self, future: Future[R], read: Callable[[R], T]) -> None:
-        self.future = future
-        self.read = read
+    future: Future[Any]
+    read: Callable[[Any], T]
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the value."""
@@ -33,7 +32,7 @@ def promised(awaitable: Awaitable[T]) -> T:
 
     So a resolver whose document is at hand answers at once, and no task is made for it.
     """
-    return cast("T", awaitable)
+    return awaitable  # type: ignore[return-value] # which is the point of it
 
 
 def or_failure(load: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -88,11 +88,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         self._in_head = False
         id_ = new_request_id()
-        status, body, headers, _ = refused(refusal, None, id_)
-        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
-        ours = [(b"x-request-id", id_.encode()), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        lines += [b"%s: %s" % header for header in (*headers, *ours)]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        reply = refused(refusal, None, id_)
+        lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
+        ours = [
+            (b"x-request-id", id_.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+            (b"connection", b"close"),
+        ]
+        lines += [b"%s: %s" % header for header in (*reply.headers, *ours)]
+        self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
         self.transport.close()
 
     def _look_later(self) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple
 
+import msgspec
 from starlette.types import Send
 
 from gateway.http.negotiation import LEGACY_JSON, WholeType
@@ -22,7 +22,7 @@ WITHOUT_BODY = (204, 304)
 _STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True):
     """Status, body, and the headers beside those that every answer has.
 
     `is_true` is there where the same request may be answered so again for as long as it says yes.

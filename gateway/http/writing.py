@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.auth.caller import Gate
 from gateway.engine.answer import Answer
 from gateway.http import caching, compression
@@ -52,7 +54,7 @@ class Writing:
         if not reply.body or not self.is_compressed(answer):
             return reply
         body = await compression.compressed(reply.body, request.headers.get(b"accept-encoding"), reply.headers)
-        return reply._replace(body=body)
+        return msgspec.structs.replace(reply, body=body)
 
     def _repeated_while(self, request: Request, answer: Answer) -> Callable[[], bool] | None:
         is_true = answer.is_true

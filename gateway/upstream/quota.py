@@ -129,7 +129,7 @@ class Quota:
 def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
     for remaining, limit, reset in _FAMILIES:
-        if (left := _whole(headers.get(remaining))) is not None:
+        if remaining in headers and (left := _whole(headers[remaining])) is not None:
             return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
     combined = headers.get("ratelimit")
     if combined is None:
