@@ -9,7 +9,6 @@ import msgspec
 from gateway.errors import GatewayError
 
 P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 
 
