@@ -10,7 +10,7 @@ from gateway.errors import Unauthenticated
 
 AUTHORIZATION = b"authorization"
 MAX_KNOWN = 10_000  # callers who are remembered, the least recently seen out first
-FEW = 100  # of whom any may be let in no more before one is forgotten
+FEW = 100  # who come before any is forgotten who is let in no more
 LOOK_EVERY = 5.0  # seconds
 _BEARER = re.compile(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 
@@ -41,7 +41,7 @@ class BearerGate:
         self._clock = clock
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self._look_at = 0.0
-        self._forget_at = FEW
+        self._to_come = FEW  # until that is looked for again
 
     @property
     def remembered(self) -> int:
@@ -90,12 +90,13 @@ class BearerGate:
         await self._verifier.close()
 
     def _forget(self) -> None:
-        """Forget who is let in no more, each time that there are twice as many as then stayed; and who is too many."""
-        if len(self._known) >= self._forget_at:
+        """Forget who is let in no more, each time that as many have come as then stayed; and who is too many."""
+        self._to_come -= 1
+        if not self._to_come:
             now = self._clock()
             for header in [header for header, caller in self._known.items() if not _is_let_in(caller, now)]:
                 del self._known[header]
-            self._forget_at = max(FEW, 2 * len(self._known))
+            self._to_come = max(FEW, len(self._known))
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.app import create_app
 from gateway.auth.api_keys import ApiKeys, new_key
-from gateway.auth.bearer import FEW, LOOK_EVERY, BearerGate
+from gateway.auth.bearer import FEW, LOOK_EVERY, MAX_KNOWN, BearerGate
+from gateway.auth.caller import Caller
 from gateway.sandbox import Sandbox
 from gateway.settings import BadSettingsError
 from tests.auth.keys import ASSET, bearing, by_keys_in, content_of, made_in, rewrite
@@ -144,6 +145,37 @@ async def test_who_is_let_in_no_more_is_forgotten(path: Path) -> None:
             await gate.identify(headers)
         assert all(gate.known(headers) for headers in callers)
     assert gate.remembered <= 2 * FEW
+
+
+class Fleeting:
+    """Lets in whoever comes, for a minute."""
+
+    kind = "anything"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def verify(self, credential: str) -> Caller:
+        return Caller(credential, expires_at=self._clock() + 60)
+
+    def look_again(self) -> None:
+        pass
+
+    def reload(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_who_has_expired_is_forgotten_however_many_they_are() -> None:
+    clock, many = Clock(), MAX_KNOWN * 2 // 3
+    gate = BearerGate(Fleeting(clock), clock)
+    for turn in range(3):
+        for number in range(many):
+            await gate.identify({b"authorization": b"Bearer %d-%d" % (turn, number)})
+        assert many <= gate.remembered < many + FEW * 10
+        clock.advance(60)
 
 
 async def test_a_key_may_do_what_its_line_says_now(gateway: World, path: Path, key: str) -> None:
