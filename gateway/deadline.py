@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import msgspec
 
 
-class Deadline(msgspec.Struct):
+class Deadline(msgspec.Struct, eq=False):
     """A moment by the event loop's clock. That of what is shared moves on with the most patient who waits for it."""
 
     at: float

@@ -32,7 +32,7 @@ class Drift:
 drift = Drift()
 
 
-class Account(msgspec.Struct):
+class Account(msgspec.Struct, eq=False):
     """What a request is answerable for: its id, and the calls that it and what it started made, by upstream.
 
     `seconds` has the time that they took.

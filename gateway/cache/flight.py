@@ -48,8 +48,9 @@ class Waiting(asyncio.Future[Outcome]):
     def cancel(self, msg: object = None) -> bool:
         """Give up waiting; who is the last to wait ends the call."""
         gives_up = super().cancel(msg)
-        if gives_up and self.behind is not None:
-            self.behind()
+        behind, self.behind = self.behind, None  # which refers to who waits: nothing is to wait for the collector
+        if gives_up and behind is not None:
+            behind()
         return gives_up
 
 
@@ -68,7 +69,7 @@ class _Flight(msgspec.Struct, eq=False):
     is_direct: bool
     waiting: dict[str, list[Waiting]]
     deadline: Deadline
-    boardings: "list[_Boarding]" = []
+    boardings: "list[_Boarding]" = []  # that have an alarm
     aboard: int = 0
     task: asyncio.Task[None] | None = None
 
@@ -188,6 +189,7 @@ class Flights:
         except Exception as bug:  # noqa: BLE001 - it is raised where each of them waits
             self._end(flight)
             for _, one in flight.still_waiting():
+                one.behind = None
                 one.set_exception(bug)
             return
         for key, outcome in outcomes.items():

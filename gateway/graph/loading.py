@@ -16,7 +16,7 @@ from gateway.cache.flight import Outcome, Waiting
 K = TypeVar("K", bound=Hashable)
 
 
-class Once(msgspec.Struct, Generic[K]):
+class Once(msgspec.Struct, Generic[K], eq=False):
     """Begins to load a thing when it is first asked for. Belongs to one request."""
 
     _loop: asyncio.AbstractEventLoop  # asked for once a request: on some Pythons each time is a system call
@@ -48,7 +48,7 @@ class Once(msgspec.Struct, Generic[K]):
         self._known.clear()
 
 
-class Loader(Once[K]):
+class Loader(Once[K], eq=False):
     """Begins to load at the end of a step, with all that it asked for."""
 
     _wanted: dict[K, Waiting] = {}
