@@ -103,8 +103,10 @@ async def test_an_upstream_that_is_left_alone_is_not_asked_for_a_change_either(g
 
 
 @pytest.mark.parametrize("hedges", [False, True])
-async def test_a_read_that_is_slow_is_made_again(*, hedges: bool) -> None:
-    async with world({"gateway_slow_from": 0.05, "gateway_hedge": hedges}) as gateway:
+@pytest.mark.parametrize("most", [100, 1])
+async def test_a_read_that_is_slow_is_made_again_though_no_more_may_be_under_way(most: int, *, hedges: bool) -> None:
+    own = {"gateway_slow_from": 0.05, "gateway_hedge": hedges, "gateway_upstream_connections": most}
+    async with world(own) as gateway:
         for scan_id in gateway.sandbox.prism.scan_ids("READY")[1:6]:
             await gateway.execute(STATUS, scanId=scan_id)
         gateway.sandbox.prism.clear()

@@ -113,15 +113,16 @@ class Sender:
             await self._turn(loop, deadline, admission)
         if tried > self.policy.retries:
             return await self._timed(request, loop, deadline, admission)
+        slow = self._latency.slow * 2 ** (tried - 1)
         late = Lateness(
             loop,
             self._alarms,
-            self._latency.slow * 2 ** (tried - 1),
-            partial(self._may_replace, loop, deadline),
+            slow,
+            partial(self._may_replace, loop, deadline, slow),
             partial(self._attempt, request, loop, deadline, tried + 1) if self.policy.hedges else None,
         )
         try:
-            return await self._timed(request, loop, deadline, admission)
+            return await self._timed(request, loop, deadline, admission, late)
         except UpstreamError:
             if late.other is None:
                 raise
@@ -137,22 +138,32 @@ class Sender:
             late.stop()
 
     async def _timed(
-        self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int
+        self,
+        request: Request[T],
+        loop: asyncio.AbstractEventLoop,
+        deadline: Deadline,
+        admission: int,
+        late: Lateness[T] | None = None,
     ) -> T:
         """Make a request in a slot that is taken, and take note of how it ended."""
         began = loop.time()
         try:
             result = await request()
         except UpstreamError as error:
-            self._note_failure(error, admission, loop.time(), began)
+            now = loop.time()
+            self._note_failure(error, admission, now)
+            self._waited_in_vain(now, began, late)
             raise
         except BaseException:
-            self._note_end(deadline, admission, loop.time(), began)
+            now = loop.time()
+            self._note_end(deadline, admission, now, began)
+            self._waited_in_vain(now, began, late)
             raise
         now = loop.time()
         self._breaker.succeeded(admission)
         self._latency.note(now - began)
-        self._slots.leave(now, now - began)
+        if late is None or late.other is None:
+            self._slots.leave(now, now - began)
         return result
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> int:
@@ -176,7 +187,7 @@ class Sender:
             self._breaker.abandoned(admission)
             raise
 
-    def _note_failure(self, error: UpstreamError, admission: int, now: float, began: float) -> None:
+    def _note_failure(self, error: UpstreamError, admission: int, now: float) -> None:
         """Tell what is the upstream's fault from what is not: that something is not there, or not to be had."""
         is_broken = isinstance(error, UpstreamContract) and error.is_transient
         if is_broken or isinstance(error, UpstreamUnavailable | UpstreamTimeout):
@@ -188,7 +199,6 @@ class Sender:
             self._breaker.succeeded(admission)
             if isinstance(error, UpstreamRateLimited):
                 self._slots.halve()
-        self._waited_in_vain(now, began)
 
     def _note_end(self, deadline: Deadline, admission: int, now: float, began: float) -> None:
         """Tell a silent upstream from somebody who only does not wait any more."""
@@ -197,11 +207,11 @@ class Sender:
             self._breaker.failed(admission, now)
         else:
             self._breaker.abandoned(admission)
-        self._waited_in_vain(now, began)
 
-    def _waited_in_vain(self, now: float, began: float) -> None:
+    def _waited_in_vain(self, now: float, began: float, late: Lateness[T] | None) -> None:
         self._latency.note_in_vain(now - began)
-        self._slots.leave(now, max(now - began, self._latency.usual))
+        if late is None or late.other is None:
+            self._slots.leave(now, max(now - began, self._latency.usual))
 
     def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
         """Give the seconds after which to try again: at random, so that not all come together; None for never."""
@@ -210,12 +220,17 @@ class Sender:
         pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tried - 1)))  # noqa: S311 - spreads load
         return max(pause, error.retry_after or 0.0)
 
-    def _may_replace(self, loop: asyncio.AbstractEventLoop, deadline: Deadline) -> bool:
-        """Whether another attempt may be made for one that is slow."""
-        if not self._may_take(loop.time(), 0.0, deadline):
+    def _may_replace(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, seconds: float) -> bool:
+        """Whether another attempt may be made for one that is slow, having taken so many seconds.
+
+        One that goes on beside it gives its slot up for it: were they many, none could be made for any of them.
+        """
+        now = loop.time()
+        if not self._may_take(now, 0.0, deadline):
             return False
         if self.policy.hedges:
             self.health.hedges += 1
+            self._slots.leave(now, seconds)
         return True
 
     def _may_take(self, now: float, pause: float, deadline: Deadline) -> bool:
