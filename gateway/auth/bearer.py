@@ -41,7 +41,7 @@ class BearerGate:
         self._clock = clock
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self._look_at = 0.0
-        self._to_come = FEW  # until that is looked for again
+        self._to_come = FEW  # before those are looked for again who are let in no more
 
     @property
     def remembered(self) -> int:

@@ -162,8 +162,7 @@ class Sender:
         now = loop.time()
         self._breaker.succeeded(admission)
         self._latency.note(now - began)
-        if late is None or late.other is None:
-            self._slots.leave(now, now - began)
+        self._give_back(now, now - began, late)
         return result
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> int:
@@ -210,8 +209,12 @@ class Sender:
 
     def _waited_in_vain(self, now: float, began: float, late: Lateness[T] | None) -> None:
         self._latency.note_in_vain(now - began)
+        self._give_back(now, max(now - began, self._latency.usual), late)
+
+    def _give_back(self, now: float, seconds: float, late: Lateness[T] | None) -> None:
+        """Give a request's slot back after so many seconds, unless it was given up for another that was made beside."""
         if late is None or late.other is None:
-            self._slots.leave(now, max(now - began, self._latency.usual))
+            self._slots.leave(now, seconds)
 
     def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
         """Give the seconds after which to try again: at random, so that not all come together; None for never."""
