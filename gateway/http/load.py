@@ -16,7 +16,7 @@ from gateway.http.refusal import Refusal
 from gateway.http.reply import Reply, refused
 
 LATE = 0.03  # seconds that a request waits for its first turn, and nobody minds
-FEW = 2  # so many may always wait: one that takes long makes each behind it late
+LEAST = 1  # so many may always wait, late or not; each more makes all that come next wait for it too
 OVER_AFTER = 0.5  # seconds without one that is late or refused
 GROWTH = 0.25  # places for each request that gets its turn in time
 
@@ -65,9 +65,9 @@ class Load:
         """Begin with one that has its turn, unless it was late too often; it ends with one less `under_way`."""
         self.waiting -= 1
         now = self.clock()
-        if now - arrived > LATE and self.waiting >= FEW:
+        if now - arrived > LATE and self.waiting >= LEAST:
             if self._is_late_on_end(now):
-                self.room = max(FEW, min(self.room, self.waiting + 1) - 1)
+                self.room = max(LEAST, min(self.room, self.waiting + 1) - 1)
                 self.refused += 1
                 return False
         elif self.room < math.inf:
