@@ -111,12 +111,24 @@ async def test_a_read_that_is_slow_is_made_again_though_no_more_may_be_under_way
             await gateway.execute(STATUS, scanId=scan_id)
         gateway.sandbox.prism.clear()
         gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=None, delay=60))
-        # The sandbox sleeps by the world's clock, which nobody moves here.
         assert await whole(gateway)
         health = gateway.sources.prism.upstream.health
         assert len(gateway.calls) == 2
         assert (health.retries, health.hedges, health.given_up) == ((0, 1, 0) if hedges else (1, 0, 1))
         assert health.in_flight == 0
+
+
+async def test_a_slow_read_that_fails_at_last_gives_what_the_one_made_beside_it_gets() -> None:
+    async with world({"gateway_slow_from": 0.05, "gateway_hedge": True, "gateway_retries": 1}) as gateway:
+        for scan_id in gateway.sandbox.prism.scan_ids("READY")[1:6]:
+            await gateway.execute(STATUS, scanId=scan_id)
+        gateway.sandbox.prism.clear()
+        gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=503, delay=0.3))
+        gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=None, delay=0.6))
+        assert await whole(gateway)
+        health = gateway.sources.prism.upstream.health
+        assert len(gateway.calls) == 2
+        assert (health.retries, health.hedges, health.failures, health.in_flight) == (0, 1, 1, 0)
 
 
 async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(gateway: World) -> None:

@@ -48,6 +48,13 @@ class Lateness(msgspec.Struct, Generic[T], eq=False):
         if self.other is not None:
             self.other.cancel()
 
+    async def rest(self) -> T:
+        """Wait for the other one, which ends this attempt no more: it has failed."""
+        if self.other is None:
+            raise RuntimeError("no other was made")
+        self._is_over = True
+        return await self.other
+
     def is_behind(self) -> bool:
         """Whether a cancellation was this one's doing, and no one else's."""
         return self.has_ended and self._task.uncancel() <= self._cancelling

@@ -126,7 +126,7 @@ class Sender:
         except UpstreamError:
             if late.other is None:
                 raise
-            return await late.other
+            return await late.rest()
         except asyncio.CancelledError:
             if not late.is_behind():
                 raise
