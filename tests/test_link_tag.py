@@ -47,6 +47,7 @@ def test_no_two_scans_share_a_tag(rest: str) -> None:
         ("prism-scan:b32:f4======", None),
         ("prism-scan:b32:f4", None),  # a slash
         ("prism-scan:b32:1", None),
+        ("prism-scan:b32:é", None),
         ("prism-scan:b32:", None),
         ("prism-scan:", None),
         ("prism-scan:..", None),

@@ -1,7 +1,6 @@
 """The convention by which an asset belongs to a scan: a tag that names the scan."""
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -59,5 +58,5 @@ def _encoded(scan_id: str) -> str:
 def _decoded(text: str) -> str | None:
     try:
         return base64.b32decode(text.upper() + "=" * (-len(text) % 8)).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # no base32, no UTF-8, or no ASCII to begin with
         return None

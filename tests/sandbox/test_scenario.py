@@ -48,11 +48,20 @@ async def test_parents_and_roots_are_older_assets_of_the_same_owner(sandbox: San
 
 
 @pytest.mark.parametrize(
-    "authorization", ["", "Basic !", "Basic /w==", "Basic d3Jvbmc6a2V5", "Bearer wrong", "Bearer public-auth-token"]
+    "authorization",
+    [
+        b"",
+        b"Basic !",
+        b"Basic \xe9",
+        b"Basic /w==",
+        b"Basic d3Jvbmc6a2V5",
+        b"Bearer wrong",
+        b"Bearer public-auth-token",
+    ],
 )
-async def test_a_wrong_credential_is_refused(sandbox: Sandbox, authorization: str) -> None:
+async def test_a_wrong_credential_is_refused(sandbox: Sandbox, authorization: bytes) -> None:
     async with browser_of(sandbox) as client:
-        answer = await client.get(f"{BASE}/assets", headers={"authorization": authorization})
+        answer = await client.get(f"{BASE}/assets", headers={b"authorization": authorization})
     assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
 
 
