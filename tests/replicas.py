@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from gateway.app import create_app
+from gateway.auth.caller import Gate
 from gateway.cache.sharing import Sharing
 from gateway.sandbox import Sandbox
 from tests.world import URL, Clock, World, opened, settings_for
@@ -38,24 +39,29 @@ async def heard_by_all(*worlds: World) -> None:
 
 
 @asynccontextmanager
-async def replicas(redis_url: str, number: int = 2, **settings: Any) -> AsyncIterator[list[World]]:
+async def replicas(
+    redis_url: str, number: int = 2, *, gate: Gate | None = None, **settings: Any
+) -> AsyncIterator[list[World]]:
     """Run gateways that share a sandbox, a clock and a Redis, which they have found."""
     settings.setdefault("gateway_redis_timeout", 5)  # of a machine that others use too
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL)
     async with AsyncExitStack() as stack:
-        worlds = [await stack.enter_async_context(_replica(sandbox, clock, redis_url, settings)) for _ in range(number)]
-        yield worlds
+        each = [_replica(sandbox, clock, redis_url, settings, gate) for _ in range(number)]
+        yield [await stack.enter_async_context(one) for one in each]
 
 
 @asynccontextmanager
-async def _replica(sandbox: Sandbox, clock: Clock, redis_url: str, settings: dict[str, Any]) -> AsyncIterator[World]:
+async def _replica(
+    sandbox: Sandbox, clock: Clock, redis_url: str, settings: dict[str, Any], gate: Gate | None
+) -> AsyncIterator[World]:
     transport = httpx.ASGITransport(app=sandbox.app)
     app = create_app(
         settings_for(sandbox, gateway_redis_url=redis_url, **settings),
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
+        gate=gate,
     )
     async with opened(app, sandbox, clock) as world:
         await until(lambda: sharing_of(world).tier.link.is_up)

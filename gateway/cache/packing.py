@@ -63,7 +63,8 @@ def unpack(key: str, data: bytes) -> Document:
         packed = _decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise Unreadable("not a document") from error
-    if not key.endswith(f":{packed.id}") or f":{packed.kind}:" not in key:
+    ends = f":{packed.id}", f"/{packed.id}"  # the latter where it is kept apart, for some only
+    if not key.endswith(ends) or f":{packed.kind}:" not in key:
         raise Unreadable("the document of another key")
     body = _uncompressed(packed)
     if len(body) != packed.length or zlib.crc32(body) != packed.checksum:

@@ -40,9 +40,11 @@ class PrismClient:
         It is asked for and kept apart from what others ask for, so that no answer comes sooner for being at hand.
         """
 
+        def read(body: bytes) -> bytes | UpstreamError:
+            return body if owner.owns(body) else self.upstream.not_found("such scan")
+
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            body = await self.upstream.call("GET", path("/scans/{}", scan_id))
-            return dict.fromkeys(ids, body if owner.owns(body) else self.upstream.not_found("such scan"))
+            return dict.fromkeys(ids, await self.upstream.call("GET", path("/scans/{}", scan_id), read=read))
 
         return self.upstream.load_one(self.kinds.scan, scan_id, fetch, waiting, anew=anew, apart=owner.key)
 

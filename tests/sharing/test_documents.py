@@ -1,8 +1,10 @@
 """What one replica has fetched, others take from Redis, and what one changes, others forget."""
 
 import asyncio
+from dataclasses import replace
 
 from gateway.sandbox import Fault
+from tests.callers import caller, gate
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until
 from tests.world import World
@@ -28,6 +30,24 @@ async def test_what_one_replica_has_fetched_another_answers_without_a_call(redis
         assert await second.execute(join(second)) == answer
         assert second.calls == []
         assert sharing_of(second).tier.counts.hits == 5
+
+
+async def test_who_may_see_their_own_scans_only_gets_them_from_another_replica_and_nobody_elses(redis_url: str) -> None:
+    scopes = ("scans:read:own",)
+    owner, stranger = (caller(*scopes, owner=token, id_=token) for token in ("owner-token", "stranger-token"))
+    async with replicas(redis_url, gate=gate(owner, stranger)) as (first, second):
+        scan_id = first.sandbox.prism.scan_ids("READY")[0]
+        scans = first.sandbox.prism.scans
+        scans[scan_id] = replace(scans[scan_id], user_token="owner-token")
+        query = f'{{ scan(scanId: "{scan_id}") {{ status assets {{ isReady }} }} }}'
+        theirs = {"scan": {"status": "READY", "assets": {"isReady": True}}}
+        for one, answer in ((owner, theirs), (stranger, {"scan": {"status": None, "assets": None}})):
+            assert (await first.as_caller(one).execute(query))["data"] == answer
+            await heard_by_all(first)
+            assert first.calls != []
+            assert (await second.as_caller(one).execute(query))["data"] == answer
+            assert second.calls == []
+        assert sharing_of(second).tier.counts.unreadable == 0
 
 
 async def test_a_document_from_another_replica_is_as_old_as_it_is_there(redis_url: str) -> None:
