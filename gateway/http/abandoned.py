@@ -23,7 +23,12 @@ class AbandonedProtocol(GuardedProtocol):
         """End what nobody waits for any more."""
         super().connection_lost(exc)
         task, self._running = self._running, None
-        if task is not None and not self._answering.response_started:
+        if task is None:
+            return
+        if not self._answering.response_complete:  # uvicorn tells the last that was asked, which waits for its turn
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        if not self._answering.response_started:
             task.cancel()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
