@@ -45,6 +45,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = log
         self.conn.debug = False
 
+    def data_received(self, data: bytes) -> None:
+        """Say why a handshake cannot be read, and hang up; uvicorn would leave it unanswered."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_initiated = self.handshake_complete = self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     def start_keepalive(self) -> None:
         """Forget the handshake, which is over: its headers are as large as all that is remembered of a subscription."""
         super().start_keepalive()
