@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, kept from listening to heads without end, and to requests that never come to theirs."""
+"""uvicorn's HTTP protocol, kept from listening without end to what is no body, and to requests that never end."""
 
 import asyncio
 from http import HTTPStatus
@@ -14,14 +14,14 @@ from gateway.limits import RequestLimits
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Counts a head while it arrives, and looks from time to time whether what has begun has ended."""
+    """Counts what comes of a request beside its body, and looks from time to time whether what has begun has ended."""
 
     limits: ClassVar[RequestLimits] = RequestLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refusal: Refusal | None = None
-        self._head_bytes = 0  # that came after those with which the head began
+        self._head_bytes = 0  # that came after those with which the head, or a part of the body, began
         self._piece_bytes = 0  # that came last
         self._in_head = False
         self._begun_at: float | None = None
@@ -31,7 +31,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin to look: who connects has something to say."""
         super().connection_made(transport)
         self._begun_at = self.loop.time()
-        self._look_later()
+        self._look_later(self.limits.arrival_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look no more."""
@@ -44,12 +44,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes of a head that has not ended yet."""
+        """Count what comes of a head that has not ended yet, and what brings nothing of the body after it."""
         self._piece_bytes = len(data)
-        if self._in_head:
-            self._head_bytes += self._piece_bytes
+        self._head_bytes += self._piece_bytes
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.header_bytes:
+        if self._begun_at is not None and self._head_bytes > self.limits.header_bytes:
             self._refuse(self._too_long(None))
 
     def on_message_begin(self) -> None:
@@ -59,15 +58,26 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take what the head says; what follows a body in chunks is no part of that (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def check_head(self) -> None:
         """Refuse a head that is too long; raising ends the parser, which says so."""
         self._in_head = False
-        if self._head_bytes + self._piece_bytes <= self.limits.header_bytes:
+        came, self._head_bytes = self._head_bytes + self._piece_bytes, 0
+        if came <= self.limits.header_bytes:
             return  # as all that came is not longer
         size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > self.limits.header_bytes:
             self._refusal = self._too_long(size)
             raise self._refusal
+
+    def on_body(self, body: bytes) -> None:
+        """Count from here on."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for the next, however long it takes."""
@@ -99,8 +109,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
         self.transport.close()
 
-    def _look_later(self) -> None:
-        self._next_look = self.loop.call_later(self.limits.arrival_seconds, self._look)
+    def _look_later(self, seconds: float) -> None:
+        self._next_look = self.loop.call_later(seconds, self._look)
 
     def _look_no_more(self) -> None:
         if self._next_look is not None:
@@ -109,7 +119,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         """Close a connection on which something has begun long ago that we would have read by now."""
         most = self.limits.arrival_seconds
-        if self._begun_at is None or self.loop.time() - self._begun_at < most or self.flow.read_paused:
-            self._look_later()
+        left: float = most
+        if self._begun_at is not None and not self.flow.read_paused:
+            left += self._begun_at - self.loop.time()
+        if left > 0:
+            self._look_later(left)
         elif not self.transport.is_closing():
             self._refuse(Refusal.of(AskedTooMuch("arrival_seconds", most), 408))

@@ -151,6 +151,7 @@ class _DirectProtocol(DepartingProtocol):
         if self._held is None:
             super().on_body(body)
         else:
+            self._head_bytes = 0
             self._held += body
 
     def on_message_complete(self) -> None:

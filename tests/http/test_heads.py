@@ -75,6 +75,29 @@ async def test_a_long_body_before_the_next_head_is_none_of_it() -> None:
     assert said.count(ANSWERED) == 2
 
 
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("part", [b"x: " + b"y" * 400, b"x: y\r\n" * 80])
+async def test_what_follows_a_body_in_chunks_has_an_end_too(part: bytes) -> None:
+    begun = CHUNKED + b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    status, extensions = refusal_of(await say(begun, *[part] * 3, gateway_max_header_bytes=1_000))
+    assert (status.split()[1], extensions) == (b"431", limit("HEADER_BYTES", 1_000))
+
+
+async def test_so_has_what_is_said_of_a_chunk() -> None:
+    said = await say(CHUNKED + b"5;x=", *[b"y" * 400] * 3, gateway_max_header_bytes=1_000)
+    assert refusal_of(said)[1] == limit("HEADER_BYTES", 1_000)
+
+
+async def test_a_body_in_many_chunks_is_no_head_and_nothing_after_it_is_a_header_of_its_request() -> None:
+    long = json.dumps({"query": "{ __typename }" + " " * 3_000}).encode()
+    chunks = [b"64\r\n%s\r\n" % long[at : at + 100].ljust(100) for at in range(0, len(long), 100)]
+    said = await say(CHUNKED, *chunks, b"0\r\nx-request-id: of-a-trailer\r\n\r\n", gateway_max_header_bytes=1_000)
+    assert said.endswith(ANSWERED)
+    assert b"of-a-trailer" not in said
+
+
 @pytest.mark.parametrize("begun", [b"", HEAD, ASK[:-1]])
 async def test_what_never_comes_to_its_end_is_closed(begun: bytes) -> None:
     listener = listen("127.0.0.1", 0, "a test")
