@@ -110,7 +110,7 @@ class Connection:
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError):  # it is closed already
+        with suppress(OSError, RuntimeError):  # it is closed already: by the client, or for what that has sent
             await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
 
     async def _listen(self) -> None:

@@ -1,6 +1,7 @@
 """`/graphql` over WebSocket: who may connect, in which subprotocol, and the end of all connections."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from gateway.http.door import host_of
 from gateway.http.refusal import NOT_LET_IN
 from gateway.http.request import joined
 from gateway.http.subprotocols import LEGACY_WS, TRANSPORT_WS, CloseCode, Closing, chosen
+
+log = logging.getLogger("gateway.http")
 
 FORBIDDEN_HOST = b"The gateway is not asked by this host name."
 FORBIDDEN_ORIGIN = b"Pages of this origin may not connect; GATEWAY_WEBSOCKET_ORIGINS names those that may."
@@ -94,7 +97,10 @@ class SocketEndpoint:
 
     async def finish(self) -> None:
         """Let each connection answer what is under way, then close it, so that its client goes on elsewhere."""
-        await asyncio.gather(*(connection.finish() for connection in self.connections))
+        ended = await asyncio.gather(*(one.finish() for one in self.connections), return_exceptions=True)
+        for bug in ended:
+            if isinstance(bug, Exception):  # which keeps none of the others from ending well
+                log.error("a connection did not end well", exc_info=bug)
 
     async def _serve(self, connection: Connection) -> None:
         self.connections.add(connection)

@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from gateway.app import create_app
 from gateway.http.application import App
-from gateway.sandbox import Sandbox
+from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving
 from gateway.socket_protocol import SocketProtocol
 from tests.world import NOON, settings_for
@@ -182,6 +182,32 @@ async def test_a_frame_that_breaks_the_rules_closes_with_their_code(
     assert errors_in(caplog) == []
 
 
+async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(gateway: Served) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.address)
+    upgrade = b"GET /graphql HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    writer.write(upgrade + b"cookie: " + b"x" * 10_000 + b"\r\n\r\n")
+    async with asyncio.timeout(30):
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    writer.close()
+    while _protocols():  # noqa: ASYNC110 - nothing tells it
+        await asyncio.sleep(0.05)
+
+
+async def test_who_leaves_a_stream_having_asked_more_is_not_watched_for(
+    gateway: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.address)
+    writer.write(_stream(gateway.following()))
+    await reader.readuntil(b"CREATED")
+    writer.write(_stream(gateway.following()))
+    await asyncio.sleep(0.05)
+    assert gateway.subscribed == 1
+    writer.close()
+    async with asyncio.timeout(30):
+        await gateway.until_left()
+    assert errors_in(caplog) == []
+
+
 async def test_a_page_of_another_origin_is_not_let_in(gateway: Served) -> None:
     with pytest.raises(InvalidStatus) as caught:
         await gateway.connect(origin="https://elsewhere.test")
@@ -273,7 +299,12 @@ def _large_stream(gateway: Served) -> bytes:
     """A request for server-sent events, the first of which is larger than what its client takes."""
     fields = " ".join(f"status{number}: status" for number in range(3_000))
     query = f"subscription ($scanId: ID!) {{ scanUpdated(scanId: $scanId) {{ {fields} }} }}"
-    body = json.dumps({**gateway.following(), "query": query}).encode()
+    return _stream({**gateway.following(), "query": query})
+
+
+def _stream(operation: dict[str, Any]) -> bytes:
+    """A request for server-sent events."""
+    body = json.dumps(operation).encode()
     head = (
         "POST /graphql HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -294,6 +325,23 @@ async def test_who_pings_and_reads_no_answer_is_not_read_either(gateway: Served)
     assert serving_.transport.get_write_buffer_size() < 1_000_000
     one.transport.abort()
     await gateway.until_left()
+
+
+async def test_who_breaks_the_rules_as_a_server_ends_keeps_nobody_from_ending_well(
+    gateway: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, other = await gateway.connect(), await gateway.subscribe()
+    gateway.sandbox.faults.add(Fault(upstream="prism", delay=60))
+    query = {"query": f'{{ scan(scanId: "{gateway.scan_id}") {{ assetUrls {{ model }} }} }}'}
+    await bad.send('{"type":"connection_init"}')
+    await bad.send(json.dumps({"id": "1", "type": "subscribe", "payload": query}))
+    assert json.loads(await bad.recv()) == {"type": "connection_ack"}
+    ending = asyncio.create_task(gateway.app.drain())
+    assert await closing_of(other) == (1012, "The gateway ends; connect again.")
+    bad.transport.write(frame(Opcode.CONT, b"{}"))
+    assert (await closing_of(bad))[0] == 1002
+    await ending
+    assert errors_in(caplog) == []
 
 
 async def test_the_end_of_a_server_sends_clients_elsewhere() -> None:
