@@ -70,8 +70,9 @@ class BearerGate:
             raise Unauthenticated(f"The Authorization header must be `Bearer` and {self._verifier.kind}, once.")
         self._look_now_and_then(self._clock())
         caller = await self._verifier.verify(found[1].decode())
-        self._known[header] = caller
-        self._forget()
+        if header == b"Bearer " + found[1]:  # no other spelling: a credential has as many as one likes
+            self._known[header] = caller
+            self._forget()
         return caller
 
     def admits(self, caller: Caller) -> bool:

@@ -168,6 +168,15 @@ class Fleeting:
         pass
 
 
+async def test_a_caller_who_writes_a_credential_in_many_ways_is_remembered_once() -> None:
+    clock = Clock()
+    gate = BearerGate(Fleeting(clock), clock)
+    for spaces in range(1, 50):
+        assert (await gate.identify({b"authorization": b"Bearer%bone" % (b" " * spaces)})).id == "one"
+        assert (await gate.identify({b"authorization": b"bEARER%bone" % (b" " * spaces)})).id == "one"
+    assert gate.remembered == 1
+
+
 async def test_who_has_expired_is_forgotten_however_many_they_are() -> None:
     clock, many = Clock(), MAX_KNOWN * 2 // 3
     gate = BearerGate(Fleeting(clock), clock)
