@@ -100,6 +100,8 @@ class Endpoint:
         answers later may be cancelled, and raises nothing else.
         """
         whole: WholeType | None = None
+        if self._door.speaks_with(request.headers):
+            return None
         try:
             takes = self._takes(request)
             whole = takes.whole
@@ -118,7 +120,7 @@ class Endpoint:
     ) -> Reply | Coroutine[Any, Any, Reply] | None:
         request.check(self._limits)
         caller = self._gate.known(request.headers)
-        if caller is None or self._shows_page(request) or self._door.speaks_with(request.headers):
+        if caller is None or self._shows_page(request):
             return None
         request.caller = caller
         self._rates.check(caller)

@@ -120,6 +120,8 @@ def every_kind(scan_id: str, asset_id: str) -> dict[str, bytes]:
         "a hash that nobody knows": post({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "a" * 64}}}),
         "nothing that is taken": post(scan, b"accept: text/plain\r\n"),
         "a page of ours": post(scan, ORIGIN),
+        "a page of ours that takes nothing": post(scan, ORIGIN + b"accept: text/plain\r\n"),
+        "a page of ours that asks another host": post(scan, ORIGIN).replace(b"gateway.test", b"other.test"),
         "another host": post(scan).replace(b"gateway.test", b"other.test"),
         "two of a header": post(scan, b"accept: application/json\r\naccept: text/html\r\n"),
         "a GET": get(b"/graphql?query=%7B__typename%7D"),
