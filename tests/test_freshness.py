@@ -1,6 +1,7 @@
 """How long each document is served without asking again, and what happens then."""
 
 import asyncio
+import json
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,19 @@ async def test_a_moving_scan_is_fresh_for_2_seconds_then_fetched_again(gateway: 
         gateway.clock.advance(wait)
         await ask_scan(gateway, scan_id)
         assert len(gateway.calls) == calls
+
+
+@pytest.mark.parametrize(("stage", "calls"), [("started", 1), ("succeeded", 0), ("failed", 0), (None, 0)])
+async def test_a_record_that_embeds_a_stage_that_moves_is_fresh_for_2_seconds(
+    gateway: World, stage: str | None, calls: int
+) -> None:
+    record = {"id": "one", "status": "READY", "scanAssets": {"body": "succeeded", "measurement": stage}}
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=200, body=json.dumps(record)))
+    await ask_scan(gateway, "one", "status")
+    assert len(gateway.calls) == 1
+    gateway.clock.advance(2)
+    await ask_scan(gateway, "one", "status assets { isFinal }")
+    assert len(gateway.calls) == calls
 
 
 async def test_a_final_scan_is_fresh_for_5_minutes_then_served_stale_while_one_refresh_runs(gateway: World) -> None:

@@ -13,6 +13,7 @@ from gateway.errors import UpstreamRateLimited, UpstreamTimeout, UpstreamUnavail
 STAGES = ("captureData", "body", "fittedBody", "measurement")
 MOVING_STATUSES = ("CREATED", "PROCESSING")
 FINAL_STATUSES = ("READY", "FAILED")
+NOTHING = b"null"
 EVERY_SCAN_HAS = ("previewImage", "model")
 
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://")]
@@ -58,7 +59,7 @@ def scan_is_final(record: bytes, stages: bytes) -> bool:
 
 
 class _Embedding(msgspec.Struct, rename="camel"):
-    scan_assets: msgspec.Raw = msgspec.Raw(b"null")
+    scan_assets: msgspec.Raw = msgspec.Raw(NOTHING)
 
 
 def embedded_stages(record: Outcome | None) -> Outcome | None:
@@ -67,12 +68,18 @@ def embedded_stages(record: Outcome | None) -> Outcome | None:
         return record
     if not isinstance(record, Document) or record.missing:
         return None
-    stages = bytes(msgspec.json.decode(record.body, type=_Embedding).scan_assets)
-    return part_of(record, "scan_assets", record.id, stages) if stages.startswith(b"{") else None
+    stages = _embedded(record.body)
+    return None if stages == NOTHING else part_of(record, "scan_assets", record.id, stages)
+
+
+def _embedded(record: bytes) -> bytes:
+    """The stages that a record embeds; null where it embeds none."""
+    stages = bytes(_embedding(record).scan_assets)
+    return stages if stages.startswith(b"{") else NOTHING
 
 
 _record, _stages = msgspec.json.Decoder(_Record).decode, msgspec.json.Decoder(_Stages).decode
-_urls = msgspec.json.Decoder(dict[str, Any]).decode
+_urls, _embedding = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(_Embedding).decode
 
 
 def _each(stages: _Stages) -> tuple[object, ...]:
@@ -90,7 +97,8 @@ class PrismKinds:
         self.asset_url = Kind("scan_asset_url", self._asset_url)
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
-        return self._stage(is_final=_record(body).status in FINAL_STATUSES)
+        is_final = _record(body).status in FINAL_STATUSES
+        return self._stage(is_final=is_final and scan_is_final(body, _embedded(body)))
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
         return self._stage(is_final=stages_are_final(*_each(_stages(body))))
