@@ -110,10 +110,10 @@ class Watch(Generic[T]):
         self.task = asyncio.create_task(self._run(), context=Context())
         self.task.add_done_callback(self._end)
 
-    def hurry(self, *, after: float) -> None:
-        """Look now, if the last look was `after` seconds ago or more and the upstream has not asked for patience."""
+    def hurry(self) -> None:
+        """Look now, if the shortest interval has passed and the upstream has not asked for patience."""
         now = self._clock()
-        if self._nap is not None and now >= max(self._looked_at + after, self._not_before):
+        if self._nap is not None and now >= max(self._looked_at + self._pace.shortest, self._not_before):
             self._is_urgent = True
             self._nap.cancel()
 

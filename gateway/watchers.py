@@ -39,18 +39,13 @@ class Watchers:
         updates = Updates(watch, self._leave)
         watch.subscribers.add(updates)
         self.subscribed += 1
-        watch.hurry(after=self.pace.shortest)
+        watch.hurry()
         try:
             await updates.ready()
         except BaseException:
             await updates.aclose()
             raise
         return updates
-
-    def heard(self, key: str) -> None:
-        """Look now at a document that was heard to have changed, where it is watched."""
-        if key in self._watches:
-            self._watches[key].hurry(after=0)
 
     def end(self, concerns: Callable[[str], bool], failure: Exception) -> None:
         """End the watches of some keys: their subscribers raise this."""

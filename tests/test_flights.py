@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Fly, Outcome, arrived, waiting_for
+from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
@@ -46,6 +46,14 @@ class Runway:
 
 def late() -> UpstreamTimeout:
     return UpstreamTimeout("late", upstream="prism")
+
+
+async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, Outcome]:
+    try:
+        return {key: await one for key, one in waiting.items()}
+    finally:
+        for one in waiting.values():
+            one.cancel()
 
 
 async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:

@@ -249,7 +249,6 @@ async def test_no_look_is_made_before_the_upstream_wants_one_whoever_comes() -> 
         await clock.run(2)
         light.error = None
         await clock.run(39)
-        watchers.heard("l")
         late = await watchers.subscribe("l", light)
         assert await anext(late) == "red"
         await settle()
@@ -322,20 +321,6 @@ async def test_who_comes_late_is_given_the_present_state_and_has_an_old_one_look
         assert len(light.looks) == looks + 1
         for each in (first, later, *late):
             await each.aclose()
-
-
-async def test_what_is_heard_is_looked_after_at_once() -> None:
-    async with watching() as watchers:
-        clock = clock_of(watchers)
-        light = Light(clock)
-        updates = await watchers.subscribe("l", light)
-        await anext(updates)
-        light.colour = "green"
-        watchers.heard("l")
-        watchers.heard("another")
-        assert await anext(updates) == "green"
-        assert clock() == 0
-        await updates.aclose()
 
 
 async def test_a_look_is_on_the_account_of_no_subscriber() -> None:

@@ -216,12 +216,3 @@ class Flights:
         for key in flight.waiting:
             if self._aloft.get(key) is flight:
                 del self._aloft[key]
-
-
-async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, Outcome]:
-    """Wait for all of them; who is cancelled meanwhile waits for none any more."""
-    try:
-        return {key: await one for key, one in waiting.items()}
-    finally:
-        for one in waiting.values():
-            one.cancel()

@@ -134,13 +134,6 @@ class AssetsAnswer(TypedDict, total=False):
     nextPaginationToken: str | None
 
 
-class LockAnswer(TypedDict, total=False):
-    """`PUT /assets/{assetId}/lock`."""
-
-    asset: Required[Asset]
-    lockId: str
-
-
 class LockBody(TypedDict):
     """What `PUT /assets/{assetId}/lock` takes."""
 
