@@ -25,7 +25,7 @@ from gateway.http.connection import ConnectionLimits, Service
 from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint
-from gateway.http.load import Load
+from gateway.http.load import Bounded, Load
 from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
@@ -115,10 +115,10 @@ def create_app(
         rates=gateway.rates,
         clock=clock,
     )
-    opened = door.open_to(endpoint, READING_AND_CHANGING)
+    watched = ObservedEndpoint(endpoint, watch) if watch.is_wanted else endpoint
     sockets = _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load)
     app = App(
-        ObservedEndpoint(opened, watch) if watch.is_wanted else opened,
+        door.open_to(Bounded(watched, load), READING_AND_CHANGING),
         sockets,
         [
             Route("/", RedirectResponse(PATH)),

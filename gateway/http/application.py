@@ -10,8 +10,6 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.http.direct import Direct
 from gateway.http.load import Load
-from gateway.http.reply import send_reply
-from gateway.http.request_id import new_request_id
 from gateway.http.websocket import SocketEndpoint
 from gateway.settings import Settings
 
@@ -55,11 +53,7 @@ class App(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http" and scope["path"] == PATH:
-            if self.load.has_room():
-                with self.load.counted():
-                    await self._endpoint(scope, receive, send)
-            else:
-                await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
+            await self._endpoint(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == PATH:
             await self._sockets(scope, receive, send)
         else:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from gateway.errors import Overloaded
 from gateway.http.refusal import Refusal
-from gateway.http.reply import Reply, refused
+from gateway.http.reply import Reply, refused, send_reply
+from gateway.http.request_id import new_request_id
 
 LATE = 0.03  # seconds that a request waits for its first turn, and nobody minds
 LEAST = 1  # so many may always wait, late or not; each more makes all that come next wait for it too
@@ -104,3 +107,19 @@ class Load:
             self._late_since = now
         self._late_at = now
         return now - self._late_since >= self.patience
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """An endpoint over HTTP that is asked as long as there is room."""
+
+    app: ASGIApp
+    load: Load
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or turn it away."""
+        if self.load.has_room():
+            with self.load.counted():
+                await self.app(scope, receive, send)
+        else:
+            await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)

@@ -121,6 +121,16 @@ async def test_who_finds_no_room_is_refused_and_health_is_told_all_the_same(head
         assert sandbox.prism.calls == []
 
 
+async def test_a_page_of_ours_may_read_that_it_is_refused() -> None:
+    page = {"origin": "https://app.test"}
+    async with served(gateway_origins=page["origin"]) as (app, _, url), httpx.AsyncClient(trust_env=False) as client:
+        app.load.under_way = app.load.most
+        answer = await client.post(url, json=QUERY, headers=page)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["access-control-allow-origin"] == page["origin"]
+        assert "retry-after" in answer.headers["access-control-expose-headers"]
+
+
 async def test_an_operation_over_websocket_is_refused_too() -> None:
     async with served() as (app, _, url):
         spoken = [Subprotocol("graphql-transport-ws")]
