@@ -14,6 +14,7 @@ class Meter:
     It counts by minutes, and of the one before as large a share as still lies within the last 60 seconds; `limits`
     calls that a sliding window counter. More than `most` at once is given where nothing was taken for long: it would
     never fit. Whoever keeps other meters of the same is told (`tell`) for every `step` that only this one knows of.
+    `returned` is how much of what was taken `before` was given back since then.
     """
 
     most: float = math.inf
@@ -21,6 +22,7 @@ class Meter:
     before: int = 0
     ends_at: float = 0.0
     known: int = 0
+    returned: int = 0
     step: float = math.inf
     tell: Callable[["Meter"], None] | None = None
 
@@ -39,7 +41,7 @@ class Meter:
 
     def add(self, amount: int) -> None:
         """Count more, or what is given back as less than nothing, without asking."""
-        self.taken += amount
+        self._add(amount)
         if self.tell is not None:
             self._tell()
 
@@ -66,22 +68,36 @@ class Meter:
             return max(0.0, self.ends_at - now - share * MINUTE)
         return self.ends_at - now + MINUTE * (1 - room / self.taken)
 
+    @property
+    def untold(self) -> int:
+        """What only this one knows of: less than nothing where it was given back."""
+        return self.taken - self.known - self.returned
+
     def is_idle(self, now: float) -> bool:
         """Whether it forgot all that was ever taken."""
         return now >= self.ends_at + MINUTE
 
     def hear(self, told: int, taken: int, before: int, ends_at: float) -> None:
         """Take over what all meters of the same came to, once this one has `told` of so much."""
-        untold = self.taken - self.known - told
-        self.known, self.taken, self.before, self.ends_at = taken, taken + untold, before, ends_at
+        untold = self.untold - told
+        self.known = self.taken = taken
+        self.before, self.returned, self.ends_at = before, 0, ends_at
+        self._add(untold)
+
+    def _add(self, amount: int) -> None:
+        """Count more; what is given back is of this minute as far as that goes, and then of the one before."""
+        self.taken += amount
+        if self.taken < 0:
+            returned = min(self.before, -self.taken)
+            self.taken, self.before, self.returned = 0, self.before - returned, self.returned + returned
 
     def _tell(self) -> None:
-        if self.tell is not None and abs(self.taken - self.known) >= self.step:
+        if self.tell is not None and abs(self.untold) >= self.step:
             self.tell(self)
 
     def _turn(self, now: float) -> None:
         """Begin a minute: right after the last, or now."""
         is_next = now < self.ends_at + MINUTE
-        self.before = max(0, self.taken) if is_next else 0
+        self.before = self.taken if is_next else 0
         self.ends_at = self.ends_at + MINUTE if is_next else now + MINUTE
-        self.taken = self.known = 0
+        self.taken = self.known = self.returned = 0

@@ -16,7 +16,9 @@ from functools import partial
 
 from limits.aio.storage import RedisStorage
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
 
 from gateway.rates.meter import MINUTE, Meter
 
@@ -27,6 +29,16 @@ STEPS = 50  # in which a limit is used up, as others see it
 ANY_NUMBER = 2**53  # a limit that refuses nothing: the meters do that
 PATIENCE = 1.0  # seconds for what Redis has to say of one meter
 PAUSE = 5.0  # seconds in which Redis is left alone after it failed
+GIVE_BACK = """-- Take so much off what was taken in this minute, as far as that goes, and then off the one before.
+local left = tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+    local off = math.min(left, math.max(0, tonumber(redis.call('get', key)) or 0))
+    if off > 0 then
+        redis.call('decrby', key, off)
+        left = left - off
+    end
+end
+"""
 
 
 @dataclass(slots=True)
@@ -34,6 +46,7 @@ class SharedMeters:
     """Keeps meters by their keys in Redis. While that cannot be reached, each process counts for itself: `failures`."""
 
     storage: RedisStorage
+    give_back: AsyncScript
     clock: Callable[[], float]
     failures: int = 0
     _due: dict[str, Meter] = field(default_factory=dict)
@@ -72,12 +85,15 @@ class SharedMeters:
                     await self._tell(key, meter)
             except StorageError as error:
                 self._rest(error.storage_error)
-            except TimeoutError as error:
+            except (TimeoutError, RedisError) as error:
                 self._rest(error)
 
     async def _tell(self, key: str, meter: Meter) -> None:
-        amount = meter.taken - meter.known
-        await self.storage.acquire_sliding_window_entry(key, ANY_NUMBER, int(MINUTE), amount)
+        amount = meter.untold
+        if amount < 0:  # of which `limits` would make a minute with less than nothing
+            await self.give_back(_windows(key), [-amount])
+        else:
+            await self.storage.acquire_sliding_window_entry(key, ANY_NUMBER, int(MINUTE), amount)
         before, _, taken, lives_for = await self.storage.get_sliding_window(key, int(MINUTE))
         meter.hear(amount, taken, before, self.clock() + lives_for - MINUTE)
 
@@ -93,6 +109,12 @@ class SharedMeters:
             log.error("telling other processes of rates ended with %s", type(bug).__name__)
 
 
+def _windows(key: str) -> tuple[str, str]:
+    """Where `limits` keeps what is taken under a key: in this minute, and in the one before."""
+    window = f"{PREFIX}:{{{key}}}"
+    return window, f"{window}/-1"
+
+
 def shared_meters(pool: ConnectionPool, clock: Callable[[], float]) -> SharedMeters:
     """Share by the Redis that a pool connects to, which is others' too: nothing of it is closed here."""
     storage = RedisStorage(
@@ -102,4 +124,5 @@ def shared_meters(pool: ConnectionPool, clock: Callable[[], float]) -> SharedMet
         key_prefix=PREFIX,
         connection_pool=pool,  # type: ignore[arg-type] # what it is documented to take
     )
-    return SharedMeters(storage, clock)
+    give_back = Redis(connection_pool=pool).register_script(GIVE_BACK)
+    return SharedMeters(storage, give_back, clock)

@@ -38,6 +38,23 @@ def test_what_is_given_back_can_be_taken_again() -> None:
     assert meter.take(NOON, 8)
 
 
+def test_what_is_given_back_once_the_minute_has_turned_was_taken_before_and_lets_no_more_through() -> None:
+    meter = Meter(600)
+    assert meter.take(NOON, 600)
+    meter.count(NOON + 60, -600)
+    assert sum(meter.take(NOON + 60 + number / 20) for number in range(1_199)) == 600
+
+
+def test_what_is_given_back_is_of_this_minute_first_and_no_more_than_was_taken() -> None:
+    meter = Meter(600)
+    assert meter.take(NOON, 500)
+    assert meter.take(NOON + 60, 100)
+    meter.count(NOON + 60, -300)
+    assert (meter.taken, meter.before, meter.left(NOON + 90)) == (0, 300, 450)
+    meter.count(NOON + 90, -1_000)
+    assert (meter.taken, meter.before, meter.left(NOON + 90)) == (0, 0, 600)
+
+
 def test_more_than_is_ever_allowed_is_given_once_where_nothing_was_taken() -> None:
     meter = Meter(10)
     assert meter.take(NOON, 25)

@@ -78,6 +78,23 @@ async def test_what_one_gives_back_the_others_may_spend(redis: RedisServer) -> N
         assert left.remaining == MOST - 3 - 480
 
 
+async def test_what_one_gives_back_once_the_minute_has_turned_lets_nobody_spend_more_than_a_minute(
+    redis: RedisServer,
+) -> None:
+    async with processes(redis.url, 2) as (clock, (one, other)):
+        one.spend(ANN, 300, 1)
+        await told(one)
+        for key in redis.client.keys("*upstream_calls*"):
+            redis.client.expire(key, 60)  # as it does a minute later
+        clock.advance(60)
+        one.charge(ANN, -297, 0)
+        await told(one)
+        other.spend(ANN, 100, 1)
+        await told(other)
+        clock.advance(59)
+        assert [each.left(ANN)["upstream_calls"] for each in (one, other)] == [(MOST, 499, 1), (MOST, 399, 1)]
+
+
 async def test_few_requests_are_nobody_elses_concern(redis: RedisServer) -> None:
     async with processes(redis.url) as (_, (rates,)):
         for _ in range(MOST // STEPS - 1):
