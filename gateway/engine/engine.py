@@ -130,19 +130,31 @@ class Engine:
             return await self.answer(asked, make_context)
         began, context = perf_counter(), make_context()
         operation = self.operations.find(asked.text).find(asked.operation_name)
-        refusal = self._execution.admit(operation, dict(asked.variables or {}), context.journal)
-        if isinstance(refusal, list):
-            answer = answered(Result(None, refusal), context.journal, is_query=True)
-            self.tallies.note(operation, answer.outcome, began)
-            return answer
-        answers = await execute_in_parts(operation, asked.variables or {}, context, form)
+        answers = await self._in_parts(operation, asked, context, form)
         if isinstance(answers, Parts):
             self.counts["in parts"] += 1
             self.tallies.note(operation, Outcome.OK, began)
             return answers
-        answer = answered(Result(answers.data, answers.errors or ()), context.journal, is_query=True)
+        answer = answered(answers, context.journal, is_query=True)
         self.tallies.note(operation, answer.outcome, began)
         return answer
+
+    async def _in_parts(self, operation: Operation, asked: Asked, context: HasJournal, form: Form) -> Parts | Result:
+        """Execute a query in parts, and give back the upstream calls that it did not make as soon as it is over."""
+        given = dict(asked.variables or {})
+        values = self._execution.admit(operation, given, context.journal)
+        if isinstance(values, list):
+            return Result(None, values)
+        settle = partial(self._execution.settle, context.journal)
+        try:
+            answers = await execute_in_parts(operation, given, context, form, settle)
+        except BaseException:
+            settle()
+            raise
+        if isinstance(answers, Parts):
+            return answers
+        settle()
+        return Result(answers.data, answers.errors or ())
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""

@@ -52,7 +52,7 @@ class Execution:
         try:
             return await self._execute(operation, given, values, context, root)
         finally:
-            self.rates.charge(journal.caller, sum(journal.calls.values()) - journal.expected_calls, 0)
+            self.settle(journal)
 
     async def _execute(
         self, operation: Operation, given: dict[str, Any], values: VariableValues, context: HasJournal, root: Any
@@ -89,6 +89,12 @@ class Execution:
         (self.rates.charge if is_event else self.rates.spend)(journal.caller, *estimate)
         journal.expected_calls = estimate.upstream_calls
         return values
+
+    def settle(self, journal: Journal) -> None:
+        """Count the upstream calls that were made in place of those expected; a second time, those made since."""
+        made = sum(journal.calls.values())
+        self.rates.charge(journal.caller, made - journal.expected_calls, 0)
+        journal.expected_calls = made
 
     def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
         definitions = operation.definition.variable_definitions or ()

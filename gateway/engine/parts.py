@@ -1,7 +1,7 @@
 """A query's answer in parts, as bytes: what is not deferred, then each `@defer` and `@stream` when it is there."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
@@ -142,13 +142,21 @@ def _is_in(place: Place, path: Place, data: Any) -> bool:
 
 
 class Parts(AsyncIterator[bytes]):
-    """The parts of an answer, in JSON. A cancelled wait loses none; `aclose`, which must be called, ends the others."""
+    """The parts of an answer, in JSON. A cancelled wait loses none; `aclose`, which must be called, ends the others.
+
+    `settle` is called before the last is given, and by `aclose` once nothing is under way.
+    """
 
     def __init__(
-        self, results: ExperimentalIncrementalExecutionResults, executor: PartsExecutor, writer: Writer
+        self,
+        results: ExperimentalIncrementalExecutionResults,
+        executor: PartsExecutor,
+        writer: Writer,
+        settle: Callable[[], None],
     ) -> None:
         self._executor = executor
         self._writer = writer
+        self._settle = settle
         self._first: bytes | None = encode(writer.first(results.initial_result))
         self._results: AsyncGenerator[SubsequentIncrementalExecutionResult, None] = results.subsequent_results
         self._next: asyncio.Future[SubsequentIncrementalExecutionResult] | None = None
@@ -166,19 +174,24 @@ class Parts(AsyncIterator[bytes]):
             self._next = asyncio.ensure_future(anext(self._results))
         await asyncio.wait([self._next])
         result, self._next = self._next.result(), None
+        if not result.has_next:
+            self._settle()
         return encode(self._writer.next(result))
 
     async def aclose(self) -> None:
         """End what is under way."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.wait([self._next])
-        await self._results.aclose()
-        await self._executor.end()
+        try:
+            if self._next is not None:
+                self._next.cancel()
+                await asyncio.wait([self._next])
+            await self._results.aclose()
+            await self._executor.end()
+        finally:
+            self._settle()
 
 
 async def execute_in_parts(
-    operation: Operation, variables: Mapping[str, Any], context: Any, form: Form
+    operation: Operation, variables: Mapping[str, Any], context: Any, form: Form, settle: Callable[[], None]
 ) -> Parts | ExecutionResult:
     """Execute an operation that was found valid: in parts, or as a whole where nothing is deferred after all."""
     executor = EXECUTORS[form].build(
@@ -202,6 +215,6 @@ async def execute_in_parts(
         if not isinstance(results, ExperimentalIncrementalExecutionResults):
             await executor.end()
     if isinstance(results, ExperimentalIncrementalExecutionResults):
-        return Parts(results, executor, Writer(form, context.journal, executor.starts))
+        return Parts(results, executor, Writer(form, context.journal, executor.starts), settle)
     result: ExecutionResult = results
     return result
