@@ -10,6 +10,7 @@ from typing import Generic, Protocol, Self, TypeVar
 from gateway.cache.store import look_past_memory
 from gateway.errors import UpstreamError
 from gateway.pace import Pace, Turns
+from gateway.telemetry import account
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -106,8 +107,10 @@ class Watch(Generic[T]):
         self._looked_at = clock()
         self._not_before = 0.0
         self._nap: asyncio.Future[None] | None = None
-        # A context of its own: what it calls is not on the account of the request that came first.
-        self.task = asyncio.create_task(self._run(), context=Context())
+        # A context of its own: of what it calls the first look alone is on the account of the request that came first.
+        context = Context()
+        context.run(account.set, account.get())
+        self.task = asyncio.create_task(self._run(), context=context)
         self.task.add_done_callback(self._end)
 
     def hurry(self) -> None:
@@ -152,6 +155,7 @@ class Watch(Generic[T]):
     async def _run(self) -> None:
         try:
             self._take(await self._look(anew=False))
+            account.set(None)
             look_past_memory()
             while self.seen is None or not self.seen.is_final:
                 await self._rest()

@@ -25,6 +25,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.pace import Pace
+from gateway.telemetry import Account, account
 from gateway.watch import Seen, Updates
 from gateway.watchers import Watchers
 from tests.world import Clock, settle
@@ -323,19 +324,20 @@ async def test_who_comes_late_is_given_the_present_state_and_has_an_old_one_look
             await each.aclose()
 
 
-async def test_a_look_is_on_the_account_of_no_subscriber() -> None:
+async def test_the_first_look_alone_is_on_the_account_of_who_came_first_and_none_in_their_context() -> None:
     whose = ContextVar("whose", default="nobody's")
-    seen: list[str] = []
+    seen: list[tuple[str, Account | None]] = []
 
     async def look(*, anew: bool) -> Seen[bool]:
-        seen.append(whose.get())
+        seen.append((whose.get(), account.get()))
         return Seen(anew, anew, is_final=False)
 
     async with watching() as watchers:
         whose.set("the first one's")
+        account.set(first := Account("first"))
         updates = await watchers.subscribe("l", look)
         await clock_of(watchers).run(2)
-        assert seen == ["nobody's"] * 2
+        assert seen == [("nobody's", first), ("nobody's", None)]
         await updates.aclose()
 
 

@@ -229,12 +229,15 @@ class Engine:
         self, operation: Operation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
         """Open a subscription's events, or say why it is refused."""
+        if operation.is_refused(context.journal.caller):
+            return await self._execution.execute(operation, given, context)
         values = self._execution.admit(operation, given, context.journal)
         if isinstance(values, list):
             return Result(None, values)
-        if operation.is_refused(context.journal.caller):
-            return await self._execution.execute(operation, given, context)
-        source = await open_source(operation, given, context)
+        try:
+            source = await open_source(operation, given, context)
+        finally:
+            self._execution.settle(context.journal)
         return Result(None, source) if isinstance(source, Sequence) else source
 
 
