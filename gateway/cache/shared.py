@@ -169,13 +169,25 @@ class SharedTier:
         return [("EVAL", WRITE, 1, name, packed, milliseconds, mark)]
 
     async def _resume(self) -> None:
-        """Say what could not be said, and agree on generations with those who were there meanwhile."""
+        """Say what could not be said, and agree on generations with those who were there meanwhile.
+
+        What is begun or told of while the ledger answers is newer than its answer; what is begun here is said last.
+        """
         await self.outbox.resume()
         self._renewals.clear()
-        *_, ours = await self.link.require(LEDGER.agree(self._generations.current))
+        before = dict(self._generations.current)
+        *_, ours = await self.link.require(LEDGER.agree(before))
         self.missed()
-        for kind, generation in ours.items() if isinstance(ours, Mapping) else ():
-            self._take(kind.decode(), generation.decode())
+        for kind, generation in self._still_to_take(ours, before):
+            self._take(kind, generation)
+        await self.outbox.resume()
+
+    def _still_to_take(self, ours: object, before: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Read the ledger's generations, without those of kinds that have had another one since `before`."""
+        now = self._generations.current
+        generations = ours.items() if isinstance(ours, Mapping) else ()
+        read = [(kind.decode(), generation.decode()) for kind, generation in generations]
+        return [(kind, generation) for kind, generation in read if now.get(kind) == before.get(kind)]
 
     def _hear(self, message: bytes) -> None:
         news = read_news(message)

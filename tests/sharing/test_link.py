@@ -17,7 +17,7 @@ from gateway.settings import BadSettingsError
 from tests.processes import environment
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until
-from tests.world import settings_for, world
+from tests.world import World, settings_for, world
 
 QUERY = "{ assets(first: 1) { nodes { assetId } } }"
 KEY = "scenario:scope:asset:0:a"
@@ -101,6 +101,48 @@ async def test_what_was_changed_while_redis_was_away_is_told_when_it_is_back(
         await until(lambda: sharing_of(first).tier.link.is_up)
         await until(lambda: second.gateway.store.generations.current == first.gateway.store.generations.current)
         assert server.client.get(f"gateway:1:{upstream.key(kinds.asset, 'a')}") is not None
+
+
+@asynccontextmanager
+async def coming_back(gateway: World, server: RedisServer) -> AsyncIterator[None]:
+    """Lose Redis, and let the block run while it is asked which generations it has; wait until all is well again."""
+    link = sharing_of(gateway).tier.link
+    server.client.client_pause(60_000, all=False)  # what writes waits, and so does what comes after it
+    link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+    await until(lambda: any("b" in client["flags"] for client in server.client.client_list()))
+    yield
+    assert not link.is_up
+    server.client.client_unpause()
+    await until(lambda: link.is_up)
+
+
+async def test_what_is_changed_while_redis_comes_back_stays_so_and_is_told_at_once(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        upstream, kinds = first.sources.scenario.upstream, first.sources.scenario.kinds
+        upstream.drop_all(kinds.asset_page)
+        await heard_by_all(first)
+        async with coming_back(first, server):
+            upstream.drop_all(kinds.asset_page)
+            await upstream.drop(kinds.asset, "a")
+            changed = dict(first.gateway.store.generations.current)
+            assert second.gateway.store.generations.current != changed
+        assert first.gateway.store.generations.current == changed
+        await until(lambda: second.gateway.store.generations.current == changed)
+        assert server.client.get(f"gateway:1:{upstream.key(kinds.asset, 'a')}") is not None
+
+
+async def test_what_others_tell_while_redis_comes_back_is_newer_than_what_it_says_then(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        first.sources.scenario.upstream.drop_all(first.sources.scenario.kinds.asset_page)
+        await heard_by_all(first)
+        (kind,) = first.gateway.store.generations.current
+        async with coming_back(first, server):
+            sharing_of(first).tier.link.hear(sharing_of(second).tier.news("generation", kind, "newer"))
+        assert first.gateway.store.generations.current == {kind: "newer"}
 
 
 def test_redis_is_needed_only_where_it_is_configured(tmp_path: Path) -> None:
