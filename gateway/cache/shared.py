@@ -26,27 +26,28 @@ LEDGER = Ledger(f"{NAMESPACE}generations")
 READS_AT_ONCE = 4
 LONGEST_LIFE = float(WEEK)  # seconds that anything stays in Redis: a URL may be signed for years
 
-DROPPED = b"dropped:"
+DROPPED = f"{NAMESPACE}dropped:"
 DROPPED_FOR = 30_000  # milliseconds: longer than what was asked for before the drop is under way
 
-# Writes unless the document was dropped since the writer began: then what it has may be from before the change.
+# Writes unless the document was dropped since the writer began: then what it has may be from before the change. The
+# mark of that stands beside the document, so that a newer one that is written does not end what protects it.
 WRITE = """
-local kept = redis.call('GETRANGE', KEYS[1], 0, 15)
-if string.sub(kept, 1, 8) == 'dropped:' and kept ~= ARGV[3] then return 0 end
+local mark = redis.call('GET', KEYS[2])
+if mark and mark ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 # A full Redis still forgets and tells: only what takes memory may fail.
 DROP = """
 redis.call('DEL', KEYS[1])
-redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.pcall('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return redis.call('PUBLISH', ARGV[3], ARGV[4])
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What Redis holds of some keys: documents, and the marks of those that were dropped lately."""
+    """What Redis holds of some keys: documents, and the marks of what was dropped lately, be it there again or not."""
 
     documents: Mapping[str, Document] = field(default_factory=dict)
     marks: Mapping[str, bytes] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class SharedTier:
         self.outbox = Outbox(link)
         self._generations = generations
         self.clock = clock
-        self._reads: Batch[str, bytes | None] = Batch(self._read, READS_AT_ONCE)
+        self._reads: Batch[str, Sequence[bytes | None]] = Batch(self._read, READS_AT_ONCE)
         self._renewals: dict[str, str] = {}
         link.hear, link.resume = self._hear, self._resume
 
@@ -100,9 +101,9 @@ class SharedTier:
             self.counts.skipped += len(keys)
             return Found()
         reads = [self._reads.put(key) for key in keys]
-        held = {key: data for key, read in zip(keys, reads, strict=True) if (data := await read) is not None}
-        marks = {key: data for key, data in held.items() if data.startswith(DROPPED)}
-        read_now = {key: self._unpack(key, data) for key, data in held.items() if key not in marks}
+        held = {key: both for key, read in zip(keys, reads, strict=True) if (both := await read) is not None}
+        marks = {key: mark for key, (_, mark) in held.items() if mark is not None}
+        read_now = {key: self._unpack(key, data) for key, (data, _) in held.items() if data is not None}
         now = self.clock()
         documents = {key: one for key, one in read_now.items() if one is not None and not one.is_dead(now)}
         self.counts.hits += len(documents)
@@ -110,20 +111,14 @@ class SharedTier:
         return Found(documents, marks)
 
     def write(self, key: str, document: Document, mark: bytes) -> None:
-        """Let others have a document, unless it was dropped since `mark` was found."""
+        """Let others have a document, unless it was dropped since `mark` was found, or lately where none was."""
         self.outbox.put(Letter(partial(self._writing, key, document, mark)))
-
-    def keep(self, key: str, document: Document) -> None:
-        """Let others have a document that is newer than any."""
-        self.outbox.put(Letter(partial(self._writing, key, document, None)))
 
     async def drop(self, key: str, verb: Verb) -> None:
         """Tell all to forget a document, and wait until that is sent, no longer than Redis is waited for."""
-        mark = DROPPED + secrets.token_hex(4).encode()
-        news = self.news(verb, key)
-        self.outbox.put(
-            Letter(lambda: [("EVAL", DROP, 1, NAMESPACE + key, mark, DROPPED_FOR, CHANNEL, news)], is_vital=True)
-        )
+        mark, news = secrets.token_hex(4), self.news(verb, key)
+        command = ("EVAL", DROP, 2, NAMESPACE + key, DROPPED + key, mark, DROPPED_FOR, CHANNEL, news)
+        self.outbox.put(Letter(lambda: [command], is_vital=True))
         await self.outbox.emptied()
 
     def renew(self, kind: str, generation: str) -> None:
@@ -143,8 +138,10 @@ class SharedTier:
         """Write a message of this process."""
         return write_news(News(self.me, verb, key, value))
 
-    async def _read(self, keys: Sequence[str]) -> Sequence[bytes | None] | None:
-        return await self.link.read([NAMESPACE + key for key in keys])
+    async def _read(self, keys: Sequence[str]) -> Sequence[Sequence[bytes | None]] | None:
+        """Read the document of each key, and its mark."""
+        read = await self.link.read([start + key for key in keys for start in (NAMESPACE, DROPPED)])
+        return None if read is None else [read[place : place + 2] for place in range(0, len(read), 2)]
 
     def _unpack(self, key: str, data: bytes) -> Document | None:
         try:
@@ -154,7 +151,7 @@ class SharedTier:
             log.warning("Redis holds %s under a key", error)
             return None
 
-    def _writing(self, key: str, document: Document, mark: bytes | None) -> "Sequence[Command]":
+    def _writing(self, key: str, document: Document, mark: bytes) -> "Sequence[Command]":
         life = min(document.dead_at - self.clock(), LONGEST_LIFE)
         if life <= 0:
             return ()
@@ -163,10 +160,8 @@ class SharedTier:
             self.counts.too_large += 1
             return ()
         self.counts.written += 1
-        name, milliseconds = NAMESPACE + key, max(1, int(life * 1000))
-        if mark is None:
-            return [("SET", name, packed, "PX", milliseconds)]
-        return [("EVAL", WRITE, 1, name, packed, milliseconds, mark)]
+        milliseconds = max(1, int(life * 1000))
+        return [("EVAL", WRITE, 2, NAMESPACE + key, DROPPED + key, packed, milliseconds, mark)]
 
     async def _resume(self) -> None:
         """Say what could not be said, and agree on generations with those who were there meanwhile.

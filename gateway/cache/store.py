@@ -102,10 +102,13 @@ class DocumentStore:
         return document
 
     async def keep(self, key: str, document: Document) -> None:
-        """Put a document under its key."""
+        """Put a document under its key; others get it unless it was dropped lately, be it by this process.
+
+        For nobody knows whether a change that another one made meanwhile is in it: whoever asks next does.
+        """
         self._land(key, document)
         if self.sharing is not None:
-            self.sharing.tier.keep(key, document)
+            self.sharing.tier.write(key, document, b"")
 
     async def drop(self, key: str) -> None:
         """Forget a document that the gateway changed, and with it every answer; in every process."""

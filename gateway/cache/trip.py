@@ -75,10 +75,12 @@ class Trip:
     async def _race(self, keys: Sequence[str], claim: Claim) -> Mapping[str, Outcome]:
         """Fetch beside the other process, and take what comes first."""
         own: asyncio.Future[Mapping[str, Outcome]] = asyncio.ensure_future(self.fly(keys))
+        marks = dict(self._marks)
         first: list[asyncio.Future[Any]] = [own, claim.landed]
         try:
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if own.done() or await self._look(keys):
+                self._marks = marks  # which were there before one's own began: it may be from before a later drop
                 return await own
             return {key: self._found[key] for key in keys}
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from gateway.cache.shared import DROP, DROPPED, NAMESPACE
 from gateway.sandbox import Fault
 from tests.callers import caller, gate
 from tests.redis_server import RedisServer
@@ -12,6 +13,8 @@ from tests.world import World
 LOCK = """mutation ($id: ID!) {
   lockAsset(input: { assetId: $id, lockExpiresAt: "2030-01-01T00:00:00Z" }) { lockId userErrors { code } }
 }"""
+
+ENDS = "query ($id: ID!) { asset(assetId: $id) { metadata { lockExpiresAt } } }"
 
 
 def join(world: World) -> str:
@@ -146,6 +149,42 @@ async def test_what_was_asked_for_before_a_drop_is_not_written_after_it(redis_ur
         sharing_of(second).tier.write(upstream.key(kind, asset_id), kept, *found.marks.values())
         await heard_by_all(second)
         assert list((await sharing_of(first).tier.find([upstream.key(kind, asset_id)])).documents.values())
+
+
+async def test_an_asset_as_it_was_before_a_lock_is_not_written_after_it_whoever_wrote_since(redis_url: str) -> None:
+    async with replicas(redis_url, number=3) as (first, second, third):
+        asset_id = first.asset_ids[0]
+        upstream, kind = first.sources.scenario.upstream, first.sources.scenario.kinds.asset
+        await first.data(ENDS, id=asset_id)
+        before = upstream.peek(kind, asset_id)
+        assert before is not None
+        await first.data(LOCK, id=asset_id)
+        for reader in (second, third):
+            await heard_by_all(first, second)
+            sharing_of(second).tier.write(upstream.key(kind, asset_id), before, b"")  # which was on its way
+            await heard_by_all(second)
+            answer = await reader.data(ENDS, id=asset_id)
+            assert answer == {"asset": {"metadata": {"lockExpiresAt": "2030-01-01T00:00:00Z"}}}
+        assert [method for method, _ in first.calls] == ["GET", "PUT", "GET"]
+
+
+async def test_what_was_fetched_beside_another_replica_is_not_written_after_a_drop_that_came_meanwhile(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id = first.asset_ids[0]
+        key = first.sources.scenario.upstream.key(first.sources.scenario.kinds.asset, asset_id)
+        claim = await sharing_of(first).claims.claim([key])
+        assert claim is not None
+        second.sandbox.faults.add(Fault(upstream="scenario", delay=0.5))
+        reading = asyncio.create_task(second.data(ENDS, id=asset_id))
+        await until(lambda: second.sandbox.scenario.calls)
+        server.client.eval(DROP, 2, NAMESPACE + key, DROPPED + key, "mark", "10000", "unheard", "")
+        sharing_of(first).claims.end(claim)
+        await reading
+        await heard_by_all(second)
+        found = await sharing_of(first).tier.find([key])
+        assert (found.documents, found.marks) == ({}, {key: b"mark"})
 
 
 async def test_three_hundred_identical_queries_on_each_of_two_replicas_are_one_call(redis_url: str) -> None:

@@ -100,7 +100,7 @@ async def test_what_was_changed_while_redis_was_away_is_told_when_it_is_back(
         sharing_of(first).tier.link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
         await until(lambda: sharing_of(first).tier.link.is_up)
         await until(lambda: second.gateway.store.generations.current == first.gateway.store.generations.current)
-        assert server.client.get(f"gateway:1:{upstream.key(kinds.asset, 'a')}") is not None
+        assert server.client.get(f"gateway:1:dropped:{upstream.key(kinds.asset, 'a')}") is not None
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def test_what_is_changed_while_redis_comes_back_stays_so_and_is_told_at_on
             assert second.gateway.store.generations.current != changed
         assert first.gateway.store.generations.current == changed
         await until(lambda: second.gateway.store.generations.current == changed)
-        assert server.client.get(f"gateway:1:{upstream.key(kinds.asset, 'a')}") is not None
+        assert server.client.get(f"gateway:1:dropped:{upstream.key(kinds.asset, 'a')}") is not None
 
 
 async def test_what_others_tell_while_redis_comes_back_is_newer_than_what_it_says_then(
