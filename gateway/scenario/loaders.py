@@ -19,7 +19,7 @@ from gateway.scenario.client import MAX_BULK, ListQuery, ScenarioClient
 from gateway.scenario.hidden import HiddenTags
 from gateway.scenario.hits import hits_of
 from gateway.scenario.kinds import index_of
-from gateway.scenario.tagged import Tagged, offset_in, with_documents
+from gateway.scenario.tagged import Tagged, is_of_recent, offset_in, with_documents
 from gateway.scenario.types import MAX_FIRST, Asset, AssetConnection, DownloadJob
 from gateway.upstream.upstream import encode_query
 
@@ -173,8 +173,9 @@ class ScenarioLoaders:
         return Page([None if id_ is None else shown for id_ in index.ids], index.next_token)
 
     async def _found(self, tagged: Tagged, said: dict[str, float], token: str | None, size: int) -> Page[str]:
-        if token is None:
-            return tagged.first_page()
+        token = token or ""
+        if is_of_recent(token):
+            return tagged.recent_page(token)
         offset = offset_in(token)
         begin = partial(self.client.search, tagged, offset, size)
         document = self._journal.document(await self._pages.load(f"search {offset} {size} {tagged.filter}", begin))
@@ -182,7 +183,7 @@ class ScenarioLoaders:
             raise self.client.upstream.not_found("such search")
         hits = hits_of(document)
         said.update(dict.fromkeys(hits.bearers, document.fetched_at))
-        return tagged.page(hits)
+        return tagged.page(token, hits)
 
     def _start_assets(self, wanted: Mapping[str, Waiting]) -> None:
         """As few calls as Scenario takes."""

@@ -1,7 +1,10 @@
 """Assets by a tag: Scenario's search says which may bear it, and their own documents which do."""
 
+import base64
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,7 +15,8 @@ from gateway.graph.paging import Page, Position, Run, Slice
 from gateway.scenario.hits import Hits, bears
 
 MAX_OFFSET_DIGITS = 7
-FOUND = "0"  # the token of the first page of what is searched for
+MAX_SHOWN = 400  # of what is recent; so many marks fit into a cursor
+FOUND = "0"  # begins the token of the first page of what is searched for
 NOBODY = ""  # stands for a hit that is no asset of the page, and counts all the same
 
 
@@ -24,7 +28,9 @@ class _Bearer(msgspec.Struct):
 class Tagged:
     """What bears a tag, in any of these spellings, none of which holds a quote.
 
-    `recent` are ids of what may have been given it too lately for search to know; they come first.
+    `recent` are ids of what may have been given it too lately for search to know; they come first. A token is the
+    offset of a page of hits, or nothing among what is recent, and after it a mark of each recent one that came before,
+    all behind dots. So whoever goes on, be it elsewhere or later, leaves out what came, and nothing else.
     """
 
     spellings: Sequence[str]
@@ -43,24 +49,56 @@ class Tagged:
             return False
 
     def begin(self, start: Position) -> Position:
-        """Where to begin: with what is searched for, where nothing comes before that."""
-        return start if self.recent or start.token is not None else Position(FOUND, 0, start.size)
+        """Where to begin: with what is searched for, where nothing is left to come before that.
 
-    def first_page(self) -> Page[str]:
-        """What comes before anything that is searched for."""
-        return Page(self.recent, FOUND)
+        A cursor of old tells an index of what is recent, and no token: it begins again.
+        """
+        token = start.token or ""
+        if not is_of_recent(token):
+            return start
+        return Position(FOUND + token if self._next(token) is None else token, 0, start.size)
 
-    def page(self, hits: Hits) -> Page[str]:
+    def recent_page(self, token: str) -> Page[str]:
+        """The next of what is recent, alone, so that the token after it can tell of it; nothing after the last."""
+        id_ = self._next(token)
+        return Page([], FOUND + token) if id_ is None else Page([id_], f"{token}.{mark_of(id_)}")
+
+    def _next(self, token: str) -> str | None:
+        shown = marks_in(token)
+        if len(shown) >= MAX_SHOWN:
+            return None
+        return next((id_ for id_ in self.recent if mark_of(id_) not in shown), None)
+
+    def page(self, token: str, hits: Hits) -> Page[str]:
         """A page of what was found; what came first does not come again."""
-        ids = [NOBODY if id_ is None or id_ in self.recent else id_ for id_ in hits.ids]
-        return Page(ids, None if hits.next_offset is None else str(hits.next_offset))
+        shown = marks_in(token)
+        ids = [NOBODY if id_ is None or (shown and mark_of(id_) in shown) else id_ for id_ in hits.ids]
+        _, dot, marks = token.partition(".")
+        return Page(ids, None if hits.next_offset is None else f"{hits.next_offset}{dot}{marks}")
+
+
+@lru_cache(maxsize=4_096)
+def mark_of(asset_id: str) -> str:
+    """Stand for an asset in a cursor, in eight letters."""
+    return base64.urlsafe_b64encode(hashlib.blake2b(asset_id.encode(), digest_size=6).digest()).decode()
+
+
+def is_of_recent(token: str) -> bool:
+    """Whether a token leads to what comes before anything that is searched for."""
+    return token == "" or token.startswith(".")
+
+
+def marks_in(token: str) -> frozenset[str]:
+    """The marks of what came as recent before."""
+    return frozenset(token.split(".")[1:])
 
 
 def offset_in(token: str) -> int:
-    """Read the place of a cursor that is a page of hits. Raises BadUserInput for one of another connection."""
-    if not token.isascii() or not token.isdigit() or len(token) > MAX_OFFSET_DIGITS:
+    """Read the place of a token that is of a page of hits. Raises BadUserInput for one of another connection."""
+    offset = token.partition(".")[0]
+    if not offset.isascii() or not offset.isdigit() or len(offset) > MAX_OFFSET_DIGITS:
         raise BadUserInput("`after` takes a cursor of this connection; this is none.")
-    return int(token)
+    return int(offset)
 
 
 def with_documents(found: Slice[str], documents: Mapping[str, Document]) -> Slice[Document]:
