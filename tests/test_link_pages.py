@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.app import create_app
 from gateway.graph.paging import MAX_CURSOR_LENGTH, Cursors, Position
 from gateway.scenario.tagged import FOUND, MAX_SHOWN, Tagged
 from tests.test_links import LINK, LINKED, UNLINK, free, linked_by, scan_of
-from tests.world import World, opened, settings_for
+from tests.world import World, opened, settings_for, world
 
 Seen = tuple[list[str], str | None]
 
@@ -160,3 +163,44 @@ async def test_a_cursor_tells_of_so_many_recent_ones_as_fit_into_it() -> None:
         position = tagged.begin(Position(page.next_token, 0, 50))
     assert (position.token or "").startswith(f"{FOUND}.")
     assert len(Cursors(tagged.filter).write(position)) < MAX_CURSOR_LENGTH
+
+
+CHANGES = st.tuples(
+    st.sampled_from([(LINK, 3), (LINK, 200), (UNLINK, 3)]), st.sets(st.integers(0, 5), min_size=1).map(sorted)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(before=st.lists(CHANGES, max_size=6), between=st.lists(st.tuples(CHANGES, st.integers(1, 3)), max_size=8))
+async def test_whatever_was_linked_all_the_while_comes_and_once_where_nothing_changed(
+    before: list[Any], between: list[Any]
+) -> None:
+    """Nothing is unlinked here once pages are of what search finds, which are by place."""
+    async with world() as gateway:
+        scan_id, old = scan_of(gateway), linked_by(gateway, scan_of(gateway))
+        pool, stays = older_than(gateway, old[0])[:6], set(old)
+        for (change, seconds), places in before:
+            its = [pool[place] for place in places]
+            await gateway.data(change, input={"scanId": scan_id, "assetIds": its})
+            stays = stays | set(its) if change == LINK else stays - set(its)
+            gateway.clock.advance(seconds)
+        read, after = await page(gateway, scan_id, 1)
+        for ((change, seconds), places), first in between:
+            if after is None or (change == UNLINK and old[0] in read):
+                continue
+            its = [pool[place] for place in places]
+            await gateway.data(change, input={"scanId": scan_id, "assetIds": its})
+            stays = stays if change == LINK else stays - set(its)
+            gateway.clock.advance(seconds)
+            ids, after = await page(gateway, scan_id, first, after)
+            read += ids
+        read += await rest(gateway, scan_id, 2, after)
+        assert stays <= set(read)
+        assert between or sorted(stays) == sorted(read)
+
+
+def older_than(gateway: World, asset_id: str) -> list[str]:
+    """Assets that are linked to nothing, and found after another."""
+    assets = gateway.sandbox.scenario.assets
+    made = assets[asset_id]["createdAt"]
+    return [id_ for id_ in free(gateway, len(assets)) if assets[id_]["createdAt"] < made]
