@@ -1,6 +1,7 @@
 """Answers in several parts over one HTTP response, sent for as long as the client is there."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
-from gateway.auth.caller import ANYONE, ENDED, Caller, OpenGate
+from gateway.auth.caller import ENDED, Caller, OpenGate
 from gateway.engine.answer import Answer
 from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
@@ -65,13 +66,13 @@ class Streams:
         if isinstance(answer, Answer) and deferred.takes_whole:
             return answer
         answers = answer.body if isinstance(answer, Answer) else answer
-        # One answer, if in parts: like a whole one it is not broken off, so it is sent as if to anyone.
-        await self._send(answers, ANSWER_PARTS[deferred.form], deferred.request, ANYONE, send)
+        await self._send(answers, ANSWER_PARTS[deferred.form], deferred.request, None, send)
         return None
 
     async def _send(
-        self, answers: Answers | bytes, framing: Framing, request: Request, caller: Caller, send: Send
+        self, answers: Answers | bytes, framing: Framing, request: Request, caller: Caller | None, send: Send
     ) -> None:
+        """Send answers for as long as a caller is let in; None where they are one, which like a whole one is sent."""
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _headers(framing, request.id)})
             if request.method != "HEAD":
@@ -83,7 +84,7 @@ class Streams:
         await send({"type": "http.response.body", "body": b""})
 
     async def _parts(
-        self, framing: Framing, answers: Answers | bytes, request_id: str, caller: Caller
+        self, framing: Framing, answers: Answers | bytes, request_id: str, caller: Caller | None
     ) -> AsyncIterator[bytes]:
         yield framing.opening
         if isinstance(answers, bytes):
@@ -101,13 +102,14 @@ class Streams:
                 return
             yield part
 
-    async def _next_part(self, framing: Framing, answers: Answers, caller: Caller) -> bytes:
+    async def _next_part(self, framing: Framing, answers: Answers, caller: Caller | None) -> bytes:
+        left = math.inf if caller is None else max(0.0, caller.expires_at - self.clock())
         try:
-            async with asyncio.timeout(min(self.quiet, max(0.0, caller.expires_at - self.clock()))):
+            async with asyncio.timeout(min(self.quiet, left)):
                 part = framing.answer(await anext(answers))
         except TimeoutError:
             part = framing.heartbeat
-        if not self.admits(caller):
+        if caller is not None and not self.admits(caller):
             raise Unauthenticated(ENDED)
         return part
 

@@ -20,6 +20,7 @@ from gateway.process import Gateway
 from gateway.sandbox import Sandbox
 from gateway.settings import read_settings
 from tests.http.exchanges import connect
+from tests.http.test_parts import read
 from tests.tenants.twin import Twin
 from tests.world import URL, Clock, settle
 
@@ -77,7 +78,7 @@ class Many:
 
 
 @asynccontextmanager
-async def many(folder: Path, *tables: str) -> AsyncIterator[Many]:
+async def many(folder: Path, *tables: str, **given: Any) -> AsyncIterator[Many]:
     clock, keys = Clock(), {}
     twin = Twin(Sandbox(clock=clock, url=URL), ("acme", "bolt", "cove"))
     (folder / "tenants.toml").write_text("".join(tables))
@@ -92,6 +93,7 @@ async def many(folder: Path, *tables: str) -> AsyncIterator[Many]:
         gateway_api_keys=folder / "keys.jsonl",
         gateway_tenants_file=folder / "tenants.toml",
         gateway_watch_jitter=0,
+        **given,
     )
     app = create_app(settings, transports={"prism": twin, "scenario": twin}, clock=clock, sleep=clock.sleep)
     async with (
@@ -117,6 +119,17 @@ async def test_a_callers_tenant_is_whose_credentials_are_used(two: Many) -> None
 async def test_a_caller_of_a_tenant_that_is_not_served_is_refused(two: Many) -> None:
     assert await two.ask("cove") == (403, REFUSED)
     assert two.credentials == set()
+
+
+async def test_a_tenant_of_any_name_is_answered_in_parts(tmp_path: Path) -> None:
+    async with many(tmp_path, table("acme"), gateway_incremental=True) as one:
+        headers = {"authorization": f"Bearer {one.keys['acme']}", "accept": "multipart/mixed;deferSpec=20220824"}
+        query = "{ first: __typename viewer { ... @defer { tenant } } }"
+        answer = await one.client.post("/graphql", json={"query": query}, headers=headers)
+        assert read(answer.text) == [
+            {"data": {"first": "Query", "viewer": {}}, "hasNext": True},
+            {"incremental": [{"data": {"tenant": "acme"}, "path": ["viewer"]}], "hasNext": False},
+        ]
 
 
 async def test_a_tenant_that_comes_is_served_and_one_that_goes_is_not(two: Many) -> None:
