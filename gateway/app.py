@@ -115,10 +115,10 @@ def create_app(
         rates=gateway.rates,
         clock=clock,
     )
-    watched = ObservedEndpoint(endpoint, watch) if watch.is_wanted else endpoint
+    bounded = Bounded(endpoint, load)
     sockets = _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load)
     app = App(
-        door.open_to(Bounded(watched, load), READING_AND_CHANGING),
+        door.open_to(ObservedEndpoint(bounded, watch) if watch.is_wanted else bounded, READING_AND_CHANGING),
         sockets,
         [
             Route("/", RedirectResponse(PATH)),

@@ -26,7 +26,7 @@ GROWTH = 0.25  # places for each request that gets its turn in time
 
 @dataclass(slots=True)
 class Load:
-    """What one process does now: requests `under_way`, at most `most`, and those that are `waiting` for a first turn.
+    """What one process does now: requests `under_way` and `waiting` for a first turn, at most `most`.
 
     Where some have been late for `patience` seconds on end, there is only `room` for so many to wait. `refused` counts
     those for whom there was none, `turned_away` who of them was told so over HTTP.
@@ -48,7 +48,7 @@ class Load:
 
     def has_room(self) -> bool:
         """Whether one more may begin, or wait for that; who may not is counted."""
-        if self.under_way < self.most:
+        if self.under_way + self.waiting < self.most:
             if self.waiting < self.room:
                 return True
             now = self.clock()

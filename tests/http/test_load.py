@@ -88,6 +88,12 @@ def test_no_more_are_under_way_than_may_be() -> None:
     assert load.has_room()
 
 
+def test_nor_do_more_wait_for_their_turn_than_may_be_under_way() -> None:
+    load = Load(most=2)
+    assert [load.has_room() and load.arrive() > 0 for _ in range(3)] == [True, True, False]
+    assert load.refused == 1
+
+
 @asynccontextmanager
 async def served(**settings: Any) -> AsyncIterator[tuple[App, Sandbox, str]]:
     sandbox = Sandbox(clock=lambda: NOON, url="http://sandbox.test")
