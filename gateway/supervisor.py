@@ -21,6 +21,7 @@ log = logging.getLogger("gateway")
 
 LONG = 10.0  # seconds; who lived so long died of something new
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 10.0  # seconds before a place is filled again; twice as long after each short life
+MOST_DOUBLED = 10  # times; by then it is the longest
 
 Serve = Callable[[socket.socket], None]
 
@@ -40,7 +41,7 @@ class _Worker:
         assert process is not None  # noqa: S101 - who calls has seen it end
         process.join()
         self.short_lives = self.short_lives + 1 if now - self.started < LONG else 0
-        waits = SHORTEST_WAIT * 2 ** (self.short_lives - 1) if self.short_lives else 0.0
+        waits = SHORTEST_WAIT * 2 ** min(self.short_lives - 1, MOST_DOUBLED) if self.short_lives else 0.0
         self.due = now + min(waits, LONGEST_WAIT)
         return process.exitcode or 0
 
@@ -81,7 +82,8 @@ class Supervisor:
             if worker.process is None and worker.due <= now:
                 worker.started = now
                 worker.process = FORK.Process(target=_work, args=(self.serve, self.listener, self._lifeline))
-                worker.process.start()
+                with _held_back():
+                    worker.process.start()
                 log.info("worker %s starts", worker.process.pid)
 
     def _next_signals(self, signals: socket.socket) -> bytes:
@@ -142,6 +144,7 @@ def _work(serve: Serve, listener: socket.socket, lifeline: tuple[int, int]) -> N
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:  # until the server takes them: one that tells to read anew has nothing to do with it then
         signal.signal(number, lambda number, _: None if number == signal.SIGHUP else sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     reading, writing = lifeline
     os.close(writing)
     threading.Thread(target=_end_with_supervisor, args=(reading,), daemon=True).start()
@@ -155,6 +158,16 @@ def _end_with_supervisor(lifeline: int) -> None:
 
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let no signal come before whoever is forked takes them by itself: it would tell this process of them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.supervisor import FORK, LONGEST_WAIT, _Worker
 from tests.processes import Process
 
 SCRIPT = """
 import logging, os, signal, socket, sys, time
 from gateway.supervisor import supervise
 logging.basicConfig(stream=sys.stdout, format="%(message)s", level="INFO")
+{before}
 with socket.socket() as listener:
     sys.exit(supervise(lambda _: {work}, listener, {count}, 1.0))
 """
@@ -21,10 +23,13 @@ with socket.socket() as listener:
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork, so there is one worker only")
 
 
-def supervised(work: str, count: int, folder: Path) -> Process:
-    """Supervise workers that do one thing."""
+ITSELF = "lambda: os.kill(os.getpid(), signal.SIGTERM)"
+
+
+def supervised(work: str, count: int, folder: Path, before: str = "") -> Process:
+    """Supervise workers that do one thing, having done another `before`."""
     script = folder / "script.py"
-    script.write_text(SCRIPT.format(work=work, count=count), encoding="utf-8")
+    script.write_text(SCRIPT.format(work=work, count=count, before=before), encoding="utf-8")
     return Process(
         subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, str(script)],
@@ -40,6 +45,20 @@ def test_each_short_life_makes_the_next_wait_twice_as_long(tmp_path: Path) -> No
     process = supervised("os._exit(7)", 1, tmp_path)
     waits = [process.wait_for(r"ended with 7; another starts in (\S+) s") for _ in range(4)]
     assert waits == ["0.1", "0.2", "0.4", "0.8"]
+    assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_no_life_is_too_short_too_often_to_be_followed_by_another() -> None:
+    process = FORK.Process(target=os._exit, args=(7,))
+    process.start()
+    worker = _Worker(process, started=0.0, short_lives=10_000)
+    assert (worker.note_death(1.0), worker.due) == (7, 1.0 + LONGEST_WAIT)
+
+
+def test_a_signal_to_a_worker_that_was_just_forked_is_its_own(tmp_path: Path) -> None:
+    process = supervised("os._exit(7)", 1, tmp_path, f"os.register_at_fork(after_in_child={ITSELF})")
+    assert process.wait_for(r"ended with (\S+); another starts in 0.1 s") == "0"
+    assert process.wait_for(r"ended with (\S+); another starts in 0.2 s") == "0"
     assert process.stop(signal.SIGTERM)[0] == 0
 
 
