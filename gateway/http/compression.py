@@ -16,6 +16,7 @@ else:
 
 ZSTD_LEVEL = 3
 GZIP_LEVEL = 4
+VARY = (b"vary", b"accept-encoding")
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 THREAD_FROM = 500_000  # bytes that take some milliseconds, in which other requests need not wait
 
@@ -36,7 +37,7 @@ async def compressed(body: bytes, accepts: bytes | None, headers: list[Header]) 
 
     A very large one is compressed in a thread: both libraries let others run meanwhile.
     """
-    headers.append((b"vary", b"accept-encoding"))
+    headers.append(VARY)
     coding = taken(accepts)
     if coding is None:
         return body

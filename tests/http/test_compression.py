@@ -97,6 +97,7 @@ async def test_the_tag_is_the_same_however_the_answer_is_compressed(gateway: Wor
     same = {"if-none-match": answers[0].headers["etag"], "accept-encoding": "gzip"}
     again = await gateway.client.get("/graphql", params={"query": LARGE}, headers=same)
     assert (again.status_code, "content-encoding" in again.headers) == (304, False)
+    assert again.headers["vary"] == answers[0].headers["vary"]
 
 
 async def test_what_a_client_makes_of_it_is_the_answer(gateway: World) -> None:
