@@ -122,7 +122,7 @@ class Tokens:
         subject = _text(claims, names.subject)
         if subject is None:
             raise Unauthenticated(f"The token has no claim `{names.subject}`.")
-        scopes = _words(claims, names.scopes) & SCOPES.keys()
+        scopes = frozenset(SCOPES).intersection(_words(claims, names.scopes))
         if not scopes:
             raise Forbidden(f"The token has no scope of this gateway in its claim `{names.scopes}`.")
         owner = None if names.owner is None else _text(claims, names.owner)

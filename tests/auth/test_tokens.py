@@ -152,6 +152,16 @@ async def test_claims_are_read_by_their_names_in_the_settings(pem: Path) -> None
     assert await refusal_of(token(org="acme"), verifier) == "The token has no claim `client_id`."
 
 
+@pytest.mark.parametrize("scope", ["scans:read", "openid scans:read assets:read", ["scans:read"], "*"], ids=str)
+async def test_who_has_a_scope_may_what_it_is_for(scope: Any, pem: Path) -> None:
+    async with world(by_tokens(gateway_jwt_key_file=pem)) as gateway:
+        gateway.headers = bearing(token(scope=scope))
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        answer = {"data": {"scan": {"status": "READY"}}}
+        for _ in range(2):  # as one who is not known yet, and then is
+            assert await gateway.execute(f'{{ scan(scanId: "{scan_id}") {{ status }} }}') == answer
+
+
 async def test_who_has_no_scope_is_known_but_may_not(pem: Path) -> None:
     async with world(by_tokens(gateway_jwt_key_file=pem)) as gateway:
         answer = await gateway.client.post(
