@@ -175,6 +175,11 @@ class Endpoint:
             return await self._answered(request, operation, takes, receive, send)
         except (Refusal, *NOT_LET_IN, RateLimited, NoOperation, ReadsOnly, StreamsOnly) as error:
             return refused(_refusal_of(error), whole, request.id)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("%s in request %s", INTERNAL, request.id)
+            return refused(FAILED, whole, request.id)
 
     async def _answered(
         self, request: Request, operation: Operation, takes: Accepted, receive: Receive, send: Send

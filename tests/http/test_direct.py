@@ -216,8 +216,9 @@ async def test_who_leaves_takes_the_upstream_call_along() -> None:
         await until(lambda: len(store.flights) == 0)
 
 
-async def test_a_bug_is_told_in_graphqls_words_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with wired() as wire:
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_bug_is_told_in_graphqls_words_and_logged(direct: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001 - a case
+    async with wired(direct=direct) as wire:
         wire.app.state.engine.answers = object()
         await wire.send(post({"query": "{ __typename }"}))
         status, _, body = await wire.read()
