@@ -82,10 +82,9 @@ def demo_settings(sandbox: Sandbox) -> Settings:
 
 def demo_examples(sandbox: Sandbox) -> graphiql.Examples:
     """Ids of a sandbox that make the page's examples answer."""
-    live_scan_id = next(scan.scan_id for scan in sandbox.prism.scans.values() if scan.repeats)
     assets = sandbox.scenario.assets.values()
     own = (each["id"] for each in assets if each["ownerId"] == sandbox.project_id and "deletedAt" not in each)
-    return graphiql.Examples(textured_scan(sandbox), live_scan_id, tuple(itertools.islice(own, 3)))
+    return graphiql.Examples(textured_scan(sandbox), sandbox.live_scans[0], tuple(itertools.islice(own, 3)))
 
 
 def textured_scan(sandbox: Sandbox) -> str:

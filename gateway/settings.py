@@ -343,7 +343,8 @@ class Settings(AccessSettings, _Whose):
         0, description="Rates: requests a minute of all callers of a tenant together; 0 is any number."
     )
     gateway_rate_headers: bool = Field(
-        default=False, description="Rates: tell in each answer's `RateLimit` header how many requests are left."
+        default=False,
+        description="Rates: tell in each answer's `RateLimit` header how many requests are left; a stream has none.",
     )
 
     gateway_introspection: bool = Field(default=True, description="Let clients ask for the schema.")

@@ -117,8 +117,13 @@ class Sandbox:
         for upstream in (self.prism, self.scenario, self.files):
             upstream.clear()
 
+    @property
+    def live_scans(self) -> list[str]:
+        """The scans that move for ever."""
+        return [scan.scan_id for scan in self.prism.scans.values() if scan.repeats]
+
     def overview(self) -> dict[str, object]:
-        """Where the APIs are, what opens them, and the scans by their status now."""
+        """Where the APIs are, what opens them, the scans by their status now, and those that move for ever."""
         scans: defaultdict[str, list[str]] = defaultdict(list)
         for scan in self.prism.scans.values():
             scans[scan.status(self._clock())].append(scan.scan_id)
@@ -130,5 +135,6 @@ class Sandbox:
                 "apiSecret": self.scenario_api_secret,
             },
             "scans": scans,
+            "live": self.live_scans,
             "assets": len(self.scenario.assets),
         }

@@ -189,4 +189,5 @@ async def test_the_sandbox_says_where_everything_is(browser: httpx.AsyncClient, 
         "apiSecret": "sandbox-scenario-api-secret",
     }
     assert overview["scans"]["READY"] == sandbox.prism.scan_ids("READY")
+    assert overview["live"] == [scan.scan_id for scan in sandbox.prism.scans.values() if scan.repeats] != []
     assert overview["assets"] == len(sandbox.scenario.assets)
