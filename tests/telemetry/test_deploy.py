@@ -94,9 +94,8 @@ def test_every_alert_says_what_to_do_and_is_tested() -> None:
     for word in (r"severity: (?:page|ticket)\b", r"summary: .+", r"action: .+"):
         assert len(re.findall(word, alerts)) == len(names)
     assert [name for name in names if f"name: {name} fires" not in tests] == []
-    assert [
-        name for name in names if f"alertname: {name}\n        eval_time: 55m\n        exp_alerts: []" not in tests
-    ] == []
+    silent = re.findall(r"alertname: (\w+)\n        eval_time: \d+m\n        exp_alerts: \[\]", tests)
+    assert sorted(silent) == sorted(names)
 
 
 def test_what_is_deployed_sets_nothing_that_is_no_setting() -> None:
