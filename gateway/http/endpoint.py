@@ -99,9 +99,9 @@ class Endpoint:
         That is what streams, changes anything, needs the headers of CORS, or comes from who is not known yet. What
         answers later may be cancelled, and raises nothing else.
         """
-        whole: WholeType | None = None
         if self._door.speaks_with(request.headers):
             return None
+        whole: WholeType | None = None
         try:
             takes = self._takes(request)
             whole = takes.whole

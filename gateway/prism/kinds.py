@@ -1,5 +1,6 @@
 """The kinds of document that Prism answers with, and how long each stays true."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -31,7 +32,7 @@ def stages_are_final(*stages: object) -> bool:
     """
     if stages_are_ready(*stages):
         return True
-    return "failed" in stages and all(stage in ("succeeded", "failed", None) for stage in stages)
+    return "failed" in stages and _have_ended(stages)
 
 
 class _Record(msgspec.Struct):
@@ -51,11 +52,16 @@ def scan_is_final(record: bytes, stages: bytes) -> bool:
     A record may lag behind its stages, and a scan that has ended may have stages that never began. A status never seen
     before leaves it to the stages.
     """
-    status = msgspec.json.decode(record, type=_Record).status
-    each = _each(msgspec.json.decode(stages, type=_Stages | None) or _Stages())
+    status = _record(record).status
+    each = _each_in(stages)
     if status in FINAL_STATUSES:
-        return all(stage in ("succeeded", "failed", None) for stage in each)
+        return _have_ended(each)
     return status not in MOVING_STATUSES and stages_are_final(*each)
+
+
+def _have_ended(stages: Iterable[object]) -> bool:
+    """Whether no stage is under way; one that never began is none."""
+    return all(stage in ("succeeded", "failed", None) for stage in stages)
 
 
 class _Embedding(msgspec.Struct, rename="camel"):
@@ -79,7 +85,13 @@ def _embedded(record: bytes) -> bytes:
 
 
 _record, _stages = msgspec.json.Decoder(_Record).decode, msgspec.json.Decoder(_Stages).decode
+_maybe_stages = msgspec.json.Decoder(_Stages | None).decode
 _urls, _embedding = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(_Embedding).decode
+
+
+def _each_in(stages: bytes) -> tuple[object, ...]:
+    """The status of each stage; `stages` may be null."""
+    return _each(_maybe_stages(stages) or _Stages())
 
 
 def _each(stages: _Stages) -> tuple[object, ...]:
@@ -98,7 +110,7 @@ class PrismKinds:
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
         is_final = _record(body).status in FINAL_STATUSES
-        return self._stage(is_final=is_final and scan_is_final(body, _embedded(body)))
+        return self._stage(is_final=is_final and _have_ended(_each_in(_embedded(body))))
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
         return self._stage(is_final=stages_are_final(*_each(_stages(body))))
