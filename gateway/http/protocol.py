@@ -7,6 +7,7 @@ endpoint leaves to it. A request that comes again byte for byte is answered befo
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -18,6 +19,7 @@ from gateway.http.repeats import Repeat, Repeats
 from gateway.http.reply import Reply, head_of
 from gateway.http.request import Request
 from gateway.http.request_id import new_request_id
+from gateway.http.turns import Turns
 from gateway.limits import RequestLimits
 
 DIRECT_METHODS = (b"POST", b"GET")
@@ -27,7 +29,7 @@ def protocol(
     limits: RequestLimits, load: Load, direct: Direct | None = None, repeats: Repeats | None = None
 ) -> type[HttpToolsProtocol]:
     """Make the protocol of one application; without `direct` ASGI gets everything."""
-    own = {"limits": limits, "load": load, "direct": direct, "repeats": repeats}
+    own = {"limits": limits, "load": load, "direct": direct, "repeats": repeats, "turns": Turns()}
     return type("DirectProtocol", (_DirectProtocol,), own)
 
 
@@ -92,6 +94,7 @@ class _Exchange:
 class _DirectProtocol(DepartingProtocol):
     direct: ClassVar[Direct | None]
     repeats: ClassVar[Repeats | None]
+    turns: ClassVar[Turns]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,11 +111,14 @@ class _DirectProtocol(DepartingProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what nobody waits for any more."""
         super().connection_lost(exc)
-        if self._exchange is not None and self._exchange.task is not None:
-            self._exchange.task.cancel()
-            if self._exchange.arrived is not None:
-                self._exchange.coming.close()
-                self.load.waiting -= 1
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.task is not None:
+            exchange.task.cancel()
+        if exchange.arrived is not None:
+            exchange.coming.close()
+            self.load.waiting -= 1
 
     def handle_websocket_upgrade(self) -> None:
         if isinstance(self.transport, _Corked):
@@ -205,10 +211,14 @@ class _DirectProtocol(DepartingProtocol):
         else:
             self._answered = self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
             self.cycle = cast("RequestResponseCycle", exchange)
+            self.turns.wait(partial(self._begin, exchange), self.loop)
+        return True
+
+    def _begin(self, exchange: _Exchange) -> None:
+        if not exchange.disconnected:
             exchange.task = task = self.loop.create_task(self._answer_later(exchange))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
-        return True
 
     async def _answer_later(self, exchange: _Exchange) -> None:
         load, coming, arrived, exchange.arrived = self.load, exchange.coming, exchange.arrived, None

@@ -106,6 +106,12 @@ async def served(**settings: Any) -> AsyncIterator[tuple[App, Sandbox, str]]:
             yield app, sandbox, f"http://{host}:{port}/graphql"
 
 
+def post(query: str) -> bytes:
+    body = json.dumps({"query": query})
+    head = f"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}\r\n{body}".encode()
+
+
 def extensions_of(answer: Any) -> dict[str, Any]:
     extensions: dict[str, Any] = answer["errors"][0]["extensions"]
     extensions.pop("requestId")
@@ -169,12 +175,27 @@ async def test_who_leaves_is_forgotten_whether_it_had_its_turn_or_not() -> None:
     async with served() as (app, sandbox, url):
         sandbox.faults.add(Fault(delay=60))
         address = httpx.URL(url)
-        body = json.dumps(QUERY).encode()
-        head = f"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         for _ in range(20):
             _, writer = await asyncio.open_connection(address.host, address.port)
-            writer.write(head.encode() + b"\r\n" + body)
+            writer.write(post(QUERY["query"]))
             await writer.drain()
             writer.transport.abort()
         while app.load.under_way or app.load.waiting:  # noqa: ASYNC110 - nothing tells it
             await asyncio.sleep(0.01)
+
+
+async def test_who_leaves_before_its_turn_calls_nobody() -> None:
+    async with served() as (app, sandbox, url):
+        sandbox.faults.add(Fault(delay=60))
+        address = httpx.URL(url)
+        writers = [(await asyncio.open_connection(address.host, address.port))[1] for _ in range(30)]
+        for number, writer in enumerate(writers):
+            writer.write(post(f'{{ asset(assetId: "asset_{number}") {{ kind }} }}'))
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while app.load.waiting < 20:  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0)
+            while app.load.under_way or app.load.waiting:  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0.01)
+        calls = app.state.gateway.network.tallies["scenario"].all()
+        assert sum(sum(route.outcomes.values()) for route in calls) < 10
