@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.engine.leaves import TEXTS, Finish, leave
-from gateway.engine.structs import Want
+from gateway.engine.structs import Want, answer_of
 from gateway.graph.scalars import SCHEMES
 
 
@@ -55,7 +55,8 @@ class Address:
 class Column:
     """A response key: the values that it is made of, and what makes it of them.
 
-    That may be an object: of columns that stand in this very document, or of a `part` of it that is its one value.
+    That may be an object: of columns that stand in this very document, or of a `part` of it that is its one value. Where
+    the key is none of the field's own it `is_aliased`.
     """
 
     response_key: str
@@ -63,6 +64,7 @@ class Column:
     finish: Callable[..., Any] | None = None
     columns: "Sequence[Column] | None" = None
     part: "Shape | None" = None
+    is_aliased: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -96,11 +98,16 @@ def in_common(several: Sequence[Want]) -> Want | None:
     return exact[0] if is_one and (len(exact) == len(several) or exact[0].annotation in TEXTS) else None
 
 
-def generate(shape: Shape) -> Finish:
-    """Write the function that makes a dict of a struct: `{"name": s.f0, "urlExpiresAt": n0(s.f1), …}`."""
+def generate(shape: Shape, *, as_tree: bool) -> Finish:
+    """Write the function that makes the answer's object of a struct: `n0(s.f0, n1(s.f1), …)`.
+
+    That is a struct too, which is made and encoded in half the time of a dict; but a dict `as_tree`, or where a key is
+    an alias, of which clients have any number: `{"name": s.f0, "expires": n0(s.f1), …}`.
+    """
     writer = _Writer()
+    made = writer.tree(shape, shape.columns, "s") if as_tree else writer.object(shape, shape.columns, "s")
     # Response keys are GraphQL names, which the lexer let through; all else in this source is ours.
-    exec(f"def finish(s): return {writer.object(shape, shape.columns, 's')}", writer.names)  # noqa: S102 - see above
+    exec(f"def finish(s): return {made}", writer.names)  # noqa: S102 - see above
     finish: Finish = writer.names.pop("finish")  # which holds the names, and is not to be held by them
     return finish
 
@@ -112,12 +119,20 @@ class _Writer:
     names: dict[str, Any] = field(default_factory=dict)
 
     def object(self, shape: Shape, columns: Sequence[Column], source: str) -> str:
+        if any(column.is_aliased for column in columns):
+            return self.tree(shape, columns, source)
+        struct = self._named(answer_of(tuple(column.response_key for column in columns)))
+        return f"{struct}({', '.join(self._made(shape, column, source) for column in columns)})"
+
+    def tree(self, shape: Shape, columns: Sequence[Column], source: str) -> str:
         items = [f"{column.response_key!r}: {self._made(shape, column, source)}" for column in columns]
         return f"{{{', '.join(items)}}}"
 
     def _made(self, shape: Shape, column: Column, source: str) -> str:
         if column.columns is not None:
             return self.object(shape, column.columns, source)
+        if not column.wants and column.finish is not None:
+            return f"{self._named(column.finish())}"
         values = [self._value(shape, want, source) for want in column.wants]
         if column.part is not None and (column.part.finish is not None or column.wants[0].key in shape.merged):
             each = self._name()

@@ -139,10 +139,13 @@ class Projector:
         direct = not both and all(column.is_plain and column.wants[0].key in shared for column in columns)
         if not as_tree and direct and [column.response_key for column in columns] == list(wants):
             return shape
-        return replace(shape, finish=generate(shape))
+        return replace(shape, finish=generate(shape, as_tree=as_tree))
 
     def _columns(self, type_: GraphQLObjectType, grouped: Mapping[str, Any]) -> list[Column]:
-        return [self._column(type_, key, details) for key, details in grouped.items()]
+        return [
+            replace(self._column(type_, key, details), is_aliased=key != details[0].node.name.value)
+            for key, details in grouped.items()
+        ]
 
     def _column(self, type_: GraphQLObjectType, response_key: str, details: Any) -> Column:
         name = details[0].node.name.value

@@ -41,6 +41,13 @@ def struct_of(name: str, wants: tuple[tuple[str, Want | None], ...]) -> Any:
 
 
 @lru_cache(maxsize=MOST)
+def answer_of(keys: tuple[str, ...]) -> Any:
+    """Make a struct of an answer's object, whose values are given in the order of its keys."""
+    names = [f"f{number}" for number in range(len(keys))]
+    return msgspec.defstruct("Answer", names, rename=dict(zip(names, keys, strict=True)), gc=False)
+
+
+@lru_cache(maxsize=MOST)
 def page_of(struct: Any, key: str) -> Any:
     """Make a struct whose `members` are a list of others, under a key."""
     return msgspec.defstruct("Page", [("members", list[struct])], rename={"members": key})
@@ -66,7 +73,7 @@ def merged(several: tuple[Want, ...]) -> Want | None:
 
 def let_go() -> int:
     """How many were not kept any more, since the process began."""
-    known: Sequence[Any] = [made.cache_info() for made in (struct_of, page_of, merged)]
+    known: Sequence[Any] = [made.cache_info() for made in (struct_of, answer_of, page_of, merged)]
     return sum(info.misses - info.currsize for info in known)
 
 
