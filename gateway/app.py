@@ -82,7 +82,7 @@ def create_app(
             await asyncio.to_thread(traces.close)
 
     graphql_schema = _schema(settings)
-    answers = Answers(gateway.store) if settings.gateway_plans else None
+    answers = Answers(gateway.store) if settings.gateway_plans and settings.gateway_cache_bytes else None
     operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
     watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
     engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, rates=gateway.rates)

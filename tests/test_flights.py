@@ -64,7 +64,7 @@ async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, Ou
 
 async def load(store: DocumentStore, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
     waiting = waiting_for(keys)
-    store.load(waiting, fly, late)
+    store.load("kind", waiting, fly, late)
     return await arrived(waiting)
 
 

@@ -47,8 +47,10 @@ def _query(url: str) -> str:
 
 def first_expiry(urls: Iterable[object]) -> float | None:
     """Give the earliest of the expiries that the URLs tell; None when none does."""
-    moments = [_expires_at(url) for url in urls if url.__class__ is str and "?" in url]
-    return min([moment for moment in moments if moment is not None], default=None)
+    moments = [
+        moment for url in urls if url.__class__ is str and "?" in url and (moment := _expires_at(url)) is not None
+    ]
+    return min(moments, default=None)
 
 
 def signed_url_expiry(*urls: object) -> datetime | None:

@@ -54,6 +54,8 @@ class BoundedMemoryCache(BaseCache):
 
     def put(self, key: str, entry: Entry) -> bool:
         """Keep something at once, as `set` does; False for what is too large."""
+        if not self.max_bytes:
+            return False
         self.remove(key)
         weight = self.weigh(key, entry)
         if weight > self.max_bytes:

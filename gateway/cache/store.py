@@ -57,8 +57,8 @@ class DocumentStore:
         if self.sharing is not None:
             self.sharing.tell_store(self._heard_drop, self._forget, self._heard_generation)
 
-    def load(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
-        """Give the document, or the error, of each key to who waits; `fly` fetches those that are not at hand.
+    def load(self, kind: str, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+        """Give the document of a kind, or the error, of each key to who waits; `fly` fetches those not at hand.
 
         Whose deadline passes meanwhile is given what `late` makes.
         """
@@ -71,13 +71,13 @@ class DocumentStore:
             document = self._usable(key, now)
             if document is None:
                 absent[key] = one
-                self.tally.misses[_kind_in(key)] += 1
+                self.tally.misses[kind] += 1
                 continue
             one.set_result(document)
             if document.is_fresh(now):
-                self.tally.hits[document.kind] += 1
+                self.tally.hits[kind] += 1
             else:
-                self.tally.stale[document.kind] += 1
+                self.tally.stale[kind] += 1
                 stale.append(key)
         if stale:
             self._refresh(stale, fly, late)
@@ -181,9 +181,3 @@ class DocumentStore:
         self._refreshes.discard(refresh)
         if not refresh.cancelled() and (bug := refresh.exception()) is not None:
             log.error("a refresh ended with %s", type(bug).__name__)
-
-
-def _kind_in(key: str) -> str:
-    """Find the kind of a document in its key, as `Upstream.key` writes it; empty where somebody else wrote it."""
-    parts = key.split(":", 3)
-    return parts[2] if len(parts) == 4 else ""  # noqa: PLR2004 - name, scope, kind and the rest

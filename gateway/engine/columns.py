@@ -55,8 +55,8 @@ class Address:
 class Column:
     """A response key: the values that it is made of, and what makes it of them.
 
-    That may be an object: of columns that stand in this very document, or of a `part` of it that is its one value. Where
-    the key is none of the field's own it `is_aliased`.
+    That may be an object: of columns that stand in this very document, or of a `part` of it that is its one value. A
+    key that is not the field's own name `is_aliased`.
     """
 
     response_key: str

@@ -126,11 +126,18 @@ def _recorded(name: str, description: str) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata=costs(Reads(RECORD)))
 
 
+def _global_id(self: "Scan") -> strawberry.ID:
+    return global_id("Scan", self.scan_id)
+
+
 @strawberry.type(description="One body scan, held by Prism. Costs nothing by itself: a field fetches what it needs.")
 class Scan(Node):
     """A scan by its id; every other field comes from one of three documents, two of which may have been `seen`."""
 
     seen: strawberry.Private[ScanDocuments | None] = None
+    id: strawberry.ID = strawberry.field(
+        resolver=_global_id, description="Unique in the graph; `node` finds the object by it."
+    )
     scan_id: strawberry.ID = strawberry.field(description="Prism's own id.")
     status: ScanStatus | None = _recorded("status", "Where the scan stands.")
     prism_scan_id: strawberry.ID | None = _recorded("prism_scan_id", "The id inside Prism's pipeline, for support.")
@@ -146,7 +153,7 @@ class Scan(Node):
     @classmethod
     def by_id(cls, scan_id: str, seen: ScanDocuments | None = None) -> Self:
         """The scan of an id, without asking Prism."""
-        return cls(id=global_id("Scan", scan_id), scan_id=strawberry.ID(scan_id), seen=seen)
+        return cls(scan_id=strawberry.ID(scan_id), seen=seen)
 
     @strawberry.field(
         description="Which assets are generated, stage by stage. Null until capture begins.",

@@ -14,15 +14,15 @@ from gateway.telemetry import drift
 FINAL_JOB_STATUSES = ("success", "failure", "canceled")
 
 
-class _Image(msgspec.Struct):
+class _Image(msgspec.Struct, gc=False):
     url: Any = None
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, gc=False):
     thumbnail: _Image | None = None
 
 
-class _Signed(msgspec.Struct, rename="camel"):
+class _Signed(msgspec.Struct, rename="camel", gc=False):
     """The keys of an asset that hold signed URLs."""
 
     url: Any = None
@@ -42,19 +42,19 @@ class _Signed(msgspec.Struct, rename="camel"):
         urls += [image.url for image in images if image is not None]
 
 
-class _Listed(_Signed, rename="camel"):
+class _Listed(_Signed, rename="camel", gc=False):
     id: Any = None
 
 
-class _Odd(msgspec.Struct):
+class _Odd(msgspec.Struct, gc=False):
     assets: list[Any]
 
 
-class _Page(_Odd, rename="camel"):
+class _Page(_Odd, rename="camel", gc=False):
     next_pagination_token: str | None = None
 
 
-class _ListedPage(_Page, rename="camel"):
+class _ListedPage(_Page, rename="camel", gc=False):
     assets: list[_Listed]
 
 

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from gateway.cache.document import Document, Kind, make_document, missing_document
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import Fly, Outcome, Waiting
 from gateway.cache.store import DocumentStore
 from gateway.errors import (
     UpstreamContract,
@@ -132,8 +132,7 @@ class Upstream:
                 return {keys[0]: self._outcome(kind, id_, error)}
 
         waiting = waiting or Waiting()
-        bring = self.store.refresh if anew else self.store.load
-        bring({self.key(kind, id_): waiting}, fly, self.sender.late)
+        self._bring(kind, {self.key(kind, id_): waiting}, fly, anew=anew)
         return waiting
 
     def load(
@@ -148,8 +147,13 @@ class Upstream:
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
-        bring = self.store.refresh if anew else self.store.load
-        bring({key: waiting[id_] for key, id_ in keys.items()}, fly, self.sender.late)
+        self._bring(kind, {key: waiting[id_] for key, id_ in keys.items()}, fly, anew=anew)
+
+    def _bring(self, kind: Kind, waiting: Mapping[str, Waiting], fly: Fly, *, anew: bool) -> None:
+        if anew:
+            self.store.refresh(waiting, fly, self.sender.late)
+        else:
+            self.store.load(kind.name, waiting, fly, self.sender.late)
 
     def load_one(
         self,
