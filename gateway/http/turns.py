@@ -1,8 +1,11 @@
-"""When a request may begin: a few in each turn of the event loop, in the order they came, while there is time to spare.
+"""When a request may begin: a few in each turn of the event loop, in the order they came.
 
 Were a burst begun all at once, each step would be taken by everybody together, and nobody answered before the last
-step of the last. A few at a time, the first are on their way to the upstreams while others begin. What is done for many
-in a row costs less, though, so a process that has no time to spare lets all begin at once.
+step of the last. A few at a time, the first are on their way to the upstreams while others begin; and what a request of
+many calls holds is still in the processor's caches when its next step comes.
+
+Of many that take little it is the code that is no more in these caches: where they leave a process no time to spare all
+begin at once, since what is done for many in a row costs less.
 """
 
 import asyncio
@@ -12,7 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FEW = 2
+FEW = 2  # requests
+LITTLE = 0.0008  # seconds of CPU a request
 LOOK_EVERY = 0.05  # seconds
 BUSY, IDLE = 0.75, 0.5  # shares of a core from which a process is busy, and below which it is no more
 
@@ -25,9 +29,12 @@ class Turns:
 
     clock: Callable[[], float] = time.monotonic
     spent: Callable[[], float] = time.thread_time
-    is_busy: bool = False
+    most: float = FEW  # in a turn
     _waiting: deque[Begin] = field(default_factory=deque)
-    _begun: int = 0  # in this turn of the loop
+    _room: float = 0  # for so many more in this turn; nobody waits where there is any
+    _is_counting: bool = False
+    _is_busy: bool = False
+    _came: int = 0
     _looked_at: float = -math.inf
     _spent_then: float = 0.0
 
@@ -36,25 +43,30 @@ class Turns:
         now = self.clock()
         if now - self._looked_at >= LOOK_EVERY:
             self._look(now)
-        if self._waiting or self._begun >= FEW:
+        self._came += 1
+        if not self._is_counting:
+            self._is_counting, self._room = True, self.most
+            loop.call_soon(self._next, loop)
+        if self._room:
+            self._room -= 1
+            begin()
+        else:
             self._waiting.append(begin)
-            return
-        if not self.is_busy:
-            if not self._begun:
-                loop.call_soon(self._next_turn, loop)
-            self._begun += 1
-        begin()
 
-    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin another turn, unless nobody waits for one."""
         waiting = self._waiting
-        self._begun = len(waiting) if self.is_busy else min(FEW, len(waiting))
-        if self._begun:
-            loop.call_soon(self._next_turn, loop)
-        for _ in range(self._begun):
+        count = int(min(self.most, len(waiting)))
+        self._is_counting, self._room = count > 0, self.most - count
+        if count:
+            loop.call_soon(self._next, loop)
+        for _ in range(count):
             waiting.popleft()()
 
     def _look(self, now: float) -> None:
+        """See whether there is time to spare, and what a request takes."""
         spent = self.spent()
-        share = (spent - self._spent_then) / (now - self._looked_at)
-        self.is_busy = share > (IDLE if self.is_busy else BUSY)
-        self._looked_at, self._spent_then = now, spent
+        took = spent - self._spent_then
+        self._is_busy = took / (now - self._looked_at) > (IDLE if self._is_busy else BUSY)
+        self.most = math.inf if self._is_busy and took < LITTLE * self._came else FEW
+        self._looked_at, self._spent_then, self._came = now, spent, 0
