@@ -66,7 +66,8 @@ class Gateway:
         sources, reports_calls = tenant.sources, self.settings.gateway_report_calls
         journal = Journal(request_id, watch_calls(request_id), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
-        take_nothing_before(journal.started - max_age)
+        if max_age < math.inf:
+            take_nothing_before(journal.started - max_age)
         hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(sources.prism, journal),

@@ -157,7 +157,8 @@ class Flights:
 
     def _boarding(self, flight: _Flight, late: Late, until: float, loop: asyncio.AbstractEventLoop) -> _Boarding:
         boarding = _Boarding(self, flight, late)
-        flight.deadline.at = max(flight.deadline.at, until)
+        if until > flight.deadline.at:
+            flight.deadline.at = until
         if until < NEVER.at:
             boarding.due = self._alarms.set(until, loop, boarding)
             flight.boardings.append(boarding)

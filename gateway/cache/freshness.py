@@ -25,5 +25,6 @@ class Freshness:
         """Signed URLs: until a margin before the first one dies, or a quarter of its life if that is shorter."""
         if expires_at is None:
             return Lifetime(self.urls_unknown)
-        life = max(0.0, expires_at - now)
-        return Lifetime(life - min(self.urls_margin, life / 4), expires_at=expires_at)
+        life = expires_at - now if expires_at > now else 0.0
+        margin = self.urls_margin if self.urls_margin < life / 4 else life / 4
+        return Lifetime(life - margin, expires_at=expires_at)

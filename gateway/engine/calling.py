@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from graphql import (
@@ -71,13 +71,13 @@ class PlanInfo(Info[Any, Any]):
     def __init__(self, place: Place, run: Run, path: Path) -> None:
         self._place, self._run, self._path = place, run, path
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_raw_info":
-            self._raw_info = self._place.raw_info(self._run, self._path)
-            return self._raw_info
-        if name == "_field":
-            return self._place.definition
-        raise AttributeError(name)
+    @cached_property
+    def _raw_info(self) -> Any:  # type: ignore[override] # a dataclass's field, which takes long to make
+        return self._place.raw_info(self._run, self._path)
+
+    @property
+    def _field(self) -> Any:  # type: ignore[override] # the same
+        return self._place.definition
 
     @property
     def context(self) -> Any:
@@ -143,8 +143,8 @@ def _without_info(function: Any, arguments: Arguments, *, takes_self: bool) -> C
 
 def _with_info(function: Any, name: str, arguments: Arguments, place: Place, *, takes_self: bool) -> Call:
     def call(source: Any, run: Run, path: Path) -> Any:
-        info = {name: PlanInfo(place, run, path)}
-        return function(source, **info, **arguments(run)) if takes_self else function(**info, **arguments(run))
+        given = {**arguments(run), name: PlanInfo(place, run, path)}
+        return function(source, **given) if takes_self else function(**given)
 
     return call
 

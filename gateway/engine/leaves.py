@@ -118,5 +118,8 @@ def _enum_name(value: Any) -> str:
 
 def _datetime(value: Any) -> str:
     if isinstance(value, datetime):
-        return write_datetime(value)
+        return _written(value)
     raise LeavePlan
+
+
+_written = lru_cache(maxsize=1_024)(write_datetime)  # which takes ten times as long as finding it here

@@ -89,7 +89,7 @@ class Journal(msgspec.Struct):
 
     def document(self, outcome: Outcome) -> Document:
         """Take the document out of an outcome, noting it when it is stale. Raises the error that it is instead."""
-        if isinstance(outcome, GatewayError):
+        if not isinstance(outcome, Document):
             raise outcome
         self.serve(outcome)
         if outcome.fetched_at < self.started and not outcome.is_fresh(now := self.clock()):
@@ -106,7 +106,8 @@ class Journal(msgspec.Struct):
     def serve_unnamed(self, document: Document) -> None:
         """Note one likewise of which the caller is not to know what it is of."""
         self.documents.append(document)
-        self.fresh_until = min(self.fresh_until, document.fresh_until)
+        if document.fresh_until < self.fresh_until:
+            self.fresh_until = document.fresh_until
 
     def end_freshness(self) -> None:
         """Note that the answer holds what is true of this caller and this moment alone, so nobody keeps it."""

@@ -70,10 +70,10 @@ class _Embedding(msgspec.Struct, rename="camel"):
 
 def embedded_stages(record: Outcome | None) -> Outcome | None:
     """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
-    if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited):
-        return record
-    if not isinstance(record, Document) or record.missing:
+    if record is None or (isinstance(record, Document) and record.missing):
         return None
+    if not isinstance(record, Document):
+        return record if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited) else None
     stages = _embedded(record.body)
     return None if stages == NOTHING else part_of(record, "scan_assets", record.id, stages)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,16 +24,10 @@ from gateway.prism.owned import Scans, scans_of
 from gateway.prism.types import MIME_TYPES, Scan, ScanAssets, ScanAssetUrls, ScanRecord
 
 T = TypeVar("T")
+Part = tuple[str, str]  # of a scan: its id, and which part
 
 RECORD, STAGES = "record", "stages"
 FIRST_ASSET_TYPES = {"preview-image", "model", "stripes"}  # the others came in 2026-05; an older Prism refuses them
-
-
-class Part(NamedTuple):
-    """A part of a scan that a request wants."""
-
-    scan_id: str
-    part: str
 
 
 class PrismLoaders:
@@ -87,7 +81,7 @@ class PrismLoaders:
     def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
         kept = self._client.kept(self._client.kinds.scan, scan_id)
         if kept is None:
-            return promised(Promise(self._parts.load_together(Part(scan_id, RECORD), self._start_parts), read))
+            return promised(Promise(self._parts.load_together((scan_id, RECORD), self._start_parts), read))
         return read(kept)
 
     def _read_record(self, outcome: Outcome) -> Document:
@@ -100,9 +94,7 @@ class PrismLoaders:
         """The status of each stage, or a promise of it; None before capture."""
         kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
         if kept is None:
-            return promised(
-                Promise(self._parts.load_together(Part(scan_id, STAGES), self._start_parts), self._read_stages)
-            )
+            return promised(Promise(self._parts.load_together((scan_id, STAGES), self._start_parts), self._read_stages))
         return self._read_stages(kept)
 
     def _read_stages(self, outcome: Outcome) -> ScanAssets | None:
@@ -122,7 +114,7 @@ class PrismLoaders:
 
     def url(self, scan_id: str, asset_type: ScanAssetType) -> SignedUrl | None:
         """A promise of one signed URL; None when the scan has no such file."""
-        waiting = self._single_urls.load_together(Part(scan_id, asset_type.value), self._start_single_urls)
+        waiting = self._single_urls.load_together((scan_id, asset_type.value), self._start_single_urls)
         return promised(Promise(waiting, partial(self._read_url, MIME_TYPES.get(asset_type))))
 
     def _read_url(self, mime_type: str | None, outcome: Outcome) -> SignedUrl | None:
@@ -138,7 +130,7 @@ class PrismLoaders:
         for (scan_id, part), waiting in wanted.items():
             if part == RECORD:
                 self._client.scan(scan_id, waiting=waiting)
-            elif (record := wanted.get(Part(scan_id, RECORD))) is not None:
+            elif (record := wanted.get((scan_id, RECORD))) is not None:
                 after(record, waiting, partial(self._start_stages, scan_id, waiting))
             else:
                 self._start_stages(scan_id, waiting, self._client.kept(self._client.kinds.scan, scan_id))

@@ -34,4 +34,5 @@ class Latency:
     @property
     def slow(self) -> float:
         """Give the seconds after which an answer is later than is usual."""
-        return max(self.slow_from, self.usual + 4 * self._stray if self.usual else UNKNOWN)
+        slow = self.usual + 4 * self._stray if self.usual else UNKNOWN
+        return slow if slow > self.slow_from else self.slow_from
