@@ -74,8 +74,10 @@ class Projection:
 
     def encoded_members(self, members: Members[Any]) -> msgspec.Raw:
         """The same of members of pages, as one list; each page is read once."""
-        parts = [self._encoded_page(page, members.key, places) for page, places in members.pages]
-        return msgspec.Raw(b"[" + b",".join(part for part in parts if part) + b"]")
+        lists = [self._encoded_page(page, members.key, places) for page, places in members.pages]
+        if len(lists) == 1:
+            return msgspec.Raw(lists[0])
+        return msgspec.Raw(b"[%b]" % b",".join([one[1:-1] for one in lists]))
 
     def _encoded_page(self, page: Document, key: str, places: Sequence[int]) -> bytes:
         selection = (self.serial, places[0], places[-1], len(places))
@@ -83,7 +85,7 @@ class Projection:
         if known is None:
             values = self._page_decoder(key)(page.body)
             wanted = [values[place] for place in places]
-            known = encode(wanted if self.finish is None else [self.finish(value) for value in wanted])[1:-1]
+            known = encode(wanted if self.finish is None else [self.finish(value) for value in wanted])
             page.keep_fragment(selection, known)
         return known
 

@@ -38,8 +38,9 @@ class _Signed(msgspec.Struct, rename="camel", gc=False):
         if self.original_file_url is not None:
             urls.append(self.original_file_url)
         canvas = None if self.metadata is None else self.metadata.thumbnail
-        images = (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas)
-        urls += [image.url for image in images if image is not None]
+        for image in (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas):
+            if image is not None:
+                urls.append(image.url)  # noqa: PERF401 - a comprehension would be made anew each time
 
 
 class _Listed(_Signed, rename="camel", gc=False):

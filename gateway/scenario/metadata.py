@@ -13,11 +13,11 @@ from gateway.scenario.images import AssetImage
 
 def read_seed(value: object) -> str | None:
     """Read a seed, which Scenario sends as a string or a number, as digits. None for anything else."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value)
-    return None
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 @strawberry.type(description="A LoRA, a small model on top of another, that styled an image.")

@@ -61,7 +61,7 @@ def encode_query(query: Query) -> str:
 def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT001 - a value, not a switch
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int) else ",".join(value or ())
+    return str(value) if isinstance(value, (str, int)) else ",".join(value or ())
 
 
 def _target(path_: str, query: Query | None) -> str:
