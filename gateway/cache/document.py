@@ -88,7 +88,9 @@ class Document(msgspec.Struct, frozen=True):
         return len(self.body) + ROOM_FOR_FRAGMENTS
 
     def keep_fragment(self, selection: Any, fragment: bytes) -> None:
-        """Keep what a selection made of this document, ready to be sent, within the bytes that `size` counts."""
+        """Keep what a selection made of this document, as long as that is kept, within the bytes that `size` counts."""
+        if not self.tenure.is_kept:
+            return
         used = self.made.get(FRAGMENT_BYTES, 0) + len(fragment) + FRAGMENT_OVERHEAD
         if used <= self._room:
             self.made[FRAGMENT_BYTES] = used

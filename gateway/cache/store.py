@@ -57,11 +57,14 @@ class DocumentStore:
         if self.sharing is not None:
             self.sharing.tell_store(self._heard_drop, self._forget, self._heard_generation)
 
-    def load(self, kind: str, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+    def load(self, kind: str, waiting: Mapping[str, Waiting], fly: Fly, late: Late, *, anew: bool = False) -> None:
         """Give the document of a kind, or the error, of each key to who waits; `fly` fetches those not at hand.
 
-        Whose deadline passes meanwhile is given what `late` makes.
+        With `anew` none is at hand. Whose deadline passes meanwhile is given what `late` makes.
         """
+        if anew:
+            self.refresh(waiting, fly, late)
+            return
         if self.sharing is not None and _past_memory.get():
             self._board(waiting, fly, late)
             return

@@ -61,7 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take what the head says; what follows a body in chunks is no part of that (RFC 9110, 6.5.1)."""
         if self._in_head:
-            super().on_header(name, value)
+            HttpToolsProtocol.on_header(self, name, value)  # for each header: `super` takes as long as that
 
     def check_head(self) -> None:
         """Refuse a head that is too long; raising ends the parser, which says so."""

@@ -44,6 +44,9 @@ class Turns:
         if now - self._looked_at >= LOOK_EVERY:
             self._look(now)
         self._came += 1
+        if self.most == math.inf and not self._waiting:
+            begin()
+            return
         if not self._is_counting:
             self._is_counting, self._room = True, self.most
             loop.call_soon(self._next, loop)

@@ -1,6 +1,6 @@
 """The kinds of document that Scenario answers with, and how long each stays true."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class _Signed(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Listed(_Signed, rename="camel", gc=False):
-    id: Any = None
+    id: str | None = None
 
 
 class _Odd(msgspec.Struct, gc=False):
@@ -64,25 +64,31 @@ class Index:
     """What a page holds: the id of each member, None for one that nobody can ask for, and the next page's token."""
 
     ids: Sequence[str | None]
-    places: Mapping[str, int]
     next_token: str | None
+
+    def place(self, id_: str) -> int | None:
+        """Where a member stands; None for one that it does not hold."""
+        return self.ids.index(id_) if id_ in self.ids else None
 
 
 def index_of(page: Document) -> Index:
     """Index a page, which was done when it came but for one that is odd. Raises `msgspec.DecodeError` for no page."""
     known: Index | None = page.made.get("index")
     if known is None:
-        odd = msgspec.json.decode(page.body, type=_Page)  # a member that is no object
-        ids = [asset.get("id") if isinstance(asset, dict) else None for asset in odd.assets]
-        known = page.made["index"] = _index(ids, odd.next_pagination_token)
+        odd = msgspec.json.decode(page.body, type=_Page)  # a member that is no object, or whose id is no text
+        known = page.made["index"] = _index([_id_in(asset) for asset in odd.assets], odd.next_pagination_token)
     return known
 
 
-def _index(found: Sequence[Any], token: str | None) -> Index:
-    ids = [id_ if isinstance(id_, str) else None for id_ in found]
+def _id_in(asset: object) -> str | None:
+    id_ = asset.get("id") if isinstance(asset, dict) else None
+    return id_ if isinstance(id_, str) else None
+
+
+def _index(ids: Sequence[str | None], token: str | None) -> Index:
     if None in ids:
         drift.note("GET /assets", "an asset without an id")
-    return Index(ids, {id_: place for place, id_ in enumerate(ids) if id_ is not None}, token)
+    return Index(ids, token)
 
 
 class _Job(msgspec.Struct, rename="camel"):

@@ -152,7 +152,7 @@ class ScenarioLoaders:
     def _on_a_page(self, asset_id: str) -> Document | None:
         """Find an asset on the pages that the request has read."""
         for page in self._seen:
-            place = index_of(page).places.get(asset_id)
+            place = index_of(page).place(asset_id)
             if place is not None:
                 return member(page, "assets", "asset", place)
         return None

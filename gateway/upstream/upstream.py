@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from gateway.cache.document import Document, Kind, make_document, missing_document
-from gateway.cache.flight import Fly, Outcome, Waiting
+from gateway.cache.flight import Outcome, Waiting
 from gateway.cache.store import DocumentStore
 from gateway.errors import (
     UpstreamContract,
@@ -132,7 +132,7 @@ class Upstream:
                 return {keys[0]: self._outcome(kind, id_, error)}
 
         waiting = waiting or Waiting()
-        self._bring(kind, {self.key(kind, id_): waiting}, fly, anew=anew)
+        self.store.load(kind.name, {self.key(kind, id_): waiting}, fly, self.sender.late, anew=anew)
         return waiting
 
     def load(
@@ -147,13 +147,8 @@ class Upstream:
         async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
-        self._bring(kind, {key: waiting[id_] for key, id_ in keys.items()}, fly, anew=anew)
-
-    def _bring(self, kind: Kind, waiting: Mapping[str, Waiting], fly: Fly, *, anew: bool) -> None:
-        if anew:
-            self.store.refresh(waiting, fly, self.sender.late)
-        else:
-            self.store.load(kind.name, waiting, fly, self.sender.late)
+        asked = {key: waiting[id_] for key, id_ in keys.items()}
+        self.store.load(kind.name, asked, fly, self.sender.late, anew=anew)
 
     def load_one(
         self,

@@ -183,6 +183,9 @@ async def test_a_fragment_is_made_once_for_all_who_select_the_same(gateway: Worl
 
 def test_what_is_made_of_a_document_stays_within_the_bytes_that_it_counts_for() -> None:
     document = Document("asset", "a", b"x" * 100, 0, 0, 0)
+    document.keep_fragment(0, b"y")
+    assert document.made == {}  # as long as nobody keeps it
+    document.tenure.begin()
     for number in range(10):
         document.keep_fragment(number, b"y" * 30)
     kept = [value for value in document.made.values() if isinstance(value, bytes)]
