@@ -153,7 +153,7 @@ class Flights:
             boarding.ones.append(one)
             one.behind = boarding.leave
         if new is not None:
-            new.task = loop.create_task(self._run(new, fly))
+            new.task = loop.create_task(self._run(new, fly), name="flight")
 
     def _boarding(self, flight: _Flight, late: Late, until: float, loop: asyncio.AbstractEventLoop) -> _Boarding:
         boarding = _Boarding(self, flight, late)
