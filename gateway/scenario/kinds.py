@@ -37,10 +37,16 @@ class _Signed(msgspec.Struct, rename="camel", gc=False):
         urls.append(self.url)
         if self.original_file_url is not None:
             urls.append(self.original_file_url)
-        canvas = None if self.metadata is None else self.metadata.thumbnail
-        for image in (self.preview, self.thumbnail, self.first_frame, self.last_frame, canvas):
-            if image is not None:
-                urls.append(image.url)  # noqa: PERF401 - a comprehension would be made anew each time
+        if self.preview is not None:
+            urls.append(self.preview.url)
+        if self.thumbnail is not None:
+            urls.append(self.thumbnail.url)
+        if self.first_frame is not None:
+            urls.append(self.first_frame.url)
+        if self.last_frame is not None:
+            urls.append(self.last_frame.url)
+        if self.metadata is not None and self.metadata.thumbnail is not None:
+            urls.append(self.metadata.thumbnail.url)
 
 
 class _Listed(_Signed, rename="camel", gc=False):
