@@ -114,6 +114,7 @@ class _DirectProtocol(DepartingProtocol):
         exchange = self._exchange
         if exchange is None:
             return
+        exchange.disconnected = True  # uvicorn tells the last that was asked, which may wait for this one
         if exchange.task is not None:
             exchange.task.cancel()
         if exchange.arrived is not None:

@@ -199,3 +199,18 @@ async def test_who_leaves_before_its_turn_calls_nobody() -> None:
                 await asyncio.sleep(0.01)
         calls = app.state.gateway.network.tallies["scenario"].all()
         assert sum(sum(route.outcomes.values()) for route in calls) < 10
+
+
+async def test_who_is_cut_off_before_its_turn_is_forgotten_once_whatever_it_asked_behind_that() -> None:
+    async with served() as (app, _, url):
+        address = httpx.URL(url)
+        one = post(QUERY["query"])
+        connections = [await asyncio.open_connection(address.host, address.port) for _ in range(30)]
+        for _, writer in connections:
+            writer.write(one + one + b"no request\r\n\r\n")
+        for reader, writer in connections:
+            await reader.read()  # until it is closed
+            writer.close()
+        while app.load.under_way or app.load.waiting > 0:  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0.01)
+        assert app.load.waiting == 0
