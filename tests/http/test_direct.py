@@ -188,6 +188,18 @@ async def test_requests_that_come_together_are_answered_in_their_order() -> None
             assert [next(iter(msgspec.json.decode(body)["data"])) for body in bodies] == ["first", "scan", "third"]
 
 
+async def test_what_is_asked_behind_one_that_takes_nothing_kept_may_be_kept() -> None:
+    async with wired() as wire:
+        first, second = wire.sandbox.prism.scan_ids("READY")[:2]
+        await wire.send(post({"query": f'{{ scan(scanId: "{first}") {{ status }} }}'}))
+        await wire.read()
+        wire.app.state.gateway.clock.advance(1)
+        anew = post({"query": f'{{ scan(scanId: "{second}") {{ status }} }}'}, b"cache-control: no-cache\r\n")
+        await wire.send(anew + post({"query": f'{{ scan(scanId: "{first}") {{ scanId status }} }}'}))
+        assert [b'"READY"' in (await wire.read())[2] for _ in range(2)] == [True, True]
+        assert [call.path for call in wire.sandbox.prism.calls] == [f"/scans/{first}", f"/scans/{second}"]
+
+
 @pytest.mark.parametrize("by", [b"connection: close\r\n", b"expect: 100-continue\r\n"])
 async def test_what_a_request_wants_of_its_connection_is_done(by: bytes) -> None:
     async with wired() as wire:
