@@ -1,12 +1,15 @@
 """From a text to the operations of its document: which are taken, parsed, limited and validated."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from graphql import (
     REMOVE,
     ArgumentNode,
+    ExecutableDefinitionNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     NamedTypeNode,
@@ -55,7 +58,7 @@ class _Steering(Visitor):
     """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables.
 
     `decisive` are the former, and those of introspection's own arguments: each says of many objects at once what they
-    hold, and so would an error for it.
+    hold, and so would an error for it. It is of one definition until it takes in those of the fragments in `spread`.
     """
 
     def __init__(self) -> None:
@@ -64,7 +67,34 @@ class _Steering(Visitor):
         self.decisive: set[str] = set()
         self.is_known = True
         self.nests_variables = False
+        self.spread: set[str] = set()
         self._depth = 0
+
+    @classmethod
+    def of(cls, definition: ExecutableDefinitionNode) -> Self:
+        """Look at a definition."""
+        steering = cls()
+        visit(definition, steering)
+        return steering
+
+    def take_in(self, fragments: Mapping[str, Self]) -> Self:
+        """Add what is in the fragments that are spread here, and in those spread in them."""
+        taken: set[str] = set()
+        while more := self.spread - taken:
+            taken |= more
+            for name in more:
+                self._add(fragments[name])
+        return self
+
+    def _add(self, other: Self) -> None:
+        self.variables += [name for name in other.variables if name not in self.variables]
+        self.decisive |= other.decisive
+        self.is_known = self.is_known and other.is_known
+        self.nests_variables = self.nests_variables or other.nests_variables
+        self.spread |= other.spread
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
+        self.spread.add(node.name.value)
 
     def enter_list_value(self, *_: Any) -> None:
         self._depth += 1
@@ -148,13 +178,12 @@ def refused_document(error: AskedTooMuch) -> Prepared:
 
 def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
     document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
-    steering = _Steering()
-    visit(document, steering)
     fragments = {
         definition.name.value: FragmentDetails(definition, None)
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
+    known = {name: _Steering.of(details.definition) for name, details in fragments.items()}
     return tuple(
         Operation(
             schema,
@@ -169,4 +198,5 @@ def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, 
         )
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)
+        for steering in [_Steering.of(definition).take_in(known)]
     )

@@ -139,6 +139,28 @@ async def test_a_null_that_would_be_an_error_of_every_object_is_one_of_the_reque
     assert "errors" not in await gateway.execute(text)
 
 
+async def test_a_variable_steers_the_operation_that_it_is_of_and_no_other(gateway: World) -> None:
+    text = """
+      query A($v: Boolean!) { viewer { ...F } }
+      query B($v: [ID!]!) { nodes(ids: $v) { id ...G } }
+      query C($v: String) { assets(first: 1, after: $v) { pageInfo { hasPreviousPage } } }
+      fragment F on Viewer { ...H tenant }
+      fragment H on Viewer { id @skip(if: $v) }
+      fragment G on Node { __typename }
+    """
+
+    async def data(name: str, v: object) -> object:
+        body = {"query": text, "operationName": name, "variables": {"v": v}}
+        answer: dict[str, object] = (await gateway.client.post("/graphql", json=body)).json()
+        return answer.get("data")
+
+    assert await data("A", v=True) == {"viewer": {"tenant": "default"}}
+    assert await data("B", v=[]) == {"nodes": []}
+    assert await data("C", v=None) == {"assets": {"pageInfo": {"hasPreviousPage": False}}}
+    steering = [operation.steering for operation in gateway.app.state.engine.operations.find(text).operations]
+    assert steering == [("v",), (), ()]
+
+
 async def test_a_value_of_the_wrong_type_leaves_the_plan_and_costs_no_second_call(gateway: World) -> None:
     asset = {"id": "a", "mimeType": 7, "outputIndex": "x", "name": None}
     gateway.sandbox.faults.add(Fault(status=200, body=json.dumps({"asset": asset})))
