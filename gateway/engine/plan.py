@@ -90,6 +90,7 @@ class Run(msgspec.Struct):
             try:
                 await self._end
             except asyncio.CancelledError:
+                self._failure = LeavePlan()  # so that what has just arrived begins nothing that nobody waits for
                 for future in self._futures:
                     future.cancel()
                 raise

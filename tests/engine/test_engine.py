@@ -6,15 +6,17 @@ import json
 
 import pytest
 from graphql import get_introspection_query
+from graphql.execution.values import VariableValues
 
 from gateway.bench.upstream import Recorded
 from gateway.cache.document import FRAGMENT_OVERHEAD, Document
 from gateway.engine.answer import Asked
 from gateway.engine.operation import MAX_VARIANTS
 from gateway.engine.operations import Operations
-from gateway.engine.plan import FieldPlan
+from gateway.engine.plan import FieldPlan, Run
 from gateway.engine.structs import let_go, merged, page_of, struct_of
 from gateway.graph.ids import global_id
+from gateway.graph.promise import Promise
 from gateway.sandbox import Fault
 from gateway.schema import schema
 from tests.world import Clock, World, world
@@ -239,6 +241,20 @@ async def test_a_plan_that_is_left_leaves_nothing_behind_that_nobody_awaits(gate
     await gateway.data(query, cold=gateway.asset_ids[0])
     gc.collect()  # a coroutine that nobody awaited warns when it is collected, and warnings are errors
     assert counts(gateway) == {"left": 1}
+
+
+async def test_what_arrives_as_a_request_is_given_up_begins_nothing_more() -> None:
+    run, begun = Run(None, VariableValues({}, {})), list[str]()
+    arriving = asyncio.get_running_loop().create_future()
+    run.later(Promise(arriving, str), lambda take: begun.append(take()))
+    ending = asyncio.ensure_future(run.end())
+    await asyncio.sleep(0)
+    ending.cancel()
+    arriving.set_result("a document")  # in the same step, before whoever waits knows that it is over
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    await asyncio.sleep(0)
+    assert begun == []
 
 
 async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
