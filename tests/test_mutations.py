@@ -1,13 +1,18 @@
 """The four changes: what they answer, what they send, and how a refusal reaches the person."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.app import create_app
+from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from tests.world import World, world
+from tests.world import URL, Clock, World, opened, settings_for, world
 
 UNTIL = "2030-01-01T00:00:00Z"
 
@@ -195,6 +200,55 @@ async def test_a_lock_whose_answer_is_torn_is_reported_as_a_failure_and_seen_all
     answer = await gateway.execute(LOCK, input={"assetId": asset_id, "lockExpiresAt": UNTIL})
     assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == ({"lockAsset": None}, "UPSTREAM_CONTRACT")
     assert await lock_seen(gateway, asset_id) == everywhere(UNTIL)
+
+
+class LateLocks(httpx.ASGITransport):
+    """Brings the answer to a lock when a test says so; `is_made` tells that it is there."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(app=sandbox.app)
+        self.is_made, self.may_come = asyncio.Event(), asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Make the call at once, whenever its answer comes."""
+        answer = await super().handle_async_request(request)
+        if request.url.path.endswith("/lock"):
+            self.is_made.set()
+            await self.may_come.wait()
+        return answer
+
+
+@asynccontextmanager
+async def with_late_locks() -> AsyncIterator[tuple[World, LateLocks]]:
+    clock = Clock()
+    sandbox = Sandbox(clock=clock, url=URL)
+    locks = LateLocks(sandbox)
+    transports = {"prism": httpx.ASGITransport(app=sandbox.app), "scenario": locks}
+    app = create_app(settings_for(sandbox), transports=transports, clock=clock, sleep=clock.sleep)
+    async with opened(app, sandbox, clock) as gateway:
+        yield gateway, locks
+
+
+async def test_a_lock_whose_answer_comes_after_another_change_is_not_kept_over_it() -> None:
+    async with with_late_locks() as (gateway, locks):
+        asset_id = asset_of(gateway, kind="image")
+        lock = gateway.data(LOCK, input={"assetId": asset_id, "lockExpiresAt": UNTIL})
+        locking = asyncio.create_task(lock)
+        await locks.is_made.wait()
+        await gateway.data(UNLOCK, input={"assetId": asset_id, "forceUnlock": True})
+        locks.may_come.set()
+        assert (await locking)["lockAsset"]["asset"]["metadata"]["lockExpiresAt"] == UNTIL
+        locked = await gateway.data(
+            "query ($id: ID!) { asset(assetId: $id) { metadata { lockExpiresAt } } }", id=asset_id
+        )
+        assert locked["asset"]["metadata"]["lockExpiresAt"] is None
+
+
+async def test_a_lock_that_is_made_alone_is_kept_as_it_was_answered(gateway: World, image: str) -> None:
+    await gateway.data(LOCK, input={"assetId": image, "lockExpiresAt": UNTIL})
+    gateway.sandbox.scenario.clear()
+    await gateway.data(READ, id=image)
+    assert sent(gateway) == []
 
 
 async def test_changes_are_made_one_after_the_other_in_the_order_asked(gateway: World, image: str) -> None:

@@ -34,6 +34,7 @@ ROUTES = (
 MAX_BULK = 200
 MAX_SPLITS = 16
 SPLITTABLE = {400, 403, 404, 422}
+CHANGES_TOLD = 2  # to the store, by each change of an asset: of pages, and of the asset
 
 T = TypeVar("T")
 Bodies = Mapping[str, bytes | UpstreamError]
@@ -193,6 +194,7 @@ class ScenarioClient:
 
     async def _change(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
         query: Query = {**self._project, "originalAssets": original_assets or None}
+        changes = self.upstream.store.changes + CHANGES_TOLD
         answered = await self._changing(asset_id, verb, body, query)
         try:
             answer = self._decode(answered, _LockAnswer)
@@ -201,7 +203,8 @@ class ScenarioClient:
             raise self.upstream.broken_contract().after_change() from None
         except UpstreamContract as error:
             raise error.after_change() from None
-        if not original_assets:  # else its URL is not the one that readers get
+        # Not where its URL is not the one that readers get, or another change was made meanwhile, which it may lack.
+        if not original_assets and self.upstream.store.changes == changes:
             await self.upstream.keep(self.kinds.asset, asset)
         return Locked(asset, answer.lock_id if isinstance(answer.lock_id, str) else None)
 
