@@ -263,6 +263,16 @@ async def test_some_assets_that_cannot_be_read_leave_the_others_and_an_error(gat
     gateway.sandbox.faults.clear()
 
 
+async def test_a_link_that_is_refused_when_it_is_made_again_is_seen_as_before() -> None:
+    async with world(index_seconds=60) as gateway:
+        scan_id, [asset_id] = scan_of(gateway), free(gateway, 1)
+        await gateway.data(LINK, input={"scanId": scan_id, "assetIds": [asset_id]})
+        gateway.sandbox.faults.add(Fault(method="PUT", status=429, times=1))
+        again = await gateway.data(LINK, input={"scanId": scan_id, "assetIds": [asset_id]})
+        assert [error["code"] for error in again["linkAssetsToScan"]["userErrors"]] == ["TOO_MANY"]
+        assert (await linked(gateway, scan_id))[0] == asset_id
+
+
 async def test_each_asset_that_is_refused_has_its_reason_and_the_others_are_linked(gateway: World) -> None:
     scan_id = scan_of(gateway)
     (new,) = free(gateway, 1)

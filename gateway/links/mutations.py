@@ -100,9 +100,10 @@ class LinkMutations:
         asset_ids = _checked(input.scan_id, input.asset_ids, payload)
         if asset_ids and await _exists(info, input.scan_id, payload):
             tag = links.tag.write(input.scan_id)
-            links.recent.note(input.scan_id, asset_ids)
+            before = links.recent.note(input.scan_id, asset_ids)
             change = partial(scenario.client.change_tags, add=[tag])
-            links.recent.forget(input.scan_id, await _change_each(info, payload, asset_ids, change))
+            refused = await _change_each(info, payload, asset_ids, change)
+            links.recent.forget(input.scan_id, [id_ for id_ in refused if id_ not in before])
             payload.scan = Scan.by_id(input.scan_id)
         return payload
 

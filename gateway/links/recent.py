@@ -1,7 +1,7 @@
 """Links that were made a moment ago: Scenario's search may not know of them yet, but who made them does."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 REMEMBERED_FOR = 300.0  # seconds; nobody says how far search is behind, and what is remembered is checked all the same
@@ -16,9 +16,9 @@ class RecentLinks:
     clock: Callable[[], float]
     _scans: OrderedDict[str, dict[str, float]] = field(default_factory=OrderedDict)
 
-    def note(self, scan_id: str, asset_ids: Iterable[str]) -> None:
-        """Remember that assets are being linked to a scan."""
-        now = self.clock()
+    def note(self, scan_id: str, asset_ids: Iterable[str]) -> Container[str]:
+        """Remember that assets are being linked to a scan; give those of which that was known before."""
+        now, before = self.clock(), self.of(scan_id)
         its = self._scans.pop(scan_id, {})
         for asset_id in asset_ids:
             its.pop(asset_id, None)
@@ -28,6 +28,7 @@ class RecentLinks:
         self._scans[scan_id] = its
         while len(self._scans) > MOST_SCANS:
             self._scans.popitem(last=False)
+        return before
 
     def forget(self, scan_id: str, asset_ids: Iterable[str]) -> None:
         """Forget what came to nothing, or is undone."""
