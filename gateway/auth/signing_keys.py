@@ -1,6 +1,6 @@
 """The public keys that tokens are verified with: each with the algorithms of its type, and no others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,10 @@ KEY_TYPES = ("RSA", "EC", "OKP")
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A public key. One without an `id` is meant by any; tokens are good for as long as the `warrant` holds."""
+    """A public key. One without an `id` is meant where none is that a token names.
+
+    Tokens are good for as long as the `warrant` holds.
+    """
 
     id: str | None
     public: PublicKey = field(repr=False)
@@ -55,9 +58,11 @@ def read_jwks(content: bytes) -> tuple[SigningKey, ...]:
     return keys
 
 
-def matching(keys: Iterable[SigningKey], id_: str | None) -> list[SigningKey]:
-    """Give those that a token may mean, which names one or none."""
-    return [key for key in keys if id_ is None or key.id is None or key.id == id_]
+def matching(keys: Sequence[SigningKey], id_: str | None) -> list[SigningKey]:
+    """Give those that a token may mean, which names one or none: the named, or else those without a name."""
+    of_any = [key for key in keys if id_ is None or key.id is None]
+    named = [key for key in keys if id_ is not None and key.id == id_]
+    return named or of_any
 
 
 def succeed(before: Sequence[SigningKey], after: Iterable[SigningKey]) -> tuple[SigningKey, ...]:
@@ -83,8 +88,7 @@ def _read_pem(content: bytes) -> SigningKey:
 
 
 def _read_jwk(member: dict[str, Any]) -> SigningKey | None:
-    is_for_verifying = member.get("use", "sig") == "sig" and "verify" in member.get("key_ops", ["verify"])
-    if member.get("kty") not in KEY_TYPES or "d" in member or not is_for_verifying:
+    if member.get("kty") not in KEY_TYPES or "d" in member or not _is_for_verifying(member):
         return None
     id_, algorithm = member.get("kid"), member.get("alg")
     try:
@@ -94,6 +98,13 @@ def _read_jwk(member: dict[str, Any]) -> SigningKey | None:
     if key is None or algorithm is None:
         return key
     return replace(key, algorithms=key.algorithms & {algorithm}) if algorithm in key.algorithms else None
+
+
+def _is_for_verifying(member: Mapping[str, Any]) -> bool:
+    """Whether a key says so, or nothing, of what it is for, and by a name which algorithm; a null says nothing."""
+    use, operations = member.get("use"), member.get("key_ops")
+    may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
+    return use in (None, "sig") and may_verify and isinstance(member.get("alg"), str | None)
 
 
 def _key_of(public: object, id_: str | None) -> SigningKey | None:

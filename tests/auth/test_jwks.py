@@ -208,6 +208,28 @@ async def test_members_that_mean_nothing_here_are_passed_by() -> None:
         assert not await is_let_in(gateway, token("rsa", key=RSA_KEY))
 
 
+@pytest.mark.parametrize("nothing", [{"use": None}, {"key_ops": None}, {"alg": None}])
+async def test_a_member_that_says_null_says_nothing(nothing: dict[str, Any]) -> None:
+    async with published(jwk_of("p256", **nothing)) as document, gateway_of(document) as gateway:
+        assert await is_let_in(gateway, token("p256"))
+
+
+@pytest.mark.parametrize("odd", [{"use": ["sig"]}, {"key_ops": 1}, {"alg": ["ES256"]}, {"alg": {}}])
+async def test_a_member_that_says_something_odd_spoils_no_other(odd: dict[str, Any]) -> None:
+    async with published(jwk_of("p384", **odd), jwk_of("p256")) as document, gateway_of(document) as gateway:
+        assert await is_let_in(gateway, token("p256"))
+        assert not await is_let_in(gateway, token("p384"))
+
+
+async def test_a_key_that_a_token_names_is_meant_before_one_without_a_name() -> None:
+    nameless = jwk_of("rsa", OTHER_RSA_KEY)
+    del nameless["kid"]
+    async with published(nameless, jwk_of("rsa")) as document, gateway_of(document) as gateway:
+        assert await is_let_in(gateway, token("rsa"))
+        assert await is_let_in(gateway, token("old", "RS256", OTHER_RSA_KEY))
+        assert not await is_let_in(gateway, token("rsa", key=OTHER_RSA_KEY))
+
+
 async def test_a_gateway_that_ends_does_not_wait_for_a_fetch() -> None:
     async with published() as document:
         document.may_answer.clear()
