@@ -85,6 +85,19 @@ async def test_a_download_in_a_format_sends_scenarios_word_for_it(gateway: World
     assert sent(gateway) == [("POST", f"/assets/{image}/download", "", {"targetFormat": "webp"})]
 
 
+@pytest.mark.parametrize("mime_type", ["5", "{}", '["image/png"]', "null"])
+async def test_a_download_of_no_known_type_has_its_address_all_the_same(gateway: World, mime_type: str) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body=f'{{"url": "https://files.example/1", "mimeType": {mime_type}}}'))
+    answer = (await gateway.data(REQUEST, input={"assetId": "asset_1"}))["requestAssetDownload"]
+    assert answer["download"] == {"url": "https://files.example/1", "expiresAt": None, "mimeType": None}
+
+
+async def test_a_download_without_an_address_is_not_asked_for_again_by_a_program(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(status=200, body='{"url": "ftp://files.example"}'))
+    (error,) = (await gateway.execute(REQUEST, input={"assetId": "asset_1"}))["errors"]
+    assert not error["extensions"]["retryable"]
+
+
 async def test_a_batch_is_accepted_with_its_defaults_spelled_out_and_can_be_followed(
     gateway: World, image: str
 ) -> None:

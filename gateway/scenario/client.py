@@ -78,7 +78,7 @@ class _TagsAnswer(msgspec.Struct):
 
 class _DownloadAnswer(msgspec.Struct, rename="camel"):
     url: str
-    mime_type: str | None = None
+    mime_type: Any = None
 
 
 class _BatchAnswer(msgspec.Struct, rename="camel"):
@@ -165,7 +165,7 @@ class ScenarioClient:
         body: wire.DownloadBody = {"targetFormat": target_format} if target_format else {}
         answer = await self._post(path("/assets/{}/download", asset_id), body, _DownloadAnswer)
         given: wire.DownloadAnswer = {"url": answer.url}
-        return {**given, "mimeType": answer.mime_type} if answer.mime_type else given
+        return {**given, "mimeType": answer.mime_type} if isinstance(answer.mime_type, str) else given
 
     async def request_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> str:
         """`POST /assets/download`: starts packing, at most 1,000 assets. Gives the job's id."""

@@ -90,7 +90,7 @@ class ScenarioMutations:
             return RequestAssetDownloadPayload(user_errors=[refused])
         url = read_url(answer["url"])
         if url is None:
-            raise client.upstream.broken_contract()
+            raise client.upstream.broken_contract().after_change()
         return RequestAssetDownloadPayload(download=SignedUrl.read(url, answer.get("mimeType")))
 
     @strawberry.mutation(
