@@ -13,6 +13,7 @@ The file hosts answer XML, as S3 and CloudFront do.
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from http.client import responses
 from typing import TypeAlias, cast
 from xml.sax.saxutils import escape
 
@@ -52,21 +53,27 @@ class Refusal(Exception):
         return "application/xml" if self.body.startswith("<?xml") else "text/plain"
 
 
+def phrase_of(status: int) -> str:
+    """What HTTP calls a status; those of proxies' own, as 520, are nowhere defined."""
+    return responses.get(status, "Unknown Status")
+
+
 def nest(status: int, message: str | list[str]) -> Refusal:
     """Prism's refusal; a message that is only the status's own phrase has no `error` beside it."""
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     body: dict[str, object] = {"message": message, "statusCode": status}
     return Refusal(status, body if message == phrase else {**body, "error": phrase})
 
 
 def bare(status: int) -> Refusal:
     """Scenario's refusal as its API gateway writes it."""
-    return Refusal(status, {"message": HTTPStatus(status).phrase})
+    return Refusal(status, {"message": phrase_of(status)})
 
 
 def documented(status: int, message: str) -> Refusal:
     """Scenario's refusal as its general docs have it."""
-    return Refusal(status, {"status": "error", "code": HTTPStatus(status).name, "message": message})
+    code = phrase_of(status).upper().replace("'", "").replace("-", "_").replace(" ", "_")
+    return Refusal(status, {"status": "error", "code": code, "message": message})
 
 
 def coded(status: int, code: str, error: str) -> Refusal:
@@ -88,7 +95,7 @@ def xml(status: int, code: str, message: str) -> Refusal:
 
 def usual(upstream: str, status: int) -> Refusal:
     """What an upstream answers with a status when nothing more is known."""
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     if upstream == "prism":
         return nest(status, phrase)
     if upstream == "files":

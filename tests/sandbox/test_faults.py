@@ -59,6 +59,15 @@ async def test_each_upstream_fails_in_its_own_words(
     assert "<Code>ServiceUnavailable</Code>" in (await browser.get("/cdn/thumbnails/1")).text
 
 
+@pytest.mark.parametrize("status", [269, 499, 520])
+async def test_a_fault_may_have_a_status_that_http_does_not_define(
+    scenario: httpx.AsyncClient, prism: httpx.AsyncClient, browser: httpx.AsyncClient, sandbox: Sandbox, status: int
+) -> None:
+    sandbox.faults.add(Fault(status=status))
+    answers = [await prism.get("/scans/1"), await scenario.get("/assets"), await browser.get("/cdn/thumbnails/1")]
+    assert [answer.status_code for answer in answers] == [status] * 3
+
+
 async def test_a_fault_can_answer_anything(scenario: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault(status=418, body="<h1>no</h1>", headers={"content-type": "text/html", "x-a": "b"}))
     answer = await scenario.get("/assets")
