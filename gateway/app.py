@@ -217,11 +217,14 @@ def _admission(settings: Settings) -> Admission:
 
 
 def _is_simulated(settings: Settings) -> bool:
-    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's."""
+    """Whether the gateway's credentials are those of every sandbox, which open nothing that is anybody's.
+
+    Where tenants are in a file these are not what the upstreams are asked with.
+    """
     given = (settings.prism_api_key, settings.scenario_api_key, settings.scenario_api_secret, settings.scenario_jwt)
     words = {one.get_secret_value() for one in given if one is not None}
     made_up = {Sandbox.prism_api_key, Sandbox.scenario_api_key, Sandbox.scenario_api_secret, Sandbox.scenario_jwt}
-    return bool(words) and words <= made_up
+    return settings.gateway_tenants_file is None and bool(words) and words <= made_up
 
 
 def _words(text: str | None) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Where everyone is let in: on loopback, or over a sandbox, and nowhere else."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_over_a_sandbox_it_is_fine_everywhere(caplog: pytest.LogCaptureFixture) 
 def test_one_real_credential_is_no_sandbox(name: str) -> None:
     with pytest.raises(BadSettingsError, match="GATEWAY_AUTH=open"):
         create_app(settings_for(Sandbox(), **{name: REAL[name]}, gateway_host="0.0.0.0"))  # noqa: S104 - refused
+
+
+def test_a_sandboxes_credentials_beside_a_file_of_tenants_open_nothing(tmp_path: Path) -> None:
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text('[default]\nprism_api_key = "prism-key"\nscenario_jwt = "token"\n')
+    with pytest.raises(BadSettingsError, match="GATEWAY_AUTH=open"):
+        create_app(settings_for(Sandbox(), gateway_tenants_file=tenants, gateway_host="0.0.0.0"))  # noqa: S104 - refused
 
 
 async def test_whatever_a_client_says_of_itself_it_is_answered() -> None:
