@@ -195,6 +195,7 @@ def _sockets(
         _words(settings.gateway_websocket_origins),
         settings.gateway_websocket_legacy,
         _words(settings.gateway_hosts),
+        settings.gateway_heartbeat / 2,
     )
     requests = settings.limits(RequestLimits)
     service = Service(

@@ -105,6 +105,16 @@ class Connection:
             await asyncio.wait(self._tasks)
         await self.close(Closing(CloseCode.RESTARTING, "The gateway ends; connect again."))
 
+    def end_unless_admitted(self) -> None:
+        """End what is under way, and begin to close, where who is connected is let in no more."""
+        if self._closed or self._caller is None or self._service.admits(self._caller):
+            return
+        for task in self._tasks:
+            task.cancel()
+        closing = asyncio.create_task(self.close(Closing(CloseCode.FORBIDDEN, ENDED)))
+        self._tasks.add(closing)
+        closing.add_done_callback(self._tasks.discard)
+
     async def close(self, closing: Closing) -> None:
         """Say why it ends; a second time does nothing."""
         if self._closed:

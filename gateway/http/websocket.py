@@ -27,13 +27,14 @@ class SocketOptions:
     """What an operator decides about connections: how many, from whose pages, and whether in the old subprotocol.
 
     A page of the gateway's own origin may always connect, and so may what is no browser; `*` lets every page. Without
-    `hosts` the gateway may be asked by any name.
+    `hosts` the gateway may be asked by any name. Every so many seconds, `looks_every`, it is seen who is let in still.
     """
 
     most: int = 10_000
     origins: frozenset[str] = frozenset()
     speaks_legacy: bool = False
     hosts: frozenset[str] = frozenset()
+    looks_every: float = 15.0
 
 
 def admit_by(gate: Gate) -> Admit:
@@ -66,13 +67,41 @@ def _code_for(error: Exception) -> CloseCode:
     return CloseCode.FORBIDDEN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Rounds:
+    """Ends the connections of who is let in no more, every so many `seconds` for as long as there are any.
+
+    What hears nothing and says nothing would not be ended otherwise: neither asks whether its caller still is let in.
+    """
+
+    seconds: float
+    connections: set[Connection]
+    _timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Go round in a while, unless that is to come already."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.seconds, self._go)
+
+    def _go(self) -> None:
+        self._timer = None
+        for connection in self.connections:
+            connection.end_unless_admitted()
+        if self.connections:
+            self.begin()
+
+
+@dataclass(slots=True)
 class SocketEndpoint:
     """Answers GraphQL over WebSocket."""
 
     service: Service
     options: SocketOptions
     connections: set[Connection] = field(default_factory=set)
+    _rounds: Rounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rounds = Rounds(self.options.looks_every, self.connections)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""
@@ -104,6 +133,7 @@ class SocketEndpoint:
 
     async def _serve(self, connection: Connection) -> None:
         self.connections.add(connection)
+        self._rounds.begin()
         try:
             await connection.run()
         finally:

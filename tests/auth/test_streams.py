@@ -139,6 +139,24 @@ async def test_a_connection_whose_key_is_revoked_hears_nothing_more(gateway: Wor
     assert gateway.gateway.watchers.subscribed == 0
 
 
+@pytest.mark.parametrize("is_following", [False, True], ids=["idle", "following"])
+async def test_a_connection_whose_key_is_revoked_ends_even_in_silence(path: Path, *, is_following: bool) -> None:
+    kept, key = made_in(path), made_in(path)
+    async with world({**by_keys_in(path), "gateway_heartbeat": SOON}) as gateway:
+        socket, other = [await begin(gateway.app, {"Authorization": f"Bearer {each}"}) for each in (key, kept)]
+        if is_following:
+            await socket.say(follow(gateway))
+        socket.heard()
+        rewrite(path, content_of(path).rpartition(b"\n{")[0])  # without the last line
+        gateway.app.reload()
+        await asyncio.wait_for(socket.until_sent(1), 30)
+        await settle()
+        assert (socket.heard(), other.heard()) == ([(4403, ENDED)], [ACK])
+        assert gateway.gateway.watchers.subscribed == 0
+        await socket.leave()
+        await other.leave()
+
+
 UNAUTHENTICATED = f'"errors":[{{"message":"{ENDED}","extensions":{{"code":"UNAUTHENTICATED","requestId":"test"}}}}]'
 
 
