@@ -217,6 +217,7 @@ class _DirectProtocol(DepartingProtocol):
 
     def _begin(self, exchange: _Exchange) -> None:
         if not exchange.disconnected:
+            exchange.arrived = self.load.clock()  # late is who waits for the loop, not who lets others begin before
             exchange.task = task = self.loop.create_task(self._answer_later(exchange), name="answer")
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)

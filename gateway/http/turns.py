@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FEW = 2  # requests
+LONGEST = 0.05  # seconds that anybody waits for those who came before; then all begin
 LITTLE = 0.0008  # seconds of CPU a request
 LOOK_EVERY = 0.05  # seconds
 BUSY, IDLE = 0.75, 0.5  # shares of a core from which a process is busy, and below which it is no more
@@ -30,7 +31,7 @@ class Turns:
     clock: Callable[[], float] = time.monotonic
     spent: Callable[[], float] = time.thread_time
     most: float = FEW  # in a turn
-    _waiting: deque[Begin] = field(default_factory=deque)
+    _waiting: deque[tuple[float, Begin]] = field(default_factory=deque)  # and since when
     _room: float = 0  # for so many more in this turn; nobody waits where there is any
     _is_counting: bool = False
     _is_busy: bool = False
@@ -54,17 +55,20 @@ class Turns:
             self._room -= 1
             begin()
         else:
-            self._waiting.append(begin)
+            self._waiting.append((now, begin))
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin another turn, unless nobody waits for one."""
         waiting = self._waiting
-        count = int(min(self.most, len(waiting)))
-        self._is_counting, self._room = count > 0, self.most - count
-        if count:
-            loop.call_soon(self._next, loop)
+        if not waiting:
+            self._is_counting = False
+            return
+        is_long = self.clock() - waiting[0][0] > LONGEST
+        count = len(waiting) if is_long or self.most == math.inf else min(FEW, len(waiting))
+        self._room = max(0, self.most - count)
+        loop.call_soon(self._next, loop)
         for _ in range(count):
-            waiting.popleft()()
+            waiting.popleft()[1]()
 
     def _look(self, now: float) -> None:
         """See whether there is time to spare, and what a request takes."""

@@ -201,6 +201,18 @@ async def test_who_leaves_before_its_turn_calls_nobody() -> None:
         assert sum(sum(route.outcomes.values()) for route in calls) < 10
 
 
+async def test_of_a_burst_nobody_is_refused_for_letting_others_begin_before() -> None:
+    async with served() as (_, _, url):
+        address = httpx.URL(url)
+        connections = [await asyncio.open_connection(address.host, address.port) for _ in range(300)]
+        for _, writer in connections:
+            writer.write(post(QUERY["query"]))
+        heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in connections]
+        assert {head.partition(b"\r\n")[0] for head in heads} == {b"HTTP/1.1 200 OK"}
+        for _, writer in connections:
+            writer.close()
+
+
 async def test_who_is_cut_off_before_its_turn_is_forgotten_once_whatever_it_asked_behind_that() -> None:
     async with served() as (app, _, url):
         address = httpx.URL(url)

@@ -66,6 +66,17 @@ async def test_where_those_that_leave_no_time_take_much_few_begin_in_a_turn() ->
     assert await begun_by_turn(turns, 3) == [[0, 1], [2]]
 
 
+async def test_where_one_has_waited_long_all_begin_who_wait() -> None:
+    core = Core()
+    turns, began = core.turns(), list[int]()
+    come(turns, began, range(9))
+    await asyncio.sleep(0)
+    assert began == [0, 1, 2, 3]
+    core.now += 0.06
+    await asyncio.sleep(0)
+    assert began == list(range(9))
+
+
 async def test_nobody_overtakes_who_came_before_when_time_runs_out() -> None:
     core = Core()
     turns, began = core.turns(), list[int]()
