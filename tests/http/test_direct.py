@@ -1,7 +1,7 @@
 """Requests that have come as a whole, over real sockets: answered without ASGI, and exactly as by way of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,13 @@ from gateway.auth.caller import ANYONE
 from gateway.http.application import App
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving
+from tests.http.requests import GRAPHQL, get, post
+from tests.replicas import until
 from tests.world import URL, Clock, settings_for
 
 SCAN = "query Scan($id: ID!) { scan(scanId: $id) { scanId assets { isReady } } }"
 LOCK = "mutation ($id: ID!, $at: DateTime!) { lockAsset(input: { assetId: $id, lockExpiresAt: $at }) { lockId } }"
 TRUE_ID = b"x-request-id: mine\r\n"
-GRAPHQL = b"accept: application/graphql-response+json\r\n"
 ORIGIN = b"origin: https://app.test\r\n"
 
 
@@ -80,16 +81,6 @@ async def wired(*, direct: bool = True, **settings: Any) -> AsyncIterator[Wire]:
         writer.close()
 
 
-def post(body: Any, headers: bytes = b"", target: bytes = b"/graphql", version: bytes = b"1.1") -> bytes:
-    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    head = b"POST %s HTTP/%s\r\nhost: gateway.test\r\ncontent-type: application/json\r\n" % (target, version)
-    return head + headers + b"content-length: %d\r\n\r\n" % len(content) + content
-
-
-def get(target: bytes, headers: bytes = GRAPHQL) -> bytes:
-    return b"GET %s HTTP/1.1\r\nhost: gateway.test\r\n%s\r\n" % (target, headers)
-
-
 def every_kind(scan_id: str, asset_id: str) -> dict[str, bytes]:
     scan = {"query": SCAN, "variables": {"id": scan_id}}
     lock = {"query": LOCK, "variables": {"id": asset_id, "at": "2027-01-01T00:00:00Z"}}
@@ -136,12 +127,6 @@ def every_kind(scan_id: str, asset_id: str) -> dict[str, bytes]:
         "DELETE": get(b"/graphql").replace(b"GET", b"DELETE", 1),
         "an absolute target": get(b"http://gateway.test/graphql?query=%7B__typename%7D"),
     }
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - the gateway tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def answers(requests: Sequence[bytes], *, direct: bool, **settings: Any) -> list[Any]:

@@ -19,6 +19,8 @@ from gateway.http.load import Load
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
 from gateway.serving import listen, serving
+from tests.http.requests import post
+from tests.replicas import until
 from tests.world import NOON, settings_for
 
 QUERY = {"query": "{ assets(first: 1) { nodes { mimeType } } }"}
@@ -106,12 +108,6 @@ async def served(**settings: Any) -> AsyncIterator[tuple[App, Sandbox, str]]:
             yield app, sandbox, f"http://{host}:{port}/graphql"
 
 
-def post(query: str) -> bytes:
-    body = json.dumps({"query": query})
-    head = f"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    return f"{head}\r\n{body}".encode()
-
-
 def extensions_of(answer: Any) -> dict[str, Any]:
     extensions: dict[str, Any] = answer["errors"][0]["extensions"]
     extensions.pop("requestId")
@@ -177,11 +173,10 @@ async def test_who_leaves_is_forgotten_whether_it_had_its_turn_or_not() -> None:
         address = httpx.URL(url)
         for _ in range(20):
             _, writer = await asyncio.open_connection(address.host, address.port)
-            writer.write(post(QUERY["query"]))
+            writer.write(post(QUERY))
             await writer.drain()
             writer.transport.abort()
-        while app.load.under_way or app.load.waiting:  # noqa: ASYNC110 - nothing tells it
-            await asyncio.sleep(0.01)
+        await until(lambda: not (app.load.under_way or app.load.waiting))
 
 
 async def test_who_leaves_before_its_turn_calls_nobody() -> None:
@@ -190,13 +185,12 @@ async def test_who_leaves_before_its_turn_calls_nobody() -> None:
         address = httpx.URL(url)
         writers = [(await asyncio.open_connection(address.host, address.port))[1] for _ in range(30)]
         for number, writer in enumerate(writers):
-            writer.write(post(f'{{ asset(assetId: "asset_{number}") {{ kind }} }}'))
+            writer.write(post({"query": f'{{ asset(assetId: "asset_{number}") {{ kind }} }}'}))
             writer.transport.abort()
         async with asyncio.timeout(10):
             while app.load.waiting < 20:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0)
-            while app.load.under_way or app.load.waiting:  # noqa: ASYNC110 - nothing tells it
-                await asyncio.sleep(0.01)
+            await until(lambda: not (app.load.under_way or app.load.waiting))
         calls = app.state.gateway.network.tallies["scenario"].all()
         assert sum(sum(route.outcomes.values()) for route in calls) < 10
 
@@ -206,7 +200,7 @@ async def test_of_a_burst_nobody_is_refused_for_letting_others_begin_before() ->
         address = httpx.URL(url)
         connections = [await asyncio.open_connection(address.host, address.port) for _ in range(300)]
         for _, writer in connections:
-            writer.write(post(QUERY["query"]))
+            writer.write(post(QUERY))
         heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in connections]
         assert {head.partition(b"\r\n")[0] for head in heads} == {b"HTTP/1.1 200 OK"}
         for _, writer in connections:
@@ -216,13 +210,12 @@ async def test_of_a_burst_nobody_is_refused_for_letting_others_begin_before() ->
 async def test_who_is_cut_off_before_its_turn_is_forgotten_once_whatever_it_asked_behind_that() -> None:
     async with served() as (app, _, url):
         address = httpx.URL(url)
-        one = post(QUERY["query"])
+        one = post(QUERY)
         connections = [await asyncio.open_connection(address.host, address.port) for _ in range(30)]
         for _, writer in connections:
             writer.write(one + one + b"no request\r\n\r\n")
         for reader, writer in connections:
             await reader.read()  # until it is closed
             writer.close()
-        while app.load.under_way or app.load.waiting > 0:  # noqa: ASYNC110 - nothing tells it
-            await asyncio.sleep(0.01)
+        await until(lambda: not app.load.under_way and app.load.waiting <= 0)
         assert app.load.waiting == 0
