@@ -60,9 +60,9 @@ def read_jwks(content: bytes) -> tuple[SigningKey, ...]:
 
 def matching(keys: Sequence[SigningKey], id_: str | None) -> list[SigningKey]:
     """Give those that a token may mean, which names one or none: the named, or else those without a name."""
-    of_any = [key for key in keys if id_ is None or key.id is None]
-    named = [key for key in keys if id_ is not None and key.id == id_]
-    return named or of_any
+    if id_ is None:
+        return list(keys)
+    return [key for key in keys if key.id == id_] or [key for key in keys if key.id is None]
 
 
 def succeed(before: Sequence[SigningKey], after: Iterable[SigningKey]) -> tuple[SigningKey, ...]:

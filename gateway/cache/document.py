@@ -104,7 +104,8 @@ def make_document(kind: Kind, id_: str, body: bytes, now: float) -> Document:
     dead_at = fresh_until + life.stale
     if life.expires_at is not None and life.expires_at < dead_at:
         dead_at = life.expires_at
-        fresh_until = fresh_until if fresh_until < dead_at else dead_at
+        if dead_at < fresh_until:
+            fresh_until = dead_at
     return Document(kind.name, id_, body, now, fresh_until, dead_at, made=dict(life.made))
 
 

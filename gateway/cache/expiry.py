@@ -59,12 +59,7 @@ def first_expiry(urls: Iterable[object]) -> float | None:
 def signed_url_expiry(*urls: object) -> datetime | None:
     """Give the moment at which the first of these URLs stops working; None when they do not say."""
     moment = first_expiry(urls)
-    return None if moment is None else _datetime(moment)
-
-
-@lru_cache(maxsize=1_024)  # so that it is the same, whose hash is known: it is looked up once more to be written
-def _datetime(moment: float) -> datetime:
-    return datetime.fromtimestamp(moment, UTC)
+    return None if moment is None else datetime.fromtimestamp(moment, UTC)
 
 
 def _policy(query: Mapping[str, str]) -> float | None:

@@ -55,7 +55,7 @@ class BoundedMemoryCache(BaseCache):
     def put(self, key: str, entry: Entry) -> bool:
         """Keep something at once, as `set` does; False for what is too large."""
         if not self.max_bytes:
-            return False
+            return False  # nothing is kept, so that nothing need be weighed
         self.remove(key)
         weight = self.weigh(key, entry)
         if weight > self.max_bytes:

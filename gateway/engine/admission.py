@@ -58,7 +58,8 @@ class _Steering(Visitor):
     """Finds the variables that `@skip` and `@include` depend on, directives unknown to plans, and nested variables.
 
     `decisive` are the former, and those of introspection's own arguments: each says of many objects at once what they
-    hold, and so would an error for it. It is of one definition until it takes in those of the fragments in `spread`.
+    hold, and so would an error for it. It is of one definition until it takes in those of the fragments in `spread`,
+    which are then all that the definition reaches.
     """
 
     def __init__(self) -> None:
@@ -189,7 +190,7 @@ def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, 
             schema,
             document,
             definition,
-            fragments,
+            {name: its for name, its in fragments.items() if name in steering.spread},
             tuple(steering.variables),
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),

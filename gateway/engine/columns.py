@@ -132,7 +132,7 @@ class _Writer:
         if column.columns is not None:
             return self.object(shape, column.columns, source)
         if not column.wants and column.finish is not None:
-            return f"{self._named(column.finish())}"
+            return self._named(column.finish())
         values = [self._value(shape, want, source) for want in column.wants]
         if column.part is not None and (column.part.finish is not None or column.wants[0].key in shape.merged):
             each = self._name()

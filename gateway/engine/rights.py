@@ -7,7 +7,6 @@ from typing import Any
 
 from graphql import (
     FieldNode,
-    FragmentSpreadNode,
     GraphQLField,
     GraphQLObjectType,
     GraphQLOutputType,
@@ -59,15 +58,11 @@ class Rights:
 def rights_of(
     schema: GraphQLSchema, definition: OperationDefinitionNode, fragments: Mapping[str, FragmentDetails]
 ) -> Rights:
-    """Look at every field of an operation, whether it may be skipped or not."""
+    """Look at every field of an operation and of the fragments that it reaches, whether it may be skipped or not."""
     types = TypeInfo(schema)
     finder = _Finder(schema, types)
-    visit(definition, TypeInfoVisitor(types, finder))
-    seen: set[str] = set()
-    while more := finder.spread - seen:
-        seen |= more
-        for name in more:
-            visit(fragments[name].definition, TypeInfoVisitor(types, finder))
+    for part in (definition, *[fragment.definition for fragment in fragments.values()]):
+        visit(part, TypeInfoVisitor(types, finder))
     return Rights(finder.needs)
 
 
@@ -77,12 +72,8 @@ class _Finder(Visitor):
     def __init__(self, schema: GraphQLSchema, types: TypeInfo) -> None:
         super().__init__()
         self.needs: dict[str, Need] = {}
-        self.spread: set[str] = set()
         self._schema = schema
         self._types = types
-
-    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
-        self.spread.add(node.name.value)
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         parent, name = self._types.get_parent_type(), node.name.value

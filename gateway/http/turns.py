@@ -63,8 +63,8 @@ class Turns:
         if not waiting:
             self._is_counting = False
             return
-        is_long = self.clock() - waiting[0][0] > LONGEST
-        count = len(waiting) if is_long or self.most == math.inf else min(FEW, len(waiting))
+        most = math.inf if self.clock() - waiting[0][0] > LONGEST else self.most
+        count = int(min(most, len(waiting)))
         self._room = max(0, self.most - count)
         loop.call_soon(self._next, loop)
         for _ in range(count):

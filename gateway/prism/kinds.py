@@ -16,6 +16,7 @@ MOVING_STATUSES = ("CREATED", "PROCESSING")
 FINAL_STATUSES = ("READY", "FAILED")
 NOTHING = b"null"
 EVERY_SCAN_HAS = ("previewImage", "model")
+STOPPING = (UpstreamUnavailable, UpstreamTimeout, UpstreamRateLimited)
 
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://")]
 
@@ -70,10 +71,10 @@ class _Embedding(msgspec.Struct, rename="camel"):
 
 def embedded_stages(record: Outcome | None) -> Outcome | None:
     """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
-    if record is None or (isinstance(record, Document) and record.missing):
+    if isinstance(record, STOPPING):
+        return record
+    if not isinstance(record, Document) or record.missing:
         return None
-    if not isinstance(record, Document):
-        return record if isinstance(record, UpstreamUnavailable | UpstreamTimeout | UpstreamRateLimited) else None
     stages = _embedded(record.body)
     return None if stages == NOTHING else part_of(record, "scan_assets", record.id, stages)
 
