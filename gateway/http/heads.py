@@ -10,10 +10,11 @@ from gateway.errors import AskedTooMuch
 from gateway.http.refusal import Refusal
 from gateway.http.reply import refused
 from gateway.http.request_id import new_request_id
+from gateway.http.sparing import SparingProtocol
 from gateway.limits import RequestLimits
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(SparingProtocol):
     """Counts what comes of a request beside its body, and looks from time to time whether what has begun has ended."""
 
     limits: ClassVar[RequestLimits] = RequestLimits()

@@ -1,6 +1,7 @@
 """One whole HTTP answer: put together, and sent."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -45,10 +46,13 @@ async def send_reply(send: Send, reply: Reply, request_id: str, *, with_body: bo
 
 def head_of(reply: Reply) -> bytes:
     """Write the lines of an answer's head that say no more than the reply does, from its status on."""
-    lines = [b"%s: %s\r\n" % header for header in reply.headers]
-    if reply.status in WITHOUT_BODY:
-        return b"".join([_STATUS_LINES[reply.status], *lines])
-    return b"".join([_STATUS_LINES[reply.status], *lines, b"content-length: %d\r\n" % len(reply.body)])
+    lines = _lines(reply.status, tuple(reply.headers))
+    return lines if reply.status in WITHOUT_BODY else b"%scontent-length: %d\r\n" % (lines, len(reply.body))
+
+
+@lru_cache(maxsize=64)  # nearly all answers have the same
+def _lines(status: int, headers: tuple[Header, ...]) -> bytes:
+    return b"".join([_STATUS_LINES[status], *(b"%s: %s\r\n" % header for header in headers)])
 
 
 def refused(refusal: Refusal, type_: WholeType | None, request_id: str) -> Reply:
