@@ -199,6 +199,15 @@ async def test_every_number_is_a_setting() -> None:
         assert len(gateway.calls) == 1
 
 
+async def test_a_page_that_is_never_fresh_is_asked_for_each_time_and_holds_the_same() -> None:
+    query = "{ assets(first: 3) { nodes { assetId url urlExpiresAt } pageInfo { endCursor } } }"
+    async with world() as kept, world({"gateway_fresh_page": 0, "gateway_stale_page": 0}) as gateway:
+        expected = await kept.data(query)
+        for _ in range(2):
+            assert await gateway.data(query) == expected
+            assert len(gateway.calls) == 1
+
+
 async def test_two_credentials_never_meet_in_the_cache() -> None:
     async with world() as one:
         upstream = one.sources.scenario.upstream

@@ -47,13 +47,10 @@ def _query(url: str) -> str:
 
 def first_expiry(urls: Iterable[object]) -> float | None:
     """Give the earliest of the expiries that the URLs tell; None when none does."""
-    first = None
-    for url in urls:
-        if url.__class__ is str and "?" in url:
-            moment = _expires_at(url)
-            if moment is not None and (first is None or moment < first):
-                first = moment
-    return first
+    moments = {
+        moment for url in urls if url.__class__ is str and "?" in url and (moment := _expires_at(url)) is not None
+    }
+    return min(moments) if moments else None
 
 
 def signed_url_expiry(*urls: object) -> datetime | None:

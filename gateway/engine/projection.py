@@ -84,7 +84,7 @@ class Projection:
         known: bytes | None = page.made.get(selection)
         if known is None:
             values = self._page_decoder(key)(page.body)
-            wanted = [values[place] for place in places]
+            wanted = values if len(places) == len(values) else [values[place] for place in places]
             known = encode(wanted if self.finish is None else [self.finish(value) for value in wanted])
             page.keep_fragment(selection, known)
         return known

@@ -171,7 +171,10 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
             return Slice(runs, position, has_next=True, error=error)
         skip = min(position.skip, len(page.items))
         stop = min(skip + missing, len(page.items))
-        run = Run(position, page, [place for place in range(skip, stop) if page.items[place] is not None])
+        places: Sequence[int] = range(skip, stop)
+        if None in page.items:
+            places = [place for place in places if page.items[place] is not None]
+        run = Run(position, page, places)
         runs.append(run)
         missing -= len(run.places)
         end = run.after(stop - 1)

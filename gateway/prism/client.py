@@ -9,7 +9,7 @@ from gateway.cache.flight import Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.owner import Owner
-from gateway.upstream.upstream import Upstream, path
+from gateway.upstream.upstream import Upstream, segment
 
 HEADERS: Mapping[str, str] = {"accept": "application/json;v=1", "content-type": "application/json"}
 ROUTES = (
@@ -32,7 +32,7 @@ class PrismClient:
 
     def scan(self, scan_id: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}`: status and details, possibly with the stages embedded."""
-        return self.upstream.get(self.kinds.scan, scan_id, path("/scans/{}", scan_id), anew=anew, waiting=waiting)
+        return self.upstream.get(self.kinds.scan, scan_id, f"/scans/{segment(scan_id)}", anew=anew, waiting=waiting)
 
     def owned_scan(self, scan_id: str, owner: Owner, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the same to its owner; to anyone else it is missing, from the moment that its body is read.
@@ -44,7 +44,7 @@ class PrismClient:
             return body if owner.owns(body) else self.upstream.not_found("such scan")
 
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            return dict.fromkeys(ids, await self.upstream.call("GET", path("/scans/{}", scan_id), read=read))
+            return dict.fromkeys(ids, await self.upstream.call("GET", f"/scans/{segment(scan_id)}", read=read))
 
         return self.upstream.load_one(self.kinds.scan, scan_id, fetch, waiting, anew=anew, apart=owner.key)
 
@@ -58,19 +58,19 @@ class PrismClient:
 
     def scan_assets(self, scan_id: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/scan-assets`: the status of each stage."""
-        route = path("/scans/{}/scan-assets", scan_id)
+        route = f"/scans/{segment(scan_id)}/scan-assets"
         return self.upstream.get(self.kinds.scan_assets, scan_id, route, anew=anew, waiting=waiting)
 
     def asset_urls(self, scan_id: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/asset-urls`: every signed URL."""
-        route = path("/scans/{}/asset-urls", scan_id)
+        route = f"/scans/{segment(scan_id)}/asset-urls"
         return self.upstream.get(self.kinds.asset_urls, scan_id, route, waiting=waiting)
 
     def asset_url(self, scan_id: str, asset_type: str, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/asset-urls/{assetType}`: one signed URL as a JSON string, however it arrived."""
 
         async def fetch(ids: Sequence[str]) -> Mapping[str, bytes | UpstreamError]:
-            route = path("/scans/{}/asset-urls/{}", scan_id, asset_type)
+            route = f"/scans/{segment(scan_id)}/asset-urls/{segment(asset_type)}"
             return dict.fromkeys(ids, await self.upstream.call("GET", route, read=as_json_string))
 
         return self.upstream.load_one(self.kinds.asset_url, f"{scan_id}/{asset_type}", fetch, waiting)

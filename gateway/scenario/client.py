@@ -16,7 +16,7 @@ from gateway.scenario.bodies import asset_of, members_by_id, with_id
 from gateway.scenario.hits import found_in
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.tagged import Tagged
-from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, path
+from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, segment
 
 HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
 ROUTES = (
@@ -152,7 +152,7 @@ class ScenarioClient:
 
     def download_job(self, job_id: str, waiting: Waiting | None = None, *, anew: bool = False) -> Waiting:
         """`GET /assets/download/{jobId}`: how far a batch is."""
-        route = path("/assets/download/{}", job_id)
+        route = f"/assets/download/{segment(job_id)}"
 
         async def fetch(ids: Sequence[str]) -> Bodies:
             read = partial(with_id, "jobId", job_id)
@@ -163,7 +163,7 @@ class ScenarioClient:
     async def request_download(self, asset_id: str, target_format: str | None) -> wire.DownloadAnswer:
         """`POST /assets/{assetId}/download`: a signed URL of the asset, in a format or as it is."""
         body: wire.DownloadBody = {"targetFormat": target_format} if target_format else {}
-        answer = await self._post(path("/assets/{}/download", asset_id), body, _DownloadAnswer)
+        answer = await self._post(f"/assets/{segment(asset_id)}/download", body, _DownloadAnswer)
         given: wire.DownloadAnswer = {"url": answer.url}
         return {**given, "mimeType": answer.mime_type} if isinstance(answer.mime_type, str) else given
 
@@ -211,7 +211,7 @@ class ScenarioClient:
     async def _changing(self, asset_id: str, verb: str, body: Any, query: Query) -> bytes:
         """Change an asset, and forget it wherever it may stand, whatever comes of that."""
         try:
-            return await self.upstream.change("PUT", path("/assets/{}/" + verb, asset_id), query=query, body=body)
+            return await self.upstream.change("PUT", f"/assets/{segment(asset_id)}/{verb}", query=query, body=body)
         finally:
             self.upstream.drop_all(self.kinds.asset_page)
             await self.upstream.drop(self.kinds.asset, asset_id)
@@ -237,7 +237,7 @@ class ScenarioClient:
 
     async def _fetch_one(self, asset_id: str) -> bytes | UpstreamError:
         try:
-            route, read = path("/assets/{}", asset_id), partial(asset_of, asset_id)
+            route, read = f"/assets/{segment(asset_id)}", partial(asset_of, asset_id)
             return await self.upstream.call("GET", route, query=self._project, read=read)
         except UpstreamError as error:
             return error

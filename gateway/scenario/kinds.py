@@ -25,13 +25,13 @@ class _Metadata(msgspec.Struct, gc=False):
 class _Signed(msgspec.Struct, rename="camel", gc=False):
     """The keys of an asset that hold signed URLs."""
 
+    metadata: _Metadata | None = None
     url: Any = None
+    first_frame: _Image | None = None
+    last_frame: _Image | None = None
     original_file_url: Any = None
     preview: _Image | None = None
     thumbnail: _Image | None = None
-    first_frame: _Image | None = None
-    last_frame: _Image | None = None
-    metadata: _Metadata | None = None
 
     def add_urls(self, urls: list[Any]) -> None:
         urls.append(self.url)
@@ -63,6 +63,17 @@ class _Page(_Odd, rename="camel", gc=False):
 
 class _ListedPage(_Page, rename="camel", gc=False):
     assets: list[_Listed]
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _NamedPage(_Page, rename="camel", gc=False):
+    assets: list[_Named]
+
+
+_listed, _named = msgspec.json.Decoder(_ListedPage).decode, msgspec.json.Decoder(_NamedPage).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +151,16 @@ class ScenarioKinds:
         return Lifetime(self.freshness.asset, self.freshness.asset_stale, first)
 
     def _asset_page(self, body: bytes, _now: float) -> Lifetime:
+        fresh, stale = self.freshness.page, self.freshness.page_stale
+        page: _ListedPage | _NamedPage
         try:
-            page = msgspec.json.decode(body, type=_ListedPage)
+            page = _listed(body) if fresh or stale else _named(body)  # when its URLs die is for who keeps it
         except msgspec.ValidationError:
             first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Odd).assets))
-            return Lifetime(self.freshness.page, self.freshness.page_stale, first)
-        first = first_expiry(_urls(page.assets))
+            return Lifetime(fresh, stale, first)
         index = _index([asset.id for asset in page.assets], page.next_pagination_token)
-        return Lifetime(self.freshness.page, self.freshness.page_stale, first, {"index": index})
+        first = first_expiry(_urls(page.assets)) if isinstance(page, _ListedPage) else None
+        return Lifetime(fresh, stale, first, {"index": index})
 
     def _download_job(self, body: bytes, now: float) -> Lifetime:
         job = msgspec.json.decode(body, type=_Job)

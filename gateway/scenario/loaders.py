@@ -170,7 +170,9 @@ class ScenarioLoaders:
             raise self.client.upstream.broken_contract() from None
         self._seen.append(document)
         shown = self._shown(document)
-        return Page([None if id_ is None else shown for id_ in index.ids], index.next_token)
+        if None in index.ids:
+            return Page([None if id_ is None else shown for id_ in index.ids], index.next_token)
+        return Page([shown] * len(index.ids), index.next_token)
 
     async def _found(self, tagged: Tagged, said: dict[str, float], token: str | None, size: int) -> Page[str]:
         token = token or ""

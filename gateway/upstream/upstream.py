@@ -4,9 +4,9 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar, overload
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import httpx
 import msgspec
@@ -41,12 +41,8 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
 
-def path(template: str, *ids: str) -> str:
-    """Put ids into a path, percent-encoded whole, so that none of them can lead to another route."""
-    return template.format(*map(_segment, ids))
-
-
-def _segment(id_: str) -> str:
+def segment(id_: str) -> str:
+    """Write an id as one segment of a path, percent-encoded whole, so that it can lead to no other route."""
     if _UNRESERVED.fullmatch(id_):
         return id_
     # Dots alone would be a step up the path.
@@ -54,8 +50,11 @@ def _segment(id_: str) -> str:
 
 
 def encode_query(query: Query) -> str:
-    """Write a query string: lists joined by commas, booleans in words, None left out."""
-    return urlencode({key: _word(value) for key, value in query.items() if value is not None})
+    """Write a query string: lists joined by commas, booleans in words, None left out; keys are written as they are."""
+    return "&".join([f"{key}={_quoted(_word(value))}" for key, value in query.items() if value is not None])
+
+
+_quoted = lru_cache(maxsize=1_024)(quote_plus)  # which takes ten times as long as finding it here
 
 
 def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT001 - a value, not a switch
@@ -232,7 +231,7 @@ class Upstream:
 
     def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
         """Give a document that is at hand and fresh, without calling and without waiting."""
-        return self.store.peek(self.key(kind, id_, apart))
+        return self.store.peek(self.key(kind, id_, apart)) if self.store.memory else None
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
