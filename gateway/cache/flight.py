@@ -197,9 +197,11 @@ class Flights:
             if self._aloft.get(key) is flight and outcome.__class__ is Document:
                 flight.land(key, outcome)
         self._end(flight)
-        for key, one in flight.still_waiting():
-            one.behind = None
-            one.set_result(outcomes[key])
+        for key, several in flight.waiting.items():
+            for one in several:
+                if not one.done():
+                    one.behind = None
+                    one.set_result(outcomes[key])
 
     def left(self, flight: _Flight) -> None:
         """End a flight with the last who gave up waiting for it."""

@@ -73,22 +73,29 @@ class Engine:
             self.tallies.note(None, answer.outcome, began)
             return answer
         operation = prepared.find(asked.operation_name)
-        answer = await self._answer(operation, asked, make_context)
+        if operation.kind is OperationType.QUERY:
+            kept = self.kept(operation, asked)
+            if kept is None:
+                return await self.answer_anew(operation, asked, make_context)
+            answer = kept
+        else:
+            _check_kind(operation, reads_only=asked.reads_only)
+            context = make_context()
+            result = await self._execution.execute(operation, asked.variables, context)
+            answer = answered(result, context.journal, is_query=False)
         self.tallies.note(operation, answer.outcome, began)
         return answer
-
-    async def _answer(self, operation: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
-        if operation.kind is OperationType.QUERY:
-            return self.kept(operation, asked) or await self._executed(operation, asked, make_context)
-        _check_kind(operation, reads_only=asked.reads_only)
-        context = make_context()
-        result = await self._execution.execute(operation, asked.variables, context)
-        return answered(result, context.journal, is_query=False)
 
     async def answer_anew(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
         """Answer a query to which no answer is `kept`. Raises, before anything is executed, RateLimited."""
         began = perf_counter()
-        answer = await self._executed(query, asked, make_context)
+        answers = self.answers if asked.takes_kept else None
+        context, changes = make_context(), 0 if answers is None else answers.store.changes
+        result = await self._execution.execute(query, asked.variables, context)
+        answer = answered(result, context.journal, is_query=True)
+        if answers is not None and answer.cacheable and answers.may_keep(context.journal):
+            key = answers.key(query, asked.variables, asked.caller)
+            answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
         self.tallies.note(query, answer.outcome, began)
         return answer
 
@@ -110,16 +117,6 @@ class Engine:
             return None
         self.counts["kept"] += 1
         return Answer(kept.body, True, True, kept.fresh_until, partial(answers.is_true, kept))  # noqa: FBT003 - see Answer
-
-    async def _executed(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
-        answers = self.answers if asked.takes_kept else None
-        context, changes = make_context(), 0 if answers is None else answers.store.changes
-        result = await self._execution.execute(query, asked.variables, context)
-        answer = answered(result, context.journal, is_query=True)
-        if answers is not None and answer.cacheable and answers.may_keep(context.journal):
-            key = answers.key(query, asked.variables, asked.caller)
-            answers.keep(key, without_calls(answer, result, context.journal), context.journal, changes)
-        return answer
 
     async def answer_in_parts(self, asked: Asked, make_context: Callable[[], HasJournal], form: Form) -> Parts | Answer:
         """Answer a query with @defer or @stream in parts of a form; all else, or where nothing is deferred, as a whole.

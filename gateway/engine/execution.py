@@ -50,27 +50,19 @@ class Execution:
         if isinstance(values, list):
             return Result(None, values)
         try:
-            return await self._execute(operation, given, values, context, root)
+            plan = self._plan(operation, values, journal)
+            result = None if plan is None else await self._by_plan(plan, values, context, root)
+            return result or await self._by_graphql_core(operation, given, context, root)
         finally:
             self.settle(journal)
 
-    async def _execute(
-        self, operation: Operation, given: dict[str, Any], values: VariableValues, context: HasJournal, root: Any
-    ) -> Result:
-        if not self.uses_plans or context.journal.trace is not None:
-            return await self._by_graphql_core(operation, given, context, root)
-        plan = operation.plan(values, operation.forbidden(context.journal.caller))
+    def _plan(self, operation: Operation, values: VariableValues, journal: Journal) -> ObjectPlan | None:
+        if not self.uses_plans or journal.trace is not None:
+            return None
+        plan = operation.plan(values, operation.forbidden(journal.caller))
         if plan is None:
             self.counts["unplanned"] += 1
-            return await self._by_graphql_core(operation, given, context, root)
-        try:
-            result = await self._by_plan(plan, values, context, root)
-        except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and gives it its place
-            self.counts["left"] += 1
-            context.journal.errors.clear()
-            return await self._by_graphql_core(operation, given, context, root)
-        self.counts["planned"] += 1
-        return result
+        return plan
 
     def admit(
         self, operation: Operation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
@@ -105,14 +97,21 @@ class Execution:
         undecided = None if isinstance(values, list) else operation.indecision(values)
         return values if undecided is None else [undecided]
 
-    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: Any, root: Any) -> Result:
+    async def _by_plan(self, plan: ObjectPlan, values: VariableValues, context: HasJournal, root: Any) -> Result | None:
+        """Follow a plan; None where that was left."""
         run, tree = Run(context, values), None
         try:
             tree = plan(root, run, None)
         except Exception as failure:  # noqa: BLE001 - raised by `end`
             run.leave(failure)
-        if run.is_waiting:
-            await run.end()
+        try:
+            if run.is_waiting:
+                await run.end()
+        except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and gives it its place
+            self.counts["left"] += 1
+            context.journal.errors.clear()
+            return None
+        self.counts["planned"] += 1
         return Result(tree, run.errors)
 
     async def _by_graphql_core(

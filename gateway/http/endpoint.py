@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -245,13 +244,9 @@ class Endpoint:
     def _context_of(self, request: Request, asked: Asked) -> Callable[[], Context]:
         """What makes the context of what is asked, where that is executed."""
         prefer = request.headers.get(b"prefer")
-        return partial(
-            self._make_context,
-            request.id,
-            asked.caller,
-            max_age=asked.max_age,
-            wait=math.inf if prefer is None else preferences.wait(prefer),
-            is_traced=not asked.takes_kept,
+        wait = math.inf if prefer is None else preferences.wait(prefer)
+        return lambda: self._make_context(
+            request.id, asked.caller, max_age=asked.max_age, wait=wait, is_traced=not asked.takes_kept
         )
 
 

@@ -41,7 +41,7 @@ class Http1Channel:
         late: type[httpx.TimeoutException] = httpx.ConnectTimeout
         try:
             with self.patience.wait():
-                connection = await self.pool.take()
+                connection = self.pool.take_rested() or await self.pool.take()
                 late = httpx.ReadTimeout
                 try:
                     return await connection.ask(request)

@@ -45,11 +45,13 @@ class Pool:
         """Who waits for a connection."""
         return sum(not turn.done() for turn in self._waiting)
 
-    async def take(self) -> Connection:
-        """Lend the connection that rested least, or a new one, or the first that comes free.
+    def take_rested(self) -> Connection | None:
+        """Lend the connection that rested least, where one can serve."""
+        self._drop_rested(self.kept_for)
+        return self._idle.pop() if self._idle and self._idle[-1].is_open else None
 
-        Raises ConnectError or ConnectTimeout.
-        """
+    async def take(self) -> Connection:
+        """Lend a new connection, or the first that comes free. Raises ConnectError or ConnectTimeout."""
         connection = await self._place()
         if connection is not None and connection.is_open:
             return connection
@@ -87,7 +89,6 @@ class Pool:
 
     async def _place(self) -> Connection | None:
         """Find a connection, or a place for one."""
-        self._drop_rested(self.kept_for)
         if self._idle:
             return self._idle.pop()
         if self._places < self.bounds.connections:

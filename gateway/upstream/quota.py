@@ -20,6 +20,7 @@ _FAMILIES = tuple(
     (f"{family}-remaining", f"{family}-limit", f"{family}-reset")
     for family in ("ratelimit", "x-ratelimit", "x-rate-limit")
 )
+_SAYING = frozenset({"ratelimit", *(remaining for remaining, _, _ in _FAMILIES)})
 _PARAMETER = re.compile(r"\b(r|t|remaining|reset|limit)=(\d{1,12})")
 _WHOLE = re.compile(r"\s*(\d{1,15})")
 _NAMES = {"r": "remaining", "t": "reset"}
@@ -128,6 +129,8 @@ class Quota:
 
 def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
+    if _SAYING.isdisjoint(headers):
+        return None
     for remaining, limit, reset in _FAMILIES:
         if remaining in headers and (left := _whole(headers[remaining])) is not None:
             return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
