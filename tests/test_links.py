@@ -422,9 +422,10 @@ async def test_public_assets_are_not_looked_for_by_a_tag_that_one_may_not_read()
     async with world(gate=gate(PHONE, CLINIC)) as gateway:
         query = "query ($tag: String!) { assets(filter: { privacy: PUBLIC, tags: [$tag] }) { nodes { assetId } } }"
         assert "errors" not in await gateway.as_caller(CLINIC).execute(query, tag="prism-scan:a")
-        answer = await gateway.as_caller(PHONE).execute(query, tag="Prism-scan:a")
-        assert answer["data"] == {"assets": None}
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+        for spelled in ("prism-scan:a", "Prism-scan:a", " prism-scan:a", "\t\u00a0PRISM-SCAN:a"):
+            answer = await gateway.as_caller(PHONE).execute(query, tag=spelled)
+            assert answer["data"] == {"assets": None}
+            assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
         assert "errors" not in await gateway.as_caller(PHONE).execute(query, tag="shoe")
 
 

@@ -15,13 +15,13 @@ _Keys = dict[str, msgspec.Raw]
 
 @dataclass(frozen=True, slots=True)
 class HiddenTags:
-    """All tags that begin with `prefix`, in whatever case."""
+    """All tags that begin with `prefix`, in whatever case and behind whatever white space."""
 
     prefix: str
 
     def hides(self, tag: object) -> bool:
         """Whether a tag is one of them."""
-        return isinstance(tag, str) and tag.casefold().startswith(self.prefix.casefold())
+        return isinstance(tag, str) and tag.lstrip().casefold().startswith(self.prefix.casefold())
 
     def without(self, document: Document) -> Document:
         """Give an asset, or a page of them, with these tags put away; the same document where there are none."""
