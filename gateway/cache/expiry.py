@@ -56,7 +56,12 @@ def first_expiry(urls: Iterable[object]) -> float | None:
 def signed_url_expiry(*urls: object) -> datetime | None:
     """Give the moment at which the first of these URLs stops working; None when they do not say."""
     moment = first_expiry(urls)
-    return None if moment is None else datetime.fromtimestamp(moment, UTC)
+    return None if moment is None else _datetime(moment)
+
+
+@lru_cache(maxsize=1_024)  # what is signed together dies together
+def _datetime(moment: float) -> datetime:
+    return datetime.fromtimestamp(moment, UTC)
 
 
 def _policy(query: Mapping[str, str]) -> float | None:
