@@ -36,7 +36,8 @@ def protocol(
 class _Corked:
     """A transport that holds what is written until the next write or the next turn of the loop.
 
-    So the head of an answer and its body leave by one system call, which is most of what a short answer costs.
+    So the head of an answer and its body leave by one system call, which is most of what a short answer costs; and as
+    one piece, for which uvloop has a shorter way than for two.
     """
 
     __slots__ = ("_held", "_loop", "transport")
@@ -49,14 +50,14 @@ class _Corked:
     def write(self, data: bytes) -> None:
         if self._held:
             held, self._held = self._held, b""
-            self.transport.writelines((held, data))
+            self.transport.write(held + data)
         else:
             self._held = data
             self._loop.call_soon(self._flush)
 
-    def writelines(self, parts: tuple[bytes, ...]) -> None:
+    def write_now(self, data: bytes) -> None:
         self._flush()
-        self.transport.writelines(parts)
+        self.transport.write(data)
 
     def is_closing(self) -> bool:
         return self.transport.is_closing()
@@ -256,7 +257,7 @@ class _DirectProtocol(DepartingProtocol):
         if defaults is not self._defaults:  # uvicorn makes a new list for each second
             self._defaults = defaults
             self._default_lines = b"".join([b"%s: %s\r\n" % header for header in defaults])
-        self.transport.writelines((b"%s%sx-request-id: %s\r\n\r\n" % (head, self._default_lines, request_id), body))
+        self.transport.write_now(b"%s%sx-request-id: %s\r\n\r\n%s" % (head, self._default_lines, request_id, body))
 
     def _repeat_later(self, data: bytes, answered: tuple[Request, Reply] | _Exchange) -> None:
         """Let an answer be found when all of its request, which this is, comes again."""
