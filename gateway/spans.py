@@ -22,7 +22,7 @@ from gateway import __version__
 from gateway.http.observing import Exchange
 from gateway.tallies import CallTally, Outcome
 from gateway.upstream.channel import NO_HEADERS, Answer, Channel
-from gateway.upstream.observed import failure_word
+from gateway.upstream.failures import failure_word
 
 PATIENCE = 2.0  # seconds in which spans are exported when the process ends
 PROPAGATOR = TraceContextTextMapPropagator()

@@ -12,6 +12,7 @@ from typing import Protocol
 BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 MOST_MET = 1_000  # targets, whose routes need not be read again
 CLIENT_LEFT = 499  # as nginx says it
+GIVEN_UP = "given up"  # a call, by who waited for it
 ANONYMOUS, INVALID, OTHER = "<anonymous>", "<invalid>", "<other>"  # none of which can be a name in GraphQL
 
 
@@ -156,6 +157,16 @@ class CallTally:
         self._known: dict[tuple[str, str], RouteTally] = {}
         self._met: dict[tuple[str, str], RouteTally] = {}
         self.under_way = 0
+
+    def begin(self, method: str, target: str) -> RouteTally:
+        """Count a call that is under way, and give the tally of its route, at which it is to `end`."""
+        self.under_way += 1
+        return self.of(method, target)
+
+    def end(self, route: RouteTally, outcome: str, seconds: float) -> None:
+        """Count a call that has ended."""
+        self.under_way -= 1
+        route.end(outcome, seconds)
 
     def of(self, method: str, target: str) -> RouteTally:
         """Give the tally of what a request is sent to."""

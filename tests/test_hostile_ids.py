@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from gateway.sandbox.faults import Fault
 from gateway.schema import NODES, schema
-from gateway.upstream.upstream import segment
+from gateway.upstream.targets import segment
 from tests.world import World
 
 REFUSED = [

@@ -15,7 +15,8 @@ from gateway.cache.document import Kind, Lifetime
 from gateway.errors import GatewayError, UpstreamError
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
-from gateway.upstream.upstream import Query, Upstream, encode_query
+from gateway.upstream.targets import Query, encode_query
+from gateway.upstream.upstream import Upstream
 from tests.world import NOON, Clock, World, settings_for, world
 
 SANDBOX = Sandbox()

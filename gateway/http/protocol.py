@@ -55,9 +55,9 @@ class _Corked:
             self._held = data
             self._loop.call_soon(self._flush)
 
-    def write_now(self, data: bytes) -> None:
+    def writelines(self, parts: tuple[bytes, ...]) -> None:
         self._flush()
-        self.transport.write(data)
+        self.transport.write(b"".join(parts))
 
     def is_closing(self) -> bool:
         return self.transport.is_closing()
@@ -257,7 +257,7 @@ class _DirectProtocol(DepartingProtocol):
         if defaults is not self._defaults:  # uvicorn makes a new list for each second
             self._defaults = defaults
             self._default_lines = b"".join([b"%s: %s\r\n" % header for header in defaults])
-        self.transport.write_now(b"%s%sx-request-id: %s\r\n\r\n%s" % (head, self._default_lines, request_id, body))
+        self.transport.writelines((b"%s%sx-request-id: %s\r\n\r\n" % (head, self._default_lines, request_id), body))
 
     def _repeat_later(self, data: bytes, answered: tuple[Request, Reply] | _Exchange) -> None:
         """Let an answer be found when all of its request, which this is, comes again."""

@@ -9,7 +9,8 @@ from gateway.cache.flight import Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.owner import Owner
-from gateway.upstream.upstream import Upstream, segment
+from gateway.upstream.targets import segment
+from gateway.upstream.upstream import Upstream
 
 HEADERS: Mapping[str, str] = {"accept": "application/json;v=1", "content-type": "application/json"}
 ROUTES = (

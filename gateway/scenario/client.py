@@ -16,7 +16,8 @@ from gateway.scenario.bodies import asset_of, members_by_id, with_id
 from gateway.scenario.hits import found_in
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.tagged import Tagged
-from gateway.upstream.upstream import UNREADABLE, Query, Upstream, encode_query, segment
+from gateway.upstream.targets import Query, encode_query, segment
+from gateway.upstream.upstream import UNREADABLE, Upstream
 
 HEADERS: Mapping[str, str] = {"accept": "application/json", "content-type": "application/json"}
 ROUTES = (

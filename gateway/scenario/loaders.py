@@ -21,7 +21,7 @@ from gateway.scenario.hits import hits_of
 from gateway.scenario.kinds import index_of
 from gateway.scenario.tagged import Tagged, is_of_recent, offset_in, with_documents
 from gateway.scenario.types import MAX_FIRST, Asset, AssetConnection, DownloadJob
-from gateway.upstream.upstream import encode_query
+from gateway.upstream.targets import encode_query
 
 
 class ScenarioLoaders:

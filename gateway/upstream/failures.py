@@ -26,6 +26,14 @@ _BY_STATUS: Mapping[int, type[UpstreamError]] = {
     504: UpstreamTimeout,
 }
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+# In this order: some are kinds of others.
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.TimeoutException, "timeout"),
+    (httpx.ConnectError, "unreachable"),
+    (httpx.DecodingError, "unreadable"),
+    (httpx.RemoteProtocolError, "unreadable"),
+    (httpx.TransportError, "broken off"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +96,8 @@ class Failures:
             retry_after=read_retry_after(answer.headers, self.clock()),
             is_transient=status in _TRANSIENT if should_retry not in ("true", "false") else should_retry == "true",
         )
+
+
+def failure_word(error: Exception) -> str:
+    """Say in a word what became of a call that had no answer."""
+    return next((word for kind, word in _WORDS if isinstance(error, kind)), "not sent")

@@ -17,7 +17,6 @@ import httpx
 from gateway.tallies import CallTally
 from gateway.upstream.channel import Channel, Way, over
 from gateway.upstream.http1 import Http1Channel, open_http1
-from gateway.upstream.observed import ObservedChannel
 from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
 
@@ -46,9 +45,8 @@ class Network:
 
     def channel(self, name: str, base_url: str, headers: Mapping[str, str], routes: tuple[str, ...] = ()) -> Channel:
         """Give a channel to an upstream with these routes; whoever gives back the network closes it."""
-        tally = self.tallies.setdefault(name, CallTally(routes))
-        observed = ObservedChannel(name, self._channel(name, base_url, headers), tally)
-        return observed if self.traces is None else self.traces.traced(observed, base_url, tally)
+        tally, channel = self.tallies.setdefault(name, CallTally(routes)), self._channel(name, base_url, headers)
+        return channel if self.traces is None else self.traces.traced(channel, base_url, tally)
 
     def pools(self) -> list[tuple[str, Pool]]:
         """Give the connections to each address, with the name of its upstream."""

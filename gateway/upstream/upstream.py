@@ -1,12 +1,11 @@
 """One REST API behind one credential: calls it, keeps its documents, and names its failures."""
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar, overload
-from urllib.parse import quote, quote_plus
 
 import httpx
 import msgspec
@@ -21,50 +20,23 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.tallies import CallTally
-from gateway.telemetry import count_call
-from gateway.upstream.channel import Channel
+from gateway.tallies import GIVEN_UP, CallTally, RouteTally, status_word
+from gateway.telemetry import count_call, count_seconds
+from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.credentials import Credential
-from gateway.upstream.failures import Failures
+from gateway.upstream.failures import Failures, failure_word
 from gateway.upstream.health import Health
 from gateway.upstream.quota import Quota
 from gateway.upstream.sender import Sender
+from gateway.upstream.targets import Query, target_of
 
 log = logging.getLogger("gateway.upstream")
 
 T = TypeVar("T")
-Query = Mapping[str, str | int | bool | Sequence[str] | None]
 Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, bytes | UpstreamError]]]
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
-_UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
-
-
-def segment(id_: str) -> str:
-    """Write an id as one segment of a path, percent-encoded whole, so that it can lead to no other route."""
-    if _UNRESERVED.fullmatch(id_):
-        return id_
-    # Dots alone would be a step up the path.
-    return quote(id_, safe="") if id_.strip(".") else "%2E" * len(id_)
-
-
-def encode_query(query: Query) -> str:
-    """Write a query string: lists joined by commas, booleans in words, None left out; keys are written as they are."""
-    return "&".join([f"{key}={_quoted(_word(value))}" for key, value in query.items() if value is not None])
-
-
-_quoted = lru_cache(maxsize=1_024)(quote_plus)  # which takes ten times as long as finding it here
-
-
-def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT001 - a value, not a switch
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, (str, int)) else ",".join(value or ())
-
-
-def _target(path_: str, query: Query | None) -> str:
-    return f"{path_}?{encoded}" if query and (encoded := encode_query(query)) else path_
 
 
 def _content(body: Any) -> bytes | None:
@@ -188,11 +160,11 @@ class Upstream:
         It is made again where that may help, also when `read` raises what `msgspec` does. Raises an UpstreamError for
         anything but a 2xx.
         """
-        return self.sender.read(partial(self._request, method, _target(path_, query), _content(body), read))
+        return self.sender.read(partial(self._request, method, target_of(path_, query), _content(body), read))
 
     async def change(self, method: str, path_: str, *, query: Query | None = None, body: Any = None) -> bytes:
         """Make a call that changes something, once. An error that leaves open whether it was done says so."""
-        return await self.sender.change(partial(self._change, method, _target(path_, query), _content(body)))
+        return await self.sender.change(partial(self._change, method, target_of(path_, query), _content(body)))
 
     async def _change(self, method: str, target: str, content: bytes | None) -> bytes:
         try:
@@ -206,11 +178,28 @@ class Upstream:
         """Make one request, where the quota has one, and read its answer. Raises an UpstreamError."""
         self.quota.admit()
         count_call(self.name)
+        route, outcome, began = self.tally.begin(method, target), GIVEN_UP, perf_counter()
         try:
             answer = await self.channel.send(method, target, content)
+            outcome = status_word(answer.status)
         except _FAILURES as error:
+            outcome = failure_word(error)
             raise self._noted(method, target, self.failures.of(error)) from error
+        finally:
+            self._observe(route, outcome, perf_counter() - began)
         self.quota.learn(answer)
+        return self._read(method, target, answer, read)
+
+    def _observe(self, route: RouteTally, outcome: str, seconds: float) -> None:
+        """Count and time a request, whatever became of it."""
+        self.tally.end(route, outcome, seconds)
+        count_seconds(self.name, seconds)
+        if log.isEnabledFor(logging.DEBUG):
+            fields = {"api": self.name, "method": route.method, "route": route.route, "outcome": outcome}
+            log.debug("upstream call", extra={**fields, "ms": round(seconds * 1_000, 3)})
+
+    def _read(self, method: str, target: str, answer: Answer, read: Callable[[bytes], T]) -> T:
+        """Read a whole answer. Raises an UpstreamError."""
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, target, self.failures.of_answer(answer))
         if not _is_utf8(answer.body):
