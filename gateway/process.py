@@ -67,8 +67,7 @@ class Gateway:
         journal = Journal(request_id, watch_calls(request_id), self.clock, reports_calls, caller, tenant.most)
         journal.trace = Trace() if is_traced else None
         take_nothing_before(journal.started - max_age)  # be it all: this may have begun where another one ended
-        most = self.settings.gateway_deadline
-        hand_down(Deadline(journal.loop.time() + (wait if wait < most else most)))
+        hand_down(Deadline(journal.loop.time() + min(wait, self.settings.gateway_deadline)))
         return Context(
             PrismLoaders(sources.prism, journal),
             ScenarioLoaders(sources.scenario, journal, tenant.links.hidden_from(caller)),

@@ -140,10 +140,9 @@ class RouteTally(Histogram):
         self.outcomes: defaultdict[str, int] = defaultdict(int)
 
     def end(self, outcome: str, seconds: float) -> None:
-        """Count one; all here, for it is part of every call."""
+        """Count one."""
         self.outcomes[outcome] += 1
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
+        self.note(seconds)
 
 
 class CallTally:

@@ -1,8 +1,9 @@
 """What every test may ask for."""
 
+import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import coverage
@@ -38,6 +39,21 @@ def clients_that_wait() -> Iterator[None]:
         for step in ("connect", "read", "write", "pool"):
             patch.setattr(DEFAULT_TIMEOUT_CONFIG, step, SECONDS)
         yield
+
+
+@pytest.fixture
+async def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], float]:
+    """What lets seconds pass by the loop's clock, and gives all that have."""
+    loop, later = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + later)
+
+    def wait(seconds: float) -> float:
+        nonlocal later
+        later += seconds
+        return later
+
+    return wait
 
 
 @pytest.fixture(autouse=True)

@@ -284,6 +284,8 @@ async def test_an_id_that_scenario_hands_out_is_one_segment_too(gateway: World) 
 @example(".")
 @example("a/../b")
 @example("%2e%2e")
+@example("{}")
 def test_any_text_is_one_segment_of_a_path(id_: str) -> None:
-    sent = httpx.URL(f"https://api.example/assets/{segment(id_)}/lock").raw_path.decode()
-    assert [unquote(part) for part in sent.split("/")] == ["", "assets", id_, "lock"]
+    for before, after in ((["", "scans"], []), (["", "assets"], ["lock"])):
+        sent = httpx.URL("https://api.example" + "/".join([*before, segment(id_), *after])).raw_path.decode()
+        assert [unquote(part) for part in sent.split("/")] == [*before, id_, *after]

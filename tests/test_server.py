@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -60,17 +61,13 @@ async def test_what_it_needs_decides_whether_it_is_ready(gateway: World) -> None
 
 
 async def test_it_is_not_ready_while_an_upstream_that_it_requires_has_been_down_for_long(
-    monkeypatch: pytest.MonkeyPatch,
+    wait: Callable[[float], float],
 ) -> None:
-    loop, later = asyncio.get_running_loop(), 0.0
-    real = loop.time
-    monkeypatch.setattr(loop, "time", lambda: real() + later)
     settings = {"gateway_retries": 0, "gateway_breaker_calls": 1, "gateway_required_upstreams": "prism"}
     async with world(settings) as gateway:
 
         async def after(seconds: float, *, asked: bool) -> str:
-            nonlocal later
-            later += seconds
+            later = wait(seconds)
             if asked:
                 await gateway.execute(
                     f'{{ scan(scanId: "{later}") {{ status }} asset(assetId: "{later}") {{ kind }} }}'
@@ -90,14 +87,11 @@ async def test_it_is_not_ready_while_an_upstream_that_it_requires_has_been_down_
         assert await after(3, asked=True) == "ready"
 
 
-async def test_it_is_ready_without_an_upstream_that_it_does_not_require(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, later = asyncio.get_running_loop(), 0.0
-    real = loop.time
-    monkeypatch.setattr(loop, "time", lambda: real() + later)
+async def test_it_is_ready_without_an_upstream_that_it_does_not_require(wait: Callable[[float], float]) -> None:
     async with world({"gateway_retries": 0, "gateway_breaker_calls": 1}) as gateway:
         gateway.sandbox.faults.add(Fault(status=503))
-        for later in (0.0, 20.0, 40.0):
-            await gateway.execute(f'{{ scan(scanId: "{later}") {{ status }} }}')
+        for seconds in (0, 20, 20):
+            await gateway.execute(f'{{ scan(scanId: "{wait(seconds)}") {{ status }} }}')
         assert gateway.gateway.healths["prism"].joined().breaker == "open"
         assert (await gateway.client.get("/readyz")).json() == {"status": "ready"}
 

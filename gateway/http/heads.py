@@ -34,15 +34,11 @@ class GuardedProtocol(SparingProtocol):
         self._begun_at = self.loop.time()
         self._look_later(self.limits.arrival_seconds)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def end_timers(self) -> None:
         """Look no more."""
-        self._look_no_more()
-        super().connection_lost(exc)
-
-    def handle_websocket_upgrade(self) -> None:
-        """Look no more: another protocol goes on."""
-        self._look_no_more()
-        super().handle_websocket_upgrade()
+        super().end_timers()
+        if self._next_look is not None:
+            self._next_look.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes of a head that has not ended yet, and what brings nothing of the body after it."""
@@ -112,10 +108,6 @@ class GuardedProtocol(SparingProtocol):
 
     def _look_later(self, seconds: float) -> None:
         self._next_look = self.loop.call_later(seconds, self._look)
-
-    def _look_no_more(self) -> None:
-        if self._next_look is not None:
-            self._next_look.cancel()
 
     def _look(self) -> None:
         """Close a connection on which something has begun long ago that we would have read by now."""

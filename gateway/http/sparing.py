@@ -14,13 +14,19 @@ class SparingProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._end_timer()
+        self.end_timers()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         """Wait no more: another protocol goes on."""
-        self._end_timer()
+        self.end_timers()
         super().handle_websocket_upgrade()
+
+    def end_timers(self) -> None:
+        """Let nothing happen on the connection any more because time passes."""
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
 
     def on_message_begin(self) -> None:
         """Begin a request, whose scope is made with its head."""
@@ -58,11 +64,6 @@ class SparingProtocol(HttpToolsProtocol):
 
     def _wait(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-    def _end_timer(self) -> None:
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
-            self.timeout_keep_alive_task = None
 
     def _unset_keepalive_if_required(self) -> None:
         self._idle_since = None  # something has come

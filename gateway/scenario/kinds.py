@@ -23,7 +23,7 @@ class _Metadata(msgspec.Struct, gc=False):
 
 
 class _Signed(msgspec.Struct, rename="camel", gc=False):
-    """The keys of an asset that hold signed URLs."""
+    """The keys of an asset that hold signed URLs, in the order of Scenario's SDK: the next one is looked for first."""
 
     metadata: _Metadata | None = None
     url: Any = None

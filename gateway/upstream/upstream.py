@@ -182,8 +182,10 @@ class Upstream:
         try:
             answer = await self.channel.send(method, target, content)
             outcome = status_word(answer.status)
-        except _FAILURES as error:
+        except Exception as error:
             outcome = failure_word(error)
+            if not isinstance(error, _FAILURES):
+                raise
             raise self._noted(method, target, self.failures.of(error)) from error
         finally:
             self._observe(route, outcome, perf_counter() - began)
@@ -219,7 +221,10 @@ class Upstream:
         return f"{prefix}{apart}/{id_}" if apart else prefix + id_
 
     def peek(self, kind: Kind, id_: str, apart: str = "") -> Document | None:
-        """Give a document that is at hand and fresh, without calling and without waiting."""
+        """Give a document that is at hand and fresh, without calling and without waiting.
+
+        Where nothing is kept, no key is made to find that out.
+        """
         return self.store.peek(self.key(kind, id_, apart)) if self.store.memory else None
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:

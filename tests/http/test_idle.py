@@ -44,23 +44,9 @@ async def connected() -> AsyncIterator[tuple[Held, asyncio.StreamReader, Ask]]:
             writer.close()
 
 
-@pytest.fixture
-async def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """What lets seconds pass by the loop's clock."""
-    loop, later = asyncio.get_running_loop(), 0.0
-    real = loop.time
-    monkeypatch.setattr(loop, "time", lambda: real() + later)
-
-    def wait(seconds: float) -> None:
-        nonlocal later
-        later += seconds
-
-    return wait
-
-
 @pytest.mark.parametrize("request_", [QUERY, HEALTH])
 async def test_a_connection_is_closed_so_long_after_its_last_answer_not_after_its_first(
-    wait: Callable[[float], None], request_: bytes
+    wait: Callable[[float], float], request_: bytes
 ) -> None:
     async with connected() as (upstream, reader, ask):
         upstream.may_answer.set()
@@ -71,7 +57,7 @@ async def test_a_connection_is_closed_so_long_after_its_last_answer_not_after_it
         assert await reader.read() == b""
 
 
-async def test_none_is_closed_while_an_answer_is_on_its_way(wait: Callable[[float], None]) -> None:
+async def test_none_is_closed_while_an_answer_is_on_its_way(wait: Callable[[float], float]) -> None:
     async with connected() as (upstream, reader, ask):
         await ask(HEALTH)
         answer = ask(QUERY)

@@ -136,6 +136,7 @@ async def test_upstream_calls_are_counted_by_route_and_outcome_and_never_by_id(g
         (httpx.RemoteProtocolError("what"), "unreadable", 4),
         (httpx.ReadError("cut"), "broken off", 4),
         (httpx.InvalidURL("long"), "not sent", 1),
+        (RuntimeError("a bug"), "not sent", 1),
     ],
 )
 async def test_a_call_without_an_answer_is_counted_by_what_failed(failure: Exception, word: str, tries: int) -> None:
