@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,23 +15,31 @@ from tests.world import settings_for
 BODY = b'{"query": "{ __typename }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
 ASK = HEAD + b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY)
+LAST = ASK.replace(b"host: a\r\n", b"host: a\r\nconnection: close\r\n")
 ANSWERED = b'{"data":{"__typename":"Query"}}'
+TURNS = 10  # of the loop, in which what was sent is read
 
 
 async def say(*parts: bytes, **settings: Any) -> bytes:
-    """Send parts, each when the one before has gone out, and give all that comes back until the gateway closes."""
+    """Send parts, each when the one before has been read, and give all that comes back until the gateway closes."""
     listener = listen("127.0.0.1", 0, "a test")
     app = create_app(settings_for(Sandbox(), **settings))
     async with asyncio.timeout(30), serving((app, listener)):
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-        writer.write_eof()
-        read = await reader.read()
-        writer.close()
-        return read
+        await exchange(listener.getsockname(), [LAST])  # it listens from here on, in this very loop
+        return await exchange(listener.getsockname(), parts)
+
+
+async def exchange(address: tuple[str, int], parts: Sequence[bytes]) -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+    writer.write_eof()
+    read = await reader.read()
+    writer.close()
+    return read
 
 
 def refusal_of(said: bytes) -> tuple[bytes, Any]:
