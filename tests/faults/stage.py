@@ -90,7 +90,11 @@ class Load:
 
     def share(self) -> float:
         """The share of queries with every field answered."""
-        return sum(one.is_whole for one in self.asked) / len(self.asked)
+        return 1 - self.lost() / len(self.asked)
+
+    def lost(self) -> int:
+        """How many queries had a field without an answer."""
+        return sum(not one.is_whole for one in self.asked)
 
     def p99(self) -> float:
         """The seconds that 99 of 100 took at most."""

@@ -27,12 +27,17 @@ FAULTS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
+def a_thousandth_of(load: Load) -> int:
+    """What three faults in a row may take; of some hundred queries that is one."""
+    return max(1, len(load.asked) // 1_000)
+
+
 async def test_one_call_of_twenty_that_fails_is_noticed_by_nobody(stage: Stage) -> None:
     for name, (fault, most_calls) in FAULTS.items():
         await stage.fault(probability=0.05, **fault)
         load, ratio = await measured(stage, f"5 % {name}")
         await stage.mend()
-        assert load.share() >= 0.999, name
+        assert load.lost() <= a_thousandth_of(load), name
         assert SOME < ratio <= most_calls, name
         assert load.p99() <= 3, name
 
@@ -41,7 +46,7 @@ async def test_a_slow_read_may_go_on_beside_the_one_that_is_made_for_it(processe
     async with staged(processes, tmp_path, **UNKEPT, GATEWAY_HEDGE="true") as stage:
         await stage.fault(probability=0.05, delay=10)
         load, ratio = await measured(stage, "5 % stalled, hedged")
-    assert load.share() >= 0.999
+    assert load.lost() <= a_thousandth_of(load)
     assert SOME < ratio <= 1.2
 
 
