@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from graphql import GraphQLSchema
 from starlette.responses import RedirectResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Lifespan
 
 from gateway.auth.caller import Gate
 from gateway.auth.gates import make_gate
@@ -38,6 +39,7 @@ from gateway.process import Gateway, create_gateway
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema, schema
 from gateway.settings import Settings
+from gateway.tallies import OperationTallies
 from gateway.tenants import guarded
 from gateway.upstream.health import Healths
 from gateway.upstream.network import Transports
@@ -69,7 +71,41 @@ def create_app(
     let in.
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
-    page = graphiql.page(examples) if settings.shows_graphiql else None
+    let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
+    watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
+    engine, options = _engine(settings, gateway, watch), _options(settings, examples)
+    load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
+    documents, answering = _documents(settings), Answering(engine, gateway.context)
+    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock, load)
+    endpoint = Endpoint(
+        engine,
+        gateway.context,
+        documents,
+        options,
+        streams,
+        in_parts=streams.in_parts if settings.gateway_incremental else None,
+        gate=let_in,
+        rates=gateway.rates,
+        clock=clock,
+    )
+    app = App(
+        _guarded(endpoint, options.door, load, watch),
+        _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load),
+        _routes(options),
+        _lifespan(gateway, let_in, traces),
+        settings,
+        direct=None if watch.is_wanted else Direct(PATH.encode(), options.door.headers, endpoint.direct),
+        load=load,
+        unready=_unready(settings, gateway.healths),
+    )
+    app.state.gateway, app.state.gate, app.state.engine, app.state.limits = gateway, let_in, engine, options.limits
+    app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
+    app.state.metrics = registry_of(_sources(app, endpoint).readings())
+    return app
+
+
+def _lifespan(gateway: Gateway, gate: Gate, traces: "Traces | None") -> Lifespan[App]:
+    """What is opened before the first request, and closed after the last."""
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
@@ -77,80 +113,61 @@ def create_app(
         yield
         app.leave()
         await gateway.close()
-        await let_in.close()
+        await gate.close()
         if traces is not None:
             await asyncio.to_thread(traces.close)
 
-    graphql_schema = _schema(settings)
+    return lifespan
+
+
+def _engine(settings: Settings, gateway: Gateway, watch: Watch) -> Engine:
+    graph = _schema(settings)
+    operations = Operations(graph, settings.gateway_operations, admission=_admission(settings))
     answers = Answers(gateway.store) if settings.gateway_plans and settings.gateway_cache_bytes else None
-    operations = Operations(graphql_schema, settings.gateway_operations, admission=_admission(settings))
-    watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
-    engine = Engine(graphql_schema, operations, settings.gateway_plans, answers, rates=gateway.rates)
-    engine.tallies.most = settings.gateway_metrics_operations
-    engine.tallies.observe = observe if watch.is_wanted else None
-    door = Door(_words(settings.gateway_hosts), _words(settings.gateway_origins))
-    limits = settings.limits(RequestLimits)
-    options = Options(
-        page,
+    observed = observe if watch.is_wanted else None
+    tallies = OperationTallies(settings.gateway_metrics_operations, observed)
+    return Engine(graph, operations, settings.gateway_plans, answers, rates=gateway.rates, tallies=tallies)
+
+
+def _options(settings: Settings, examples: graphiql.Examples | None) -> Options:
+    return Options(
+        graphiql.page(examples) if settings.shows_graphiql else None,
         settings.gateway_compress_from,
         settings.gateway_client_refresh,
         settings.gateway_answers,
-        limits,
-        door,
+        settings.limits(RequestLimits),
+        Door(_words(settings.gateway_hosts), _words(settings.gateway_origins)),
         settings.gateway_rate_headers,
     )
-    let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
-    documents, answering = _documents(settings), Answering(engine, gateway.context)
-    load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
-    streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock, load)
-    in_parts = streams.in_parts if settings.gateway_incremental else None
-    endpoint = Endpoint(
-        engine,
-        gateway.context,
-        documents,
-        options,
-        streams,
-        in_parts=in_parts,
-        gate=let_in,
-        rates=gateway.rates,
-        clock=clock,
-    )
+
+
+def _guarded(endpoint: Endpoint, door: Door, load: Load, watch: Watch) -> ASGIApp:
+    """Let through the door what may come in, and no more at a time than can be answered."""
     bounded = Bounded(endpoint, load)
-    sockets = _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load)
-    app = App(
-        door.open_to(ObservedEndpoint(bounded, watch) if watch.is_wanted else bounded, READING_AND_CHANGING),
-        sockets,
-        [
-            Route("/", RedirectResponse(PATH)),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            *([Mount("/graphiql", graphiql.static_files())] if page else []),
-        ],
-        lifespan,
-        settings,
-        direct=None if watch.is_wanted else Direct(PATH.encode(), door.headers, endpoint.direct),
-        load=load,
-        unready=_unready(settings, gateway.healths),
-    )
-    app.state.gateway = gateway
-    app.state.gate = let_in
-    app.state.engine = engine
-    app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
-    app.state.limits = limits
-    sources = Sources(
+    return door.open_to(ObservedEndpoint(bounded, watch) if watch.is_wanted else bounded, READING_AND_CHANGING)
+
+
+def _routes(options: Options) -> list[BaseRoute]:
+    """What is served beside GraphQL."""
+    static = [] if options.page is None else [Mount("/graphiql", graphiql.static_files())]
+    return [Route("/", RedirectResponse(PATH)), Route("/healthz", healthz), Route("/readyz", readyz), *static]
+
+
+def _sources(app: App, endpoint: Endpoint) -> Sources:
+    """What counts, for Prometheus."""
+    gateway: Gateway = app.state.gateway
+    return Sources(
         endpoint.tally,
         app.state.repeats,
-        load,
+        app.load,
         gateway.rates,
-        engine,
+        app.state.engine,
         gateway.store,
         gateway.network,
         gateway.healths,
         gateway.watchers,
-        sockets,
+        app.sockets,
     )
-    app.state.metrics = registry_of(sources.readings())
-    return app
 
 
 def _observed(answering: Answering, watch: Watch) -> Answering:

@@ -42,7 +42,7 @@ class App(Starlette):
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint
         self.direct = direct
-        self._sockets = sockets
+        self.sockets = sockets
         self.heartbeat = settings.gateway_heartbeat
         self.message_bytes = settings.gateway_websocket_message_bytes
         self.drain_grace = settings.gateway_drain_grace
@@ -55,7 +55,7 @@ class App(Starlette):
         if scope["type"] == "http" and scope["path"] == PATH:
             await self._endpoint(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == PATH:
-            await self._sockets(scope, receive, send)
+            await self.sockets(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -74,7 +74,7 @@ class App(Starlette):
         """End what would not end by itself, so that clients go on elsewhere: streams, then WebSockets."""
         self.leave()
         await self.state.gateway.watchers.close()
-        await self._sockets.finish()
+        await self.sockets.finish()
 
 
 async def healthz(_request: Request) -> JSONResponse:
