@@ -14,7 +14,7 @@ from gateway.engine.subscriptions import AnswerStream
 from gateway.http.application import App
 from gateway.process import Gateway
 from gateway.sandbox import Sandbox
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
 from gateway.sources import Sources
 from tests.callers import NAME
 
@@ -138,13 +138,12 @@ class World:
 
 
 def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
-    """Settings that point at a sandbox."""
+    """Settings that point at a sandbox, whatever the environment says: looking there would take half of most tests."""
     credential = {"scenario_api_key": sandbox.scenario_api_key, "scenario_api_secret": sandbox.scenario_api_secret}
     if "scenario_jwt" in given or "scenario_public" in given:
         credential = {}
-    return read_settings(
-        env_file=None,
-        **{
+    return Settings.model_validate(
+        {
             "prism_url": f"{URL}/prism",
             "prism_api_key": sandbox.prism_api_key,
             "scenario_url": f"{URL}/scenario/v1",
