@@ -204,6 +204,26 @@ async def test_what_others_linked_is_seen_when_search_tells_of_it(gateway: World
         assert gateway.calls == calls
 
 
+async def test_what_others_linked_is_seen_by_all_who_ask_for_it_in_one_request(gateway: World) -> None:
+    """Though a page of that request has an older copy of the asset, which each of them finds out of date."""
+    scan_id, page = scan_of(gateway), "assets(first: 50) { nodes { assetId } }"
+    newest = linked_by(gateway, scan_id)
+    new, *_ = [node["assetId"] for node in (await gateway.data(f"{{ {page} }}"))["assets"]["nodes"]]
+    tag(gateway, new)
+    gateway.clock.advance(100)
+    await gateway.data(f"{{ {page} }}")
+    gateway.clock.advance(3)
+    tag(gateway, new, f"prism-scan:{scan_id}")
+    _ = gateway.calls
+    linked_assets = "linkedAssets { nodes { assetId } }"
+    query = f"query ($id: ID!) {{ {page} scansById(scanIds: [$id, $id]) {{ {linked_assets} }} }}"
+    async with asyncio.timeout(10):
+        data = await gateway.data(query, id=scan_id)
+    for scan in data["scansById"]:
+        assert {node["assetId"] for node in scan["linkedAssets"]["nodes"]} == {new, *newest}
+    assert gateway.calls == [SEARCH, BULK, ("GET", f"/assets/{new}")]
+
+
 async def test_what_search_takes_for_the_same_is_not_shown(gateway: World) -> None:
     scan_id = scan_of(gateway)
     before = linked_by(gateway, scan_id)

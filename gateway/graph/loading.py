@@ -64,6 +64,11 @@ class Loader(Once[K], eq=False):
         waiting.is_wanted = True
         return waiting
 
+    def forget(self, key: K) -> None:
+        """Load one anew when it is asked for again; one that is about to be is."""
+        if key not in self._wanted:
+            super().forget(key)
+
     def _end_of_step(self, start: Callable[[Mapping[K, Waiting]], None]) -> None:
         wanted = {key: waiting for key, waiting in self._wanted.items() if not waiting.done()}
         for waiting in wanted.values():
