@@ -98,6 +98,27 @@ async def test_signed_urls_are_fetched_again_a_minute_before_the_first_dies_and_
     assert answer["data"] == {"scan": {"assetUrls": None}}
 
 
+@pytest.mark.parametrize(
+    ("path", "document", "fields"),
+    [
+        ("/asset-urls", {"previewImage": "<url>", "model": None}, 'scan(scanId: "a") { assetUrls { previewImage } }'),
+        ("/download/a", {"jobStatus": "finalizing", "downloadUrl": "<url>"}, 'downloadJob(jobId: "a") { downloadUrl }'),
+    ],
+    ids=["scan", "job"],
+)
+async def test_no_url_is_served_dead_though_more_is_still_to_come(
+    path: str, document: dict[str, Any], fields: str
+) -> None:
+    async with world({"gateway_fresh_stages_moving": 60, "gateway_fresh_job_moving": 60}) as gateway:
+        url = f"https://x.test/a?Expires={int(gateway.clock.now) + 10}"
+        body = json.dumps(document).replace("<url>", url)
+        gateway.sandbox.faults.add(Fault(path=f"{path}$", status=200, body=body))
+        for wait, calls in ((0, 1), (9, 0), (1, 1)):
+            gateway.clock.advance(wait)
+            assert url in json.dumps(await gateway.data(f"{{ {fields} }}"))
+            assert len(gateway.calls) == calls
+
+
 async def test_every_url_that_an_answer_holds_still_works(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     for wait in (0, 1_800, 1_700, 60, 3_000, 600):

@@ -123,9 +123,10 @@ class PrismKinds:
 
     def _asset_urls(self, body: bytes, now: float) -> Lifetime:
         urls = _urls(body)
+        first = first_expiry(urls.values())
         if not all(map(urls.get, EVERY_SCAN_HAS)):  # a stage has yet to come, and may come as soon as a stage may
-            return Lifetime(self.freshness.stages_moving)
-        return self.freshness.of_signed_urls(first_expiry(urls.values()), now)
+            return Lifetime(self.freshness.stages_moving, expires_at=first)
+        return self.freshness.of_signed_urls(first, now)
 
     def _asset_url(self, body: bytes, now: float) -> Lifetime:
         url = msgspec.json.decode(body, type=_Url | None)
