@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from gateway.cache.store import look_past_memory
+from gateway.deadline import NEVER, hand_down, handed_down
 from gateway.errors import UpstreamError
 from gateway.pace import Pace, Turns
 from gateway.telemetry import account
@@ -107,9 +108,10 @@ class Watch(Generic[T]):
         self._looked_at = clock()
         self._not_before = 0.0
         self._nap: asyncio.Future[None] | None = None
-        # A context of its own: of what it calls the first look alone is on the account of the request that came first.
+        # A context of its own: only the first look has the deadline of the request that came first, and its account.
         context = Context()
         context.run(account.set, account.get())
+        context.run(hand_down, handed_down())
         self.task = asyncio.create_task(self._run(), context=context)
         self.task.add_done_callback(self._end)
 
@@ -156,6 +158,7 @@ class Watch(Generic[T]):
         try:
             self._take(await self._look(anew=False))
             account.set(None)
+            hand_down(NEVER)
             look_past_memory()
             while self.seen is None or not self.seen.is_final:
                 await self._rest()

@@ -283,6 +283,20 @@ async def test_the_last_to_leave_ends_the_calls(steady: World) -> None:
     assert [reader.ended for reader in readers] == ["complete"] * 3
 
 
+async def test_a_subscription_begins_before_its_deadline_or_not_at_all_and_no_later_look_has_one() -> None:
+    async with world({**STEADY, "gateway_deadline": 0.5}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", delay=30, times=1))
+        async with asyncio.timeout(10):
+            late = await refusal(gateway, SCAN, scanId=moving(gateway))
+        assert (late["code"], late["path"]) == ("UPSTREAM_TIMEOUT", ["scanUpdated"])
+        assert len(gateway.gateway.watchers) == 0
+        reader = await follow(gateway, SCAN, scanId=moving(gateway))
+        await asyncio.sleep(0.6)
+        await gateway.clock.run(60)
+        assert reader.ended == "complete"
+        assert reader.states()[-1]["status"] == "READY"
+
+
 async def test_a_failing_upstream_does_not_end_a_subscription(steady: World) -> None:
     reader = await follow(steady, SCAN, scanId=moving(steady))
     for fault in ({"status": 503}, {"cut": True}, {"malformed": True}, {"status": 504}):
