@@ -157,8 +157,9 @@ def pages_of(first: int, after: str | None) -> int:
 async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:
     """Read `first` items from a position on, page after page, since each token comes from the page before.
 
-    A page that fails after the first ends the slice with its error; the first one raises. An empty page with a token is
-    not the end, but ten in a row are where this stops for now; a token that leads to itself is the end.
+    A page that fails after the first ends the slice with its error; the first one raises. A page without an item that
+    can be read, but with a token, is not the end, but ten in a row are where this stops for now; a token that leads to
+    itself is the end.
     """
     runs: list[Run[T]] = []
     position, missing, empty = start, first, 0
@@ -179,7 +180,7 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
         missing -= len(run.places)
         end = run.after(stop - 1)
         has_next = end.skip < len(page.items) if end.token == position.token else True
-        empty = 0 if stop > skip else empty + 1
+        empty = 0 if run.places else empty + (end.token != position.token)
         if not missing or not has_next or empty >= MAX_EMPTY_PAGES or end == position:
             return Slice(runs, end, has_next=has_next and end != position)
         position = end
