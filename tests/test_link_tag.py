@@ -67,24 +67,32 @@ def test_what_is_remembered_ends_by_itself() -> None:
     recent = RecentLinks(clock)
     recent.note("scan", ["a", "b"])
     clock.advance(REMEMBERED_FOR - 1)
-    recent.note("scan", ["c", "a"])
-    assert recent.of("scan") == ["b", "c", "a"]
+    noted = recent.note("scan", ["c", "a"])
+    assert list(recent.of("scan")) == ["b", "c", "a"]
     clock.advance(1)
-    assert recent.of("scan") == ["c", "a"]
-    recent.forget("scan", ["c", "unknown"])
-    recent.forget("other", ["c"])
-    assert recent.of("scan") == ["a"]
+    assert list(recent.of("scan")) == ["c", "a"]
+    recent.forget("scan", {"c": noted, "unknown": noted})
+    recent.forget("other", {"c": noted})
+    assert list(recent.of("scan")) == ["a"]
     clock.advance(REMEMBERED_FOR)
     assert not recent.of("scan")
     assert not recent.of("other")
     assert not recent._scans  # noqa: SLF001 - nothing is left
 
 
+def test_what_is_noted_anew_meanwhile_is_not_forgotten() -> None:
+    recent = RecentLinks(Clock())
+    noted = recent.note("scan", ["a", "b"])
+    recent.note("scan", ["a"])
+    recent.forget("scan", {"a": noted, "b": noted})
+    assert list(recent.of("scan")) == ["a"]
+
+
 def test_what_is_remembered_is_bounded() -> None:
     recent = RecentLinks(Clock())
     recent.note("scan", map(str, range(MOST_ASSETS + 1)))
-    assert recent.of("scan") == [str(number) for number in range(1, MOST_ASSETS + 1)]
+    assert list(recent.of("scan")) == [str(number) for number in range(1, MOST_ASSETS + 1)]
     for number in range(MOST_SCANS):
         recent.note(str(number), ["a"])
     assert not recent.of("scan")
-    assert recent.of("0") == recent.of(str(MOST_SCANS - 1)) == ["a"]
+    assert list(recent.of("0")) == list(recent.of(str(MOST_SCANS - 1))) == ["a"]

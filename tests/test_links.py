@@ -293,6 +293,21 @@ async def test_a_link_that_is_refused_when_it_is_made_again_is_seen_as_before() 
         assert (await linked(gateway, scan_id))[0] == asset_id
 
 
+async def test_a_link_is_seen_at_once_though_another_that_began_before_is_refused_after_it() -> None:
+    async with world(index_seconds=60) as gateway:
+        scan_id, [asset_id] = scan_of(gateway), free(gateway, 1)
+        given = {"scanId": scan_id, "assetIds": [asset_id]}
+        gateway.sandbox.faults.add(Fault(method="PUT", status=429, times=1, delay=0.5))
+        refused = asyncio.create_task(gateway.data(LINK, input=given))
+        while not gateway.sandbox.scenario.calls:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        made = await gateway.data(LINK, input=given)
+        assert made["linkAssetsToScan"]["assetIds"] == [asset_id]
+        assert not refused.done()
+        assert (await refused)["linkAssetsToScan"]["assetIds"] == []
+        assert (await linked(gateway, scan_id))[0] == asset_id
+
+
 async def test_each_asset_that_is_refused_has_its_reason_and_the_others_are_linked(gateway: World) -> None:
     scan_id = scan_of(gateway)
     (new,) = free(gateway, 1)

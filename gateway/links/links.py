@@ -30,4 +30,4 @@ class Links:
 
     def to(self, scan_id: str) -> Tagged:
         """What is linked to a scan."""
-        return Tagged(self.tag.spellings(scan_id), self.recent.of(scan_id))
+        return Tagged(self.tag.spellings(scan_id), list(self.recent.of(scan_id)))

@@ -100,10 +100,10 @@ class LinkMutations:
         asset_ids = _checked(input.scan_id, input.asset_ids, payload)
         if asset_ids and await _exists(info, input.scan_id, payload):
             tag = links.tag.write(input.scan_id)
-            before = links.recent.note(input.scan_id, asset_ids)
+            before, noted = links.recent.of(input.scan_id), links.recent.note(input.scan_id, asset_ids)
             change = partial(scenario.client.change_tags, add=[tag])
             refused = await _change_each(info, payload, asset_ids, change)
-            links.recent.forget(input.scan_id, [id_ for id_ in refused if id_ not in before])
+            links.recent.forget(input.scan_id, {id_: noted for id_ in refused if id_ not in before})
             payload.scan = Scan.by_id(input.scan_id)
         return payload
 
@@ -123,8 +123,9 @@ class LinkMutations:
         needs_scan = is_confined(info.context.journal.caller)
         if asset_ids and (not needs_scan or await _exists(info, input.scan_id, payload)):
             change = partial(scenario.client.change_tags, delete=links.tag.spellings(input.scan_id))
+            before = links.recent.of(input.scan_id)
             await _change_each(info, payload, asset_ids, change)
-            links.recent.forget(input.scan_id, payload.asset_ids)
+            links.recent.forget(input.scan_id, {id_: before[id_] for id_ in payload.asset_ids if id_ in before})
             payload.scan = Scan.by_id(input.scan_id)
         return payload
 
