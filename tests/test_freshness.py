@@ -46,6 +46,20 @@ async def test_a_record_that_embeds_a_stage_that_moves_is_fresh_for_2_seconds(
     assert len(gateway.calls) == calls
 
 
+async def test_the_stages_that_a_refreshed_record_embeds_take_the_place_of_those_from_before(gateway: World) -> None:
+    scan_id = list(gateway.sandbox.prism.scans)[20]  # its first stage begins 2 s from now
+    stages = "assets { captureData { status } }"
+    gateway.clock.advance(1.5)
+    assert await ask_scan(gateway, scan_id, stages) == {"scan": {"assets": {"captureData": {"status": "PENDING"}}}}
+    gateway.clock.advance(1)
+    gateway.headers["cache-control"] = "no-cache"
+    await ask_scan(gateway, scan_id, f"status {stages}")
+    del gateway.headers["cache-control"]
+    _ = gateway.calls
+    assert await ask_scan(gateway, scan_id, stages) == {"scan": {"assets": {"captureData": {"status": "STARTED"}}}}
+    assert gateway.calls == []
+
+
 async def test_a_final_scan_is_fresh_for_5_minutes_then_served_stale_while_one_refresh_runs(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     await ask_scan(gateway, scan_id)

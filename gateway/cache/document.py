@@ -117,3 +117,8 @@ def missing_document(kind: Kind, id_: str, now: float, seconds: float) -> Docume
 def part_of(whole: Document, kind: str, id_: str, body: bytes) -> Document:
     """Make a document of a part of another, with the times of the whole."""
     return msgspec.structs.replace(whole, kind=kind, id=id_, body=body, made={})
+
+
+def own_part(part: Document) -> Document:
+    """Give a part of another document a tenure of its own."""
+    return msgspec.structs.replace(part, made={}, tenure=Tenure())

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.cache.document import Document
+from gateway.cache.document import Document, own_part
 from gateway.cache.flight import Flights, Fly, Late, Outcome, Waiting, waiting_for
 from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
@@ -112,6 +112,18 @@ class DocumentStore:
         self._land(key, document)
         if self.sharing is not None:
             self.sharing.tier.write(key, document, b"")
+
+    def adopt(self, key: str, part: Document) -> Document:
+        """Keep a part of another document in memory as one of its own, unless a newer one is there; give what it is.
+
+        So what is made of it is true for as long as it is the one that is kept, whatever becomes of the whole.
+        """
+        kept: Document | None = self.memory.peek(key)
+        if kept is not None and kept.fetched_at >= part.fetched_at:
+            return part
+        own = own_part(part)
+        self._land(key, own)
+        return own
 
     async def drop(self, key: str) -> None:
         """Forget a document that the gateway changed, and with it every answer; in every process."""

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gateway.cache.document import Document, Kind
-from gateway.cache.flight import Waiting
+from gateway.cache.flight import Outcome, Waiting
 from gateway.errors import UpstreamError
-from gateway.prism.kinds import PrismKinds
+from gateway.prism.kinds import PrismKinds, embedded_stages
 from gateway.prism.owner import Owner
 from gateway.upstream.targets import segment
 from gateway.upstream.upstream import Upstream
@@ -56,6 +56,11 @@ class PrismClient:
     def kept(self, kind: Kind, scan_id: str) -> Document | None:
         """A document of a scan where it is at hand and fresh; never calls."""
         return self.upstream.peek(kind, scan_id)
+
+    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+        """Take the stages out of a record that embeds them, and keep them; or the failure that stops both."""
+        stages = embedded_stages(record)
+        return self.upstream.adopt(self.kinds.scan_assets, stages) if isinstance(stages, Document) else stages
 
     def scan_assets(self, scan_id: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """`GET /scans/{id}/scan-assets`: the status of each stage."""

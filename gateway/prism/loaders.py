@@ -19,7 +19,6 @@ from gateway.graph.scalars import read_url
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.client import PrismClient
 from gateway.prism.enums import ScanAssetType
-from gateway.prism.kinds import embedded_stages
 from gateway.prism.owned import Scans, scans_of
 from gateway.prism.types import MIME_TYPES, Scan, ScanAssets, ScanAssetUrls, ScanRecord
 
@@ -136,7 +135,7 @@ class PrismLoaders:
                 self._start_stages(scan_id, waiting, self._client.kept(self._client.kinds.scan, scan_id))
 
     def _start_stages(self, scan_id: str, waiting: Waiting, record: Outcome | None) -> None:
-        stages = embedded_stages(record)
+        stages = self._client.embedded_stages(record)
         if stages is None:
             self._client.scan_assets(scan_id, waiting=waiting)
         else:

@@ -10,7 +10,7 @@ from gateway.errors import UpstreamError
 from gateway.graph.journal import Journal
 from gateway.graph.loading import after
 from gateway.prism.client import PrismClient
-from gateway.prism.kinds import PrismKinds, embedded_stages
+from gateway.prism.kinds import PrismKinds
 from gateway.prism.owner import Owner, owner_of
 from gateway.upstream.upstream import Upstream
 
@@ -31,6 +31,9 @@ class Scans(Protocol):
 
     def scan(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
         """The record of a scan."""
+
+    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+        """The stages that a record embeds, or the failure that stops both."""
 
     def scan_assets(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
         """The status of each stage."""
@@ -88,11 +91,15 @@ class OwnScans:
             self._records[scan_id] = waiting
         return self._client.owned_scan(scan_id, self._owner, waiting=waiting)
 
+    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+        """The stages that the owner's record embeds, or the failure that stops both."""
+        return self._client.embedded_stages(record)
+
     def scan_assets(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
         """The status of each stage, out of the record where it embeds them."""
 
         def load(record: Document, one: Waiting) -> None:
-            stages = embedded_stages(record)
+            stages = self._client.embedded_stages(record)
             if stages is None:
                 self._client.scan_assets(scan_id, waiting=one)
             else:

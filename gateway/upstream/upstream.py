@@ -238,6 +238,10 @@ class Upstream:
         """Keep a document that came by another way than being asked for."""
         await self.store.keep(self.key(kind, document.id), document)
 
+    def adopt(self, kind: Kind, part: Document) -> Document:
+        """Keep a part of another document likewise, in this process alone, and give what it is then."""
+        return self.store.adopt(self.key(kind, part.id), part)
+
     async def drop(self, kind: Kind, id_: str) -> None:
         """Forget a document that has changed."""
         await self.store.drop(self.key(kind, id_))

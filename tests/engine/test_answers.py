@@ -42,6 +42,24 @@ async def test_an_answer_goes_with_any_document_in_it_that_is_fetched_anew() -> 
         assert (counts["planned"], counts["kept"]) == (3, 2)
 
 
+async def test_an_answer_goes_with_stages_that_are_fetched_anew_though_a_record_had_them() -> None:
+    async with world() as gateway:
+        scan_id = list(gateway.sandbox.prism.scans)[20]  # its first stage begins 2 s from now
+        scan = f'scan(scanId: "{scan_id}")'
+        query = f"{{ {scan} {{ status assets {{ captureData {{ status }} }} }} }}"
+        gateway.clock.advance(1.5)
+        await gateway.data(query)
+        gateway.clock.advance(1)
+        gateway.headers["cache-control"] = "no-cache"
+        await gateway.data(f"{{ {scan} {{ assets {{ isReady }} }} }}")
+        del gateway.headers["cache-control"]
+        _ = gateway.calls
+        known = {"status": "CREATED", "assets": {"captureData": {"status": "STARTED"}}}
+        assert await gateway.data(query) == {"scan": known}
+        assert await gateway.data(query.replace("scan", "other: scan", 1)) == {"other": known}
+        assert gateway.calls == []
+
+
 async def test_nothing_is_kept_where_no_document_is() -> None:
     async with world({"gateway_cache_bytes": 0}) as gateway:
         scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
