@@ -506,7 +506,8 @@ async def test_tags_that_are_none_link_to_nothing(tags: Any, who: Any) -> None:
         hits = json.dumps({"hits": [{"id": "asset_a", "tags": tags}]})
         gateway.sandbox.faults.add(Fault(path="^/search", status=200, body=hits))
         data = await gateway.as_caller(who).data('{ asset(assetId: "asset_a") { scan { scanId } raw } }')
-        assert data == {"asset": {"scan": None, "raw": {"id": "asset_a", "tags": tags}}}
+        shown = tags if who is CLINIC or tags is None else []  # as nobody knows what it names
+        assert data == {"asset": {"scan": None, "raw": {"id": "asset_a", "tags": shown}}}
         mine = next(id_ for id_, scan in gateway.sandbox.prism.scans.items() if scan.user_token == PHONE.owner)
         assert await linked(gateway.as_caller(who), mine) == []
 

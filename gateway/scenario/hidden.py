@@ -15,13 +15,16 @@ _Keys = dict[str, msgspec.Raw]
 
 @dataclass(frozen=True, slots=True)
 class HiddenTags:
-    """All tags that begin with `prefix`, in whatever case and behind whatever white space."""
+    """All tags that begin with `prefix`, in whatever case and behind whatever white space.
+
+    What stands among tags, or in their place, and is no text is hidden too: nobody knows what it names.
+    """
 
     prefix: str
 
     def hides(self, tag: object) -> bool:
         """Whether a tag is one of them."""
-        return isinstance(tag, str) and tag.lstrip().casefold().startswith(self.prefix.casefold())
+        return not isinstance(tag, str) or tag.lstrip().casefold().startswith(self.prefix.casefold())
 
     def without(self, document: Document) -> Document:
         """Give an asset, or a page of them, with these tags put away; the same document where there are none."""
@@ -41,16 +44,18 @@ class HiddenTags:
         return encode({**page, "assets": members})
 
     def _asset(self, body: bytes) -> bytes | None:
-        asset = _read(body, _Keys)
-        tags: list[Any] | None = None if asset is None else _read(asset.get("tags", b"null"), list[Any])
-        if asset is None or tags is None or not any(map(self.hides, tags)):
+        asset = _keys(body)
+        given = decode(asset.get("tags", b"null"))
+        tags: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
+        if not any(map(self.hides, tags)):
             return None
         shown = [tag for tag in tags if not self.hides(tag)]
-        return encode({**asset, "tags": shown, HIDDEN: [tag for tag in tags if self.hides(tag)]})
+        hidden = [tag for tag in tags if self.hides(tag) and isinstance(tag, str) and tags is given]
+        return encode({**asset, "tags": shown, HIDDEN: hidden})
 
 
-def _read(text: bytes | msgspec.Raw, type_: Any) -> Any:
+def _keys(body: bytes) -> _Keys:
     try:
-        return decode(text, type=type_)
+        return decode(body, type=_Keys)
     except msgspec.ValidationError:
-        return None
+        return {}
