@@ -184,6 +184,15 @@ async def test_before_a_scan_is_ready_its_urls_are_null_and_asked_for_again_soon
     assert len(gateway.calls) == 2
 
 
+@pytest.mark.parametrize("body", ["", " ", "null"])
+async def test_parts_that_prism_answers_with_nothing_are_not_there_yet(gateway: World, body: str) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("CREATED")[0]
+    gateway.sandbox.faults.add(Fault(upstream="prism", path="/(scan-assets|asset-urls)$", status=200, body=body))
+    scan = await scan_of(gateway, "assets { isReady } assetUrls { model }", scan_id)
+    assert scan == {"assets": None, "assetUrls": None}
+    assert sorted(gateway.calls) == [("GET", f"/scans/{scan_id}/asset-urls"), ("GET", f"/scans/{scan_id}/scan-assets")]
+
+
 async def test_one_url_beside_all_of_them_is_at_hand_when_they_are(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     fields = "assetUrls { model } assetUrl(type: MODEL) { url }"

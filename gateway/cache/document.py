@@ -28,11 +28,16 @@ class Kind:
     """A kind of document: its name, and how long one of its bodies lives.
 
     `lifetime` takes the body and the present Unix second, and raises a `msgspec.MsgspecError` for a body that is not of
-    this kind.
+    this kind. One that `may_be_nothing` is missing also where the body is null, or empty, as frameworks send null.
     """
 
     name: str
     lifetime: Callable[[bytes, float], Lifetime]
+    may_be_nothing: bool = False
+
+    def is_nothing(self, body: bytes) -> bool:
+        """Whether a body stands for a document that is missing."""
+        return self.may_be_nothing and body.strip() in {b"", b"null"}
 
 
 class Tenure(msgspec.Struct):

@@ -105,8 +105,8 @@ class PrismKinds:
     def __init__(self, freshness: Freshness) -> None:
         self.freshness = freshness
         self.scan = Kind("scan", self._scan)
-        self.scan_assets = Kind("scan_assets", self._scan_assets)
-        self.asset_urls = Kind("scan_asset_urls", self._asset_urls)
+        self.scan_assets = Kind("scan_assets", self._scan_assets, may_be_nothing=True)
+        self.asset_urls = Kind("scan_asset_urls", self._asset_urls, may_be_nothing=True)
         self.asset_url = Kind("scan_asset_url", self._asset_url)
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:

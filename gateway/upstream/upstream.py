@@ -279,6 +279,8 @@ class Upstream:
             return self.broken_contract()
 
     def _made(self, kind: Kind, id_: str, body: bytes) -> Document:
+        if kind.is_nothing(body):
+            return missing_document(kind, id_, self.clock(), self.not_found_for)
         return make_document(kind, id_, body, self.clock())
 
     def not_found(self, what: str) -> UpstreamNotFound:
