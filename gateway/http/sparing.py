@@ -31,6 +31,7 @@ class SparingProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request, whose scope is made with its head."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._idle_since = None  # though the one before was answered since the last piece came
 
     def on_headers_complete(self) -> None:
         """Make the scope."""

@@ -15,6 +15,7 @@ from tests.test_server import exchange
 from tests.world import NOON, settings_for
 
 QUERY = post({"query": "{ assets(first: 1) { nodes { kind } } }"})
+OTHER = post({"query": '{ scan(scanId: "other") { status } }'})
 HEALTH = get(b"/healthz")
 Ask = Callable[[bytes], asyncio.Task[tuple[bytes, bytes]]]
 
@@ -69,3 +70,20 @@ async def test_none_is_closed_while_an_answer_is_on_its_way(wait: Callable[[floa
         assert (await ask(HEALTH))[0].startswith(b"HTTP/1.1 200")
         wait(6)
         assert await reader.read() == b""
+
+
+async def test_none_is_closed_while_one_is_answered_that_came_behind_one_whose_answer_was_kept(
+    wait: Callable[[float], float],
+) -> None:
+    async with connected() as (upstream, reader, ask):
+        upstream.may_answer.set()
+        for _ in range(2):
+            await ask(QUERY)
+        upstream.may_answer.clear()
+        await ask(QUERY + OTHER)
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            wait(3)
+        await asyncio.sleep(0.05)
+        upstream.may_answer.set()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
