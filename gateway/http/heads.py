@@ -4,7 +4,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import AskedTooMuch
 from gateway.http.refusal import Refusal
@@ -26,6 +26,7 @@ class GuardedProtocol(SparingProtocol):
         self._piece_bytes = 0  # that came last
         self._in_head = False
         self._begun_at: float | None = None
+        self._before: RequestResponseCycle | None = None  # what was asked last when the request that comes began
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
@@ -52,6 +53,7 @@ class GuardedProtocol(SparingProtocol):
         """Count from here on; what came with its beginning is weighed at its end."""
         super().on_message_begin()
         self._begun_at = self.loop.time()
+        self._before = self.cycle
         self._head_bytes = 0
         self._in_head = True
 
@@ -78,22 +80,24 @@ class GuardedProtocol(SparingProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for the next, however long it takes."""
-        self._begun_at = None
+        self._begun_at = self._before = None
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or was refused while it was."""
         self._in_head = False
-        if self._refusal is None:
-            super().send_400_response(msg)
-        else:
+        if self._refusal is not None:
             self._refuse(self._refusal)
+        elif not self._is_owing():
+            super().send_400_response(msg)
 
     def _too_long(self, size: int | None) -> Refusal:
         return Refusal.of(AskedTooMuch("header_bytes", self.limits.header_bytes, size), 431)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._in_head = False
+        if self._is_owing():
+            return
         id_ = new_request_id()
         reply = refused(refusal, None, id_)
         lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
@@ -105,6 +109,21 @@ class GuardedProtocol(SparingProtocol):
         lines += [b"%s: %s" % header for header in (*reply.headers, *ours)]
         self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
         self.transport.close()
+
+    def _is_owing(self) -> bool:
+        """Whether what was asked before has no whole answer yet, which a refusal would be taken for.
+
+        Then the connection ends with that answer, as if nothing had come behind.
+        """
+        before = self._before
+        if before is None or before.response_complete:
+            return False
+        if self.cycle is not before:
+            self.pipeline.popleft()
+            self.cycle = before
+        before.keep_alive = False
+        self.flow.pause_reading()
+        return True
 
     def _look_later(self, seconds: float) -> None:
         self._next_look = self.loop.call_later(seconds, self._look)

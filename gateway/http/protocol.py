@@ -166,7 +166,7 @@ class _DirectProtocol(DepartingProtocol):
         """Answer a request that was held back, or let ASGI do it."""
         if self._held is not None:
             if self._answer(self._held):
-                self._held = self._begun_at = None
+                self._held = self._begun_at = self._before = None
                 return
             self._hand_on(self._held)
         super().on_message_complete()

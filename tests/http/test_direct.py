@@ -185,6 +185,38 @@ async def test_what_is_asked_behind_one_that_takes_nothing_kept_may_be_kept() ->
         assert [call.path for call in wire.sandbox.prism.calls] == [f"/scans/{first}", f"/scans/{second}"]
 
 
+UNREADABLE = [
+    b"garbage\r\n\r\n",
+    get(b"/graphql", b"content-length: 1\r\ncontent-length: 2\r\n"),
+    get(b"/graphql", b"x: " + b"y" * 70_000 + b"\r\n"),
+    post(b"", b"transfer-encoding: chunked\r\n").replace(b"content-length: 0\r\n", b"") + b"no length\r\n",
+]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("unreadable", UNREADABLE, ids=["no request", "two lengths", "a long head", "a bad chunk"])
+async def test_what_cannot_be_read_is_not_refused_in_the_place_of_what_was_asked_before(
+    unreadable: bytes, *, direct: bool
+) -> None:
+    async with wired(direct=direct, gateway_max_header_bytes=1_000) as wire:
+        wire.sandbox.faults.add(Fault(delay=0.2))
+        await wire.send(post({"query": SCAN, "variables": {"id": wire.scan_id}}) + unreadable)
+        status, headers, body = await wire.read()
+        assert (status, b'"isReady":true' in body) == (b"HTTP/1.1 200 OK", True)
+        assert (b"connection", b"close") in headers
+        assert await wire.reader.read() == b""
+
+
+async def test_what_does_not_arrive_breaks_no_stream_that_was_asked_for_before() -> None:
+    async with wired(gateway_max_arrival_seconds=1, gateway_heartbeat=1) as wire:
+        moving = list(wire.sandbox.prism.scans)[20]
+        follow = {"query": f'subscription {{ scanUpdated(scanId: "{moving}") {{ status }} }}'}
+        await wire.send(post(follow, b"accept: text/event-stream\r\n") + b"GET")
+        async with asyncio.timeout(10):
+            heard = b"".join([await wire.reader.readuntil(b":\n\n") for _ in range(5)])
+        assert heard.count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.parametrize("by", [b"connection: close\r\n", b"expect: 100-continue\r\n"])
 async def test_what_a_request_wants_of_its_connection_is_done(by: bytes) -> None:
     async with wired() as wire:
