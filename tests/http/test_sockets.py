@@ -25,6 +25,7 @@ from gateway.http.application import App
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving
 from gateway.socket_protocol import SocketProtocol
+from tests.http.requests import post
 from tests.world import NOON, settings_for
 
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
@@ -191,6 +192,19 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(gateway: S
     writer.close()
     while _protocols():  # noqa: ASYNC110 - nothing tells it
         await asyncio.sleep(0.05)
+
+
+async def test_a_handshake_that_was_sent_ahead_of_an_answer_changes_no_protocol(gateway: Served) -> None:
+    gateway.sandbox.faults.add(Fault(delay=0.2, times=1))
+    reader, writer = await asyncio.open_connection(*gateway.address)
+    upgrade = b"GET /healthz HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    key = b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    writer.write(post({"query": "{ assets(first: 1) { nodes { kind } } }"}) + upgrade + key)
+    async with asyncio.timeout(30):
+        for ending in (b'"nodes":[{"kind":"IMAGE"}]}}}', b'{"status":"ok"}'):
+            heard = await reader.readuntil(ending)
+            assert (heard[:15], heard.count(b"HTTP/1.1")) == (b"HTTP/1.1 200 OK", 1)
+    writer.close()
 
 
 async def test_who_leaves_a_stream_having_asked_more_is_not_watched_for(
