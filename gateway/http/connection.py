@@ -69,7 +69,18 @@ class _Gone(Exception):
 class Connection:
     """Listens to one client until either side has enough."""
 
-    __slots__ = ("_caller", "_closed", "_ids", "_receive", "_scope", "_send", "_service", "_subprotocol", "_tasks")
+    __slots__ = (
+        "_begins",
+        "_caller",
+        "_closed",
+        "_ids",
+        "_receive",
+        "_scope",
+        "_send",
+        "_service",
+        "_subprotocol",
+        "_tasks",
+    )
 
     def __init__(self, service: Service, subprotocol: Subprotocol, scope: Scope, receive: Receive, send: Send) -> None:
         self._service = service
@@ -80,6 +91,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids: dict[str, asyncio.Task[None]] = {}
         self._closed = False
+        self._begins = True
         self._caller: Caller | None = None
 
     @property
@@ -100,10 +112,15 @@ class Connection:
             await self._stop()
 
     async def finish(self) -> None:
-        """Answer what is under way, then send the client elsewhere."""
+        """Answer what is under way, and what comes meanwhile; then begin no more, and send the client elsewhere."""
+        await self._answered()
+        self._begins = False
+        await self._answered()
+        await self.close(Closing(CloseCode.RESTARTING, "The gateway ends; connect again."))
+
+    async def _answered(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self.close(Closing(CloseCode.RESTARTING, "The gateway ends; connect again."))
 
     def end_unless_admitted(self) -> None:
         """End what is under way, and begin to close, where who is connected is let in no more."""
@@ -175,6 +192,8 @@ class Connection:
     async def _start(self, id_: str, operation: Operation) -> None:
         if self._caller is None:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if not self._begins:
+            return  # who is sent elsewhere asks it there
         if not self._service.admits(self._caller):
             raise Closing(CloseCode.FORBIDDEN, ENDED)
         if id_ in self._ids:

@@ -21,7 +21,7 @@ from gateway.http.subprotocols import CloseCode, Closing
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.sandbox import Fault
 from tests.http.exchanges import connect
-from tests.world import World, settle, world
+from tests.world import ONCE, World, settle, world
 
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
 NAME = {"query": "{ __typename }"}
@@ -458,6 +458,26 @@ async def test_at_shutdown_what_is_under_way_is_answered_and_clients_are_sent_el
         await settle()
         assert socket.heard() == [*name("query"), (1012, "The gateway ends; connect again.")]
         assert (await gateway.client.get("/readyz")).status_code == 503
+        await socket.leave()
+
+
+async def test_at_shutdown_what_came_while_others_were_answered_is_answered_too_and_nothing_begins_after_that() -> None:
+    async with world(ONCE) as gateway:
+        for delay in (0.2, 1.0):
+            gateway.sandbox.faults.add(Fault(delay=delay, times=1))
+        socket = await connect(gateway.app)
+        await socket.say(subscribe("slow", "{ assets(first: 1) { nodes { kind } } }"))
+        ending = asyncio.create_task(gateway.app.drain())
+        await settle()
+        await socket.say(subscribe("lock", LOCK, assetId=gateway.asset_ids[0]))
+        await socket.until_sent(2)
+        await settle()
+        await socket.say(subscribe("late", LOCK, assetId=gateway.asset_ids[1]))
+        await ending
+        heard = [one if isinstance(one, tuple) else (one["type"], one["id"]) for one in socket.heard()]
+        answered = [(type_, id_) for id_ in ("slow", "lock") for type_ in ("next", "complete")]
+        assert heard == [*answered, (1012, "The gateway ends; connect again.")]
+        assert [method for method, _ in gateway.calls] == ["GET", "PUT"]
         await socket.leave()
 
 
