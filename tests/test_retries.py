@@ -8,7 +8,7 @@ import pytest
 
 from gateway.http.preferences import wait
 from gateway.sandbox import Fault
-from tests.world import World, world
+from tests.world import ONCE, World, settle, world
 
 STATUS = "query Status($scanId: ID!) { scan(scanId: $scanId) { assets { isReady } } }"
 UNLOCK = "mutation($id: ID!) { unlockAsset(input: { assetId: $id, forceUnlock: true }) { userErrors { code } } }"
@@ -86,6 +86,21 @@ async def test_a_change_that_takes_longer_than_the_deadline_is_seen_as_unknown()
     assert answer["errors"][0]["message"] == (
         "Scenario did not answer before the operation's deadline. Whether the change was made is unknown."
     )
+
+
+async def test_a_change_that_finds_no_place_before_the_deadline_is_not_sent() -> None:
+    async with world({**ONCE, "gateway_upstream_connections": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="scenario", times=1, delay=0.8))
+        slow = asyncio.create_task(gateway.data("{ assets(first: 1) { nodes { kind } } }"))
+        await settle()
+        change = {"query": UNLOCK, "variables": {"id": gateway.asset_ids[0]}}
+        answer = (await gateway.client.post("/graphql", json=change, headers={"prefer": "wait=0.2"})).json()
+        assert answer["errors"][0]["message"] == "Scenario did not answer before the operation's deadline."
+        assert not slow.done()
+        await slow
+        assert [method for method, _ in gateway.calls] == ["GET"]
+        health = gateway.sources.scenario.upstream.health
+        assert (health.too_late, health.in_flight, health.waiting) == (1, 0, 0)
 
 
 async def test_an_upstream_that_is_left_alone_is_not_asked_for_a_change_either(gateway: World) -> None:

@@ -89,10 +89,10 @@ class Sender:
         self.health.calls += 1
         admission = self._admit(loop)
         if not self._slots.take():
-            await self._turn(loop, deadline, admission)
+            await self._turn_in_time(loop, deadline, admission)
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
         try:
-            async with asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None):
+            async with _until(deadline):
                 return await asyncio.shield(sent)
         except TimeoutError:
             sent.cancel()
@@ -186,6 +186,14 @@ class Sender:
             self._breaker.abandoned(admission)
             raise
 
+    async def _turn_in_time(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
+        """Wait for a slot until the deadline, for who is ended by nobody else. Raises UpstreamTimeout too."""
+        try:
+            async with _until(deadline):
+                await self._turn(loop, deadline, admission)
+        except TimeoutError:
+            raise self.late() from None
+
     def _note_failure(self, error: UpstreamError, admission: int, now: float) -> None:
         """Tell what is the upstream's fault from what is not: that something is not there, or not to be had."""
         is_broken = isinstance(error, UpstreamContract) and error.is_transient
@@ -247,3 +255,7 @@ class Sender:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()  # which is a system call on some Pythons
         return self._loop
+
+
+def _until(deadline: Deadline) -> asyncio.Timeout:
+    return asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None)
