@@ -45,7 +45,8 @@ class Writing:
             return Reply(status, answer.body, headers, self._repeated_while(request, answer))
         kept = caching.headers_of(answer, self.clock(), request.caller)
         if caching.is_known(request.headers, kept):
-            return Reply(304, b"", [*kept, compression.VARY] if self.is_compressed(answer) else kept)
+            varies = [compression.VARY] if self.is_compressed(answer) else []
+            return Reply(304, b"", [*kept, *varies, *(self._rates_of(request) if self.tells_rates else ())])
         return Reply(status, answer.body, headers + kept)
 
     async def whole(self, request: Request, answer: Answer, type_: WholeType) -> Reply:

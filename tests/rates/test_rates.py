@@ -72,6 +72,16 @@ async def test_answers_tell_what_is_left_where_a_setting_says_so_and_refusals_al
             assert heads == [*(told if tells else [(None, None)] * 2), ('"requests";r=0;t=88', policy)]
 
 
+async def test_that_a_client_has_the_answer_already_tells_what_is_left_too() -> None:
+    async with world({"gateway_rate_requests": 9, "gateway_rate_headers": True}, gate=NameGate()) as gateway:
+        heads = [{"x-name": "ann", "if-none-match": tag} for tag in ('"another"', "*")]
+        answers = [
+            await gateway.client.get("/graphql", params={"query": "{ __typename }"}, headers=head) for head in heads
+        ]
+        told = [(answer.status_code, answer.headers.get("ratelimit")) for answer in answers]
+        assert told == [(200, '"requests";r=8;t=60'), (304, '"requests";r=7;t=60')]
+
+
 @pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0, application/json"])
 async def test_a_stream_that_costs_too_much_is_refused_like_any_answer(accept: str) -> None:
     async with world({"gateway_rate_upstream_calls": 1}, gate=NameGate()) as gateway:
