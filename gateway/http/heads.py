@@ -83,6 +83,15 @@ class GuardedProtocol(SparingProtocol):
         self._begun_at = self._before = None
         super().on_message_complete()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Wait anew where what came gets no answer: the rest of a body that has its own already, or an empty line."""
+        super().timeout_keep_alive_handler()
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._idle_since is None and (cycle is None or cycle.response_complete):
+            if self._begun_at is None:
+                self._idle_since = self.loop.time()
+            self._wait(self.timeout_keep_alive)
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or was refused while it was."""
         self._in_head = False

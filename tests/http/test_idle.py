@@ -87,3 +87,25 @@ async def test_none_is_closed_while_one_is_answered_that_came_behind_one_whose_a
         await asyncio.sleep(0.05)
         upstream.may_answer.set()
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+LONG = post(b" " * 2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [(HEALTH, b"\r\n"), (QUERY, b"\r\n"), (LONG[:1_000], LONG[1_000:])],
+    ids=["ASGI", "direct", "body"],
+)
+async def test_one_on_which_nothing_comes_but_what_asks_for_no_answer_is_closed_too(
+    wait: Callable[[float], float], begun: bytes, rest: bytes
+) -> None:
+    async with connected() as (upstream, _, ask):
+        upstream.may_answer.set()
+        await ask(begun)
+        after = ask(rest)
+        for _ in range(6):
+            await asyncio.sleep(0.05)
+            wait(3)
+        with pytest.raises(asyncio.IncompleteReadError):
+            await asyncio.wait_for(after, 10)
