@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.auth.caller import Caller
+from tests.callers import gate
 from tests.rates.gates import NameGate
 from tests.world import world
 
@@ -51,6 +53,12 @@ async def test_anyone_is_anyone() -> None:
                 "tenantRequests": None,
             }
         }
+
+
+async def test_who_is_let_in_past_the_end_of_all_calendars_is_so_without_an_end() -> None:
+    ann = Caller("ann", scopes=frozenset({"scans:read"}), expires_at=999_999_999_999)
+    async with world(gate=gate(ann)) as gateway:
+        assert await gateway.as_caller(ann).data("{ viewer { expiresAt } }") == {"viewer": {"expiresAt": None}}
 
 
 async def test_callers_with_the_same_rights_are_told_apart_however_much_is_kept_beside() -> None:

@@ -1,6 +1,5 @@
 """Who asks, and what they have left: the one part of the graph that is about the caller, and comes from no upstream."""
 
-import math
 from datetime import UTC, datetime
 
 import strawberry
@@ -37,11 +36,22 @@ class Viewer:
 
 def viewer_of(caller: Caller, rates: Rates) -> Viewer:
     """See a caller as they are now."""
-    ends = datetime.fromtimestamp(caller.expires_at, UTC) if math.isfinite(caller.expires_at) else None
     left = {name: _allowance(one) for name, one in rates.left(caller).items()}
     return Viewer(
-        id=strawberry.ID(caller.id), tenant=caller.tenant, scopes=sorted(caller.scopes), expires_at=ends, **left
+        id=strawberry.ID(caller.id),
+        tenant=caller.tenant,
+        scopes=sorted(caller.scopes),
+        expires_at=_end(caller.expires_at),
+        **left,
     )
+
+
+def _end(moment: float) -> datetime | None:
+    """Give when somebody's time ends; what is past the year 9999, where calendars end, is meant for never."""
+    try:
+        return datetime.fromtimestamp(moment, UTC)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _allowance(left: Left | None) -> Allowance | None:
