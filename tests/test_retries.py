@@ -1,6 +1,8 @@
 """Reads that are tried again, changes that are not, and how long anybody waits."""
 
 import asyncio
+import gc
+import logging
 import time
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from gateway.http.preferences import wait
 from gateway.sandbox import Fault
+from tests.replicas import until
 from tests.world import ONCE, World, settle, world
 
 STATUS = "query Status($scanId: ID!) { scan(scanId: $scanId) { assets { isReady } } }"
@@ -86,6 +89,21 @@ async def test_a_change_that_takes_longer_than_the_deadline_is_seen_as_unknown()
     assert answer["errors"][0]["message"] == (
         "Scenario did not answer before the operation's deadline. Whether the change was made is unknown."
     )
+
+
+async def test_a_change_that_fails_once_its_client_has_left_is_nobodys_error(
+    gateway: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="scenario", method="PUT", status=503, delay=0.1))
+    asking = asyncio.create_task(gateway.execute(UNLOCK, id=gateway.asset_ids[0]))
+    health = gateway.sources.scenario.upstream.health
+    await until(lambda: health.in_flight == 1)
+    asking.cancel()
+    await asyncio.wait([asking])
+    del asking
+    gc.collect()
+    assert (health.in_flight, health.failures) == (0, 1)
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_change_that_finds_no_place_before_the_deadline_is_not_sent() -> None:

@@ -91,6 +91,7 @@ class Sender:
         if not self._slots.take():
             await self._turn_in_time(loop, deadline, admission)
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
+        sent.add_done_callback(_noticed)
         try:
             async with _until(deadline):
                 return await asyncio.shield(sent)
@@ -259,3 +260,9 @@ class Sender:
 
 def _until(deadline: Deadline) -> asyncio.Timeout:
     return asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None)
+
+
+def _noticed(sent: asyncio.Task[Any]) -> None:
+    """Take note of how a change ended, which is no news where nobody waits for it any more."""
+    if not sent.cancelled():
+        sent.exception()
