@@ -89,7 +89,11 @@ FAILURES: dict[str, tuple[dict[str, Any], Failure]] = {
 }
 
 
-@pytest.mark.parametrize(("fault", "failure"), FAILURES.values(), ids=FAILURES)
+# No body may mean that there are no stages yet.
+OF_PRISM = {name: failure for name, failure in FAILURES.items() if name != "no body"}
+
+
+@pytest.mark.parametrize(("fault", "failure"), OF_PRISM.values(), ids=OF_PRISM)
 async def test_what_prism_fails_at_is_null_with_a_coded_error_and_scenario_answers(
     gateway: World, fault: dict[str, Any], failure: Failure
 ) -> None:

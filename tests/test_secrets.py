@@ -8,9 +8,9 @@ import pytest
 
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from gateway.settings import BadSettingsError
+from gateway.settings import BadSettingsError, read_settings
 from gateway.upstream.credentials import Credential, basic, bearer, public
-from tests.world import World, settings_for, world
+from tests.world import World, given_for, world
 
 PAIR = base64.b64encode(f"{Sandbox.scenario_api_key}:{Sandbox.scenario_api_secret}".encode()).decode()
 SCENARIO = (Sandbox.scenario_api_key, Sandbox.scenario_api_secret, PAIR)
@@ -170,5 +170,5 @@ async def test_no_cache_key_holds_a_credential(gateway: World) -> None:
 )
 def test_settings_that_are_refused_are_not_shown(bad: dict[str, Any]) -> None:
     with pytest.raises(BadSettingsError) as raised:
-        settings_for(Sandbox(), **bad)
+        read_settings(None, **given_for(Sandbox(), **bad))
     assert_clean(f"{raised.value!r} {raised.value}", "canary")

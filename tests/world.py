@@ -139,18 +139,21 @@ class World:
 
 def settings_for(sandbox: Sandbox, **given: Any) -> Settings:
     """Settings that point at a sandbox, whatever the environment says: looking there would take half of most tests."""
+    return Settings.model_validate(given_for(sandbox, **given))
+
+
+def given_for(sandbox: Sandbox, **given: Any) -> dict[str, Any]:
+    """The same before they are read."""
     credential = {"scenario_api_key": sandbox.scenario_api_key, "scenario_api_secret": sandbox.scenario_api_secret}
     if "scenario_jwt" in given or "scenario_public" in given:
         credential = {}
-    return Settings.model_validate(
-        {
-            "prism_url": f"{URL}/prism",
-            "prism_api_key": sandbox.prism_api_key,
-            "scenario_url": f"{URL}/scenario/v1",
-            **credential,
-            **given,
-        },
-    )
+    return {
+        "prism_url": f"{URL}/prism",
+        "prism_api_key": sandbox.prism_api_key,
+        "scenario_url": f"{URL}/scenario/v1",
+        **credential,
+        **given,
+    }
 
 
 @asynccontextmanager

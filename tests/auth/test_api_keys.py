@@ -14,9 +14,9 @@ from gateway.auth.api_keys import ApiKeys, new_key
 from gateway.auth.bearer import FEW, LOOK_EVERY, MAX_KNOWN, BearerGate
 from gateway.auth.caller import Caller
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError
+from gateway.settings import BadSettingsError, read_settings
 from tests.auth.keys import ASSET, bearing, by_keys_in, content_of, made_in, rewrite
-from tests.world import NOON, Clock, World, settings_for, world
+from tests.world import NOON, Clock, World, given_for, settings_for, world
 
 NAME = {"data": {"__typename": "Query"}}
 UNKNOWN = "This API key is not known here, or was revoked."
@@ -275,4 +275,4 @@ def test_a_gateway_does_not_start_without_the_file_that_it_needs(tmp_path: Path)
         create_app(settings_for(Sandbox(), gateway_auth="api-key"))
     assert caught.value.lines == ["GATEWAY_API_KEYS is missing: it names the file that `gateway key new` writes."]
     with pytest.raises(BadSettingsError, match="GATEWAY_API_KEYS cannot be used: Path does not point to a file"):
-        settings_for(Sandbox(), **by_keys_in(tmp_path / "none"))
+        read_settings(None, **given_for(Sandbox(), **by_keys_in(tmp_path / "none")))

@@ -19,7 +19,7 @@ from gateway.auth.key_sources import KeyFile
 from gateway.auth.tokens import ClaimNames, Expected, Tokens
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError
+from gateway.settings import BadSettingsError, read_settings
 from tests.auth.issuer import (
     AUDIENCE,
     ISSUER,
@@ -34,7 +34,7 @@ from tests.auth.issuer import (
     token,
 )
 from tests.auth.keys import bearing, rewrite
-from tests.world import NOON, Clock, settings_for, world
+from tests.world import NOON, Clock, given_for, settings_for, world
 
 OTHER_ALGORITHM = "The token must be signed as its key is for: by RS…, PS…, ES… or EdDSA."
 OTHER_KEY = "The token is not signed by a key that is known here."
@@ -284,7 +284,7 @@ def test_keys_come_by_https_or_from_this_machine(url: str, *, is_taken: bool) ->
         assert str(settings_for(Sandbox(), gateway_jwt_jwks_url=url).gateway_jwt_jwks_url) == url
         return
     with pytest.raises(BadSettingsError, match="GATEWAY_JWT_JWKS_URL cannot be used"):
-        settings_for(Sandbox(), gateway_jwt_jwks_url=url)
+        read_settings(None, **given_for(Sandbox(), gateway_jwt_jwks_url=url))
 
 
 @settings(max_examples=300, deadline=None)

@@ -13,11 +13,11 @@ from gateway.cache.document import Document
 from gateway.cache.packing import MOST_BYTES, Unreadable, pack, unpack
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError
+from gateway.settings import BadSettingsError, read_settings
 from tests.processes import environment
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until
-from tests.world import World, settings_for, world
+from tests.world import World, given_for, settings_for, world
 
 QUERY = "{ assets(first: 1) { nodes { assetId } } }"
 KEY = "scenario:scope:asset:0:a"
@@ -165,7 +165,7 @@ def test_redis_is_needed_only_where_it_is_configured(tmp_path: Path) -> None:
 def test_a_url_that_is_none_of_redis_is_refused_without_showing_it() -> None:
     sandbox = Sandbox()
     with pytest.raises(BadSettingsError) as refused:
-        settings_for(sandbox, gateway_redis_url="http://:secret@localhost")
+        read_settings(None, **given_for(sandbox, gateway_redis_url="http://:secret@localhost"))
     (line,) = refused.value.lines
     assert line == (
         "GATEWAY_REDIS_URL cannot be used: It must begin with redis://, rediss:// or unix://. "
