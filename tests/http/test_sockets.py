@@ -207,17 +207,15 @@ async def test_a_handshake_that_was_sent_ahead_of_an_answer_changes_no_protocol(
     writer.close()
 
 
-async def test_who_leaves_a_stream_having_asked_more_is_not_watched_for(
-    gateway: Served, caplog: pytest.LogCaptureFixture
-) -> None:
-    reader, writer = await asyncio.open_connection(*gateway.address)
-    writer.write(_stream(gateway.following()))
-    await reader.readuntil(b"CREATED")
-    writer.write(_stream(gateway.following()))
-    await asyncio.sleep(0.05)
-    assert gateway.subscribed == 1
-    writer.close()
-    async with asyncio.timeout(30):
+async def test_who_leaves_a_stream_having_asked_more_is_not_watched_for(caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(60), served(gateway_heartbeat=0.4) as gateway:
+        reader, writer = await asyncio.open_connection(*gateway.address)
+        writer.write(_stream(gateway.following()))
+        await reader.readuntil(b"CREATED")
+        writer.write(_stream(gateway.following()))
+        await asyncio.sleep(0.05)
+        assert gateway.subscribed == 1
+        writer.close()
         await gateway.until_left()
     assert errors_in(caplog) == []
 
