@@ -120,8 +120,13 @@ class Counting:
         name = selection.name.value
         if name in spread:  # a second time in one place it adds nothing
             return Size()
-        spread.add(name)
+        if not _is_deferred(selection):  # where each of them is answered with all that it holds
+            spread.add(name)
         return self._fragment(name)
+
+
+def _is_deferred(spread: FragmentSpreadNode) -> bool:
+    return any(directive.name.value == "defer" for directive in spread.directives or ())
 
 
 def merges(counting: Counting, most: int) -> int:

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
+    GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
@@ -91,14 +92,14 @@ def _variables(written: Any) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """A field with a cost, or with some below it."""
 
     place: int
     text: str
     cost: Cost | None
     given: Mapping[str, Given]
-    below: "Sequence[_Step]"
+    below: "Sequence[Step]"
 
     def charge(self, bill: Bill, source: Several, variables: Mapping[str, Any]) -> None:
         """Put the field and what is below it on a bill."""
@@ -114,7 +115,7 @@ class _Step:
 class Costing:
     """What an operation can cause; added up once for the same values of the variables that `matter`."""
 
-    steps: Sequence[_Step]
+    steps: Sequence[Step]
     joined: bool
     matter: Sequence[str]
     known: dict[Hashable, Estimate] = field(default_factory=dict)
@@ -168,7 +169,7 @@ class Costs:
             known = self._collected[nodes] = collected.grouped_field_set
         return known
 
-    def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[_Step]:
+    def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[Step]:
         for details in grouped.values():
             node = details[0].node
             name = node.name.value
@@ -178,17 +179,21 @@ class Costs:
             cost = cost_of(type_.fields[name])
             if cost is not None or below:
                 given = {} if cost is None else self._given(cost, type_.fields[name].args, node)
-                yield _Step(next(self._places), _text(node), cost, given, below)
+                yield Step(next(self._places), _text(node), cost, given, below)
 
-    def _below(self, type_: GraphQLObjectType, name: str, details: Any) -> Iterator[_Step]:
+    def _below(self, type_: GraphQLObjectType, name: str, details: Any) -> Iterator[Step]:
         named = get_named_type(type_.fields[name].type)
-        if named.name not in costly_types(self._selections.schema):
+        if not self._may_cost(named):
             return
         if is_object_type(named):
             yield from self._steps(named, self._fields(named, details))
         elif is_abstract_type(named):
             for each in self._selections.schema.get_possible_types(named):
                 yield from self._steps(each, self._fields(each, details))
+
+    def _may_cost(self, type_: GraphQLNamedType) -> bool:
+        """Whether anything that is selected of a type may come to something."""
+        return type_.name in costly_types(self._selections.schema)
 
     def _given(self, cost: Cost, arguments: Mapping[str, GraphQLArgument], node: FieldNode) -> dict[str, Given]:
         written = {argument.name.value: argument.value for argument in node.arguments or ()}

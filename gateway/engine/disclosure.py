@@ -1,6 +1,6 @@
 """How much of the schema a document asks for, counted in the schema itself before anything is executed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -41,8 +41,22 @@ def values_asked(schema: GraphQLSchema, document: DocumentNode, most: int) -> in
     name were every type: so it takes no variables.
     """
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    roots: list[Sequence[FieldNode]] = []
+    for one in document.definitions:
+        if isinstance(one, OperationDefinitionNode):
+            roots += by_name([one.selection_set], fragments).values()
+    return values_of(schema, fragments, roots, most)
+
+
+def values_of(
+    schema: GraphQLSchema,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    roots: Iterable[Sequence[FieldNode]],
+    most: int,
+) -> int:
+    """Count likewise what some fields of the root ask, each of which is answered once, whatever nodes it has."""
     disclosure, asked = _Disclosure(schema, fragments, list(schema.type_map.values())), 0
-    waiting = list(disclosure.roots(document))
+    waiting = list(disclosure.roots(roots))
     while waiting and asked <= most:
         place = waiting.pop()
         for nodes in by_name(place.sets, fragments).values():
@@ -61,14 +75,12 @@ class _Disclosure:
     types: Sequence[Any]
     _known: dict[tuple[int, int], tuple[Sequence[Any], Sequence[Any]]] = field(default_factory=dict)
 
-    def roots(self, document: DocumentNode) -> Iterator[_Place]:
+    def roots(self, roots: Iterable[Sequence[FieldNode]]) -> Iterator[_Place]:
         """Give what stands below each `__schema` and `__type`."""
-        for one in document.definitions:
-            if isinstance(one, OperationDefinitionNode):
-                for nodes in by_name([one.selection_set], self.fragments).values():
-                    its = ROOTS.get(nodes[0].name.value)
-                    if its is not None:
-                        yield from self._place(its, nodes, ENTRY)
+        for nodes in roots:
+            its = ROOTS.get(nodes[0].name.value)
+            if its is not None:
+                yield from self._place(its, nodes, ENTRY)
 
     def below(self, place: _Place, nodes: Sequence[FieldNode]) -> Iterator[_Place]:
         """Give the objects that a field answers, if any."""

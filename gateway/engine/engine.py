@@ -8,8 +8,10 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
-from graphql import GraphQLSchema, OperationType
+from graphql import GraphQLError, GraphQLSchema, OperationType
+from graphql.execution.values import VariableValues
 
+from gateway.auth.scopes import is_confined
 from gateway.engine.answer import (
     Answer,
     Asked,
@@ -30,7 +32,10 @@ from gateway.engine.incremental import Form
 from gateway.engine.operation import NoOperation, Operation
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
+from gateway.engine.parts_cost import objects_in_parts
 from gateway.engine.subscriptions import AnswerStream, Shared, open_source
+from gateway.errors import AskedTooMuch
+from gateway.graph.journal import Journal
 from gateway.rates.rates import Rates
 from gateway.tallies import OperationTallies, Outcome
 
@@ -144,7 +149,11 @@ class Engine:
             return Result(None, values)
         settle = partial(self._execution.settle, context.journal)
         try:
+            self._admit_parts(operation, values, context.journal, form)
             answers = await execute_in_parts(operation, given, context, form, settle)
+        except AskedTooMuch as error:
+            settle()
+            return Result(None, [GraphQLError(error.message, original_error=error)])
         except BaseException:
             settle()
             raise
@@ -152,6 +161,14 @@ class Engine:
             return answers
         settle()
         return Result(answers.data, answers.errors or ())
+
+    def _admit_parts(self, query: Operation, values: VariableValues, journal: Journal, form: Form) -> None:
+        """Put on its caller's account what parts come to in place of the whole. Raises AskedTooMuch or RateLimited."""
+        whole = query.estimate(values, joined=journal.most.joined, confined=is_confined(journal.caller))
+        self.rates.charge(journal.caller, 0, -whole.objects)
+        objects = objects_in_parts(query, values, form, self.operations.admission.limits.introspection)
+        journal.most.check(0, objects)
+        self.rates.spend(journal.caller, 0, objects)
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""

@@ -1,0 +1,121 @@
+"""What an answer in parts comes to at most: each part is an object, and by path each has all that its fragment selects.
+
+So what several fragments select counts for each of them there, where an answer as a whole has it once.
+"""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from graphql import FieldNode, FragmentDefinitionNode, GraphQLNamedType, GraphQLObjectType, OperationDefinitionNode
+from graphql.execution.collect_fields import (
+    CollectedFields,
+    FieldDetailsList,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues
+
+from gateway.engine.cost import Costs, Step
+from gateway.engine.disclosure import values_of
+from gateway.engine.incremental import Form
+from gateway.engine.introspection import ROOTS
+from gateway.engine.operation import Operation
+from gateway.engine.selection import Selections
+from gateway.errors import AskedTooMuch
+from gateway.graph.cost import Asked, Bill, Several
+
+
+def objects_in_parts(query: Operation, values: VariableValues, form: Form, introspection: int) -> int:
+    """Give how many objects a query can answer in parts of a form.
+
+    Raises AskedTooMuch where its fragments together ask more of the schema than so many values.
+    """
+    costs = _PartsCosts(_selections(query, values), is_branching=form is Form.BY_PATH)
+    root = query.schema.query_type
+    if root is None:
+        return 0
+    costs.check_introspection(root, introspection)
+    return costs.operation(root).estimate(values.coerced).objects
+
+
+def _selections(operation: Operation, values: VariableValues) -> Selections:
+    """What is selected by the document that still defers."""
+    document = operation.deferring or operation.document
+    fragments = {
+        one.name.value: FragmentDetails(one, None)
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
+    definition = next(
+        one
+        for one in document.definitions
+        if isinstance(one, OperationDefinitionNode) and (one.name.value if one.name else None) == operation.name
+    )
+    return Selections(operation.schema, definition, fragments, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """Comes apart from each object of its source, in so many parts."""
+
+    arguments: ClassVar[tuple[str, ...]] = ()
+    by_value: ClassVar[bool] = False
+
+    parts: int
+
+    def charge(self, bill: Bill, source: Several, _asked: Asked) -> Several:
+        """Count each part."""
+        bill.objects += self.parts * source.count
+        return source
+
+
+class _Parted(dict[Any, FieldDetailsList]):
+    """What is selected in one place, and how many parts of it come apart."""
+
+    parts = 0
+
+
+class _PartsCosts(Costs):
+    """Puts together likewise what is deferred; where it `is_branching`, each fragment for itself."""
+
+    def __init__(self, selections: Selections, *, is_branching: bool) -> None:
+        super().__init__(selections)
+        self._is_branching = is_branching
+
+    def check_introspection(self, root: GraphQLObjectType, most: int) -> None:
+        """Refuse what several fragments together ask of the schema, if it is too much. Raises AskedTooMuch."""
+        its = self._selections
+        asked = [nodes for nodes in map(_nodes, self._root(root).values()) if nodes[0].name.value in ROOTS]
+        if len(asked) > 1 and values_of(its.schema, its.definitions, asked, most) > most:
+            raise AskedTooMuch("introspection", most)
+
+    def _root(self, type_: GraphQLObjectType) -> _Parted:
+        its = self._selections
+        return self._parted(collect_fields(its.schema, its.fragments, its.variables, type_, its.operation))
+
+    def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> _Parted:
+        its = self._selections
+        return self._parted(collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details))
+
+    def _parted(self, collected: CollectedFields) -> _Parted:
+        parted = _Parted()
+        parted.parts = len(collected.new_defer_usages)
+        for name, details in collected.grouped_field_set.items():
+            for one in details:
+                key: Hashable = (name, id(one.defer_usage)) if self._is_branching else name
+                parted.setdefault(key, []).append(one)
+        return parted
+
+    def _steps(self, type_: GraphQLObjectType, grouped: Any) -> Iterator[Step]:
+        if grouped.parts:
+            yield Step(next(self._places), "", _Apart(grouped.parts), {}, ())
+        yield from super()._steps(type_, grouped)
+
+    def _may_cost(self, type_: GraphQLNamedType) -> bool:  # noqa: ARG002 - any may have parts
+        return True
+
+
+def _nodes(details: FieldDetailsList) -> list[FieldNode]:
+    return [one.node for one in details]
