@@ -119,17 +119,27 @@ class Writer:
 
     def _add_errors(self, piece: Object, errors: Sequence[GraphQLError] | None, path: Place, data: Any) -> None:
         """Add the errors of some data at a path, and those that were noted about it."""
-        noted = [error for error in self.journal.errors if _is_in(error.path or (), path, data)]
-        for error in noted:
-            self.journal.errors.remove(error)
+        noted = self._take_noted(path, data)
         if errors or noted:
             request_id = self.journal.request_id
             piece["errors"] = [present(one, executed=True, request_id=request_id) for one in (*(errors or ()), *noted)]
 
+    def _take_noted(self, path: Place, data: Any) -> list[GraphQLError]:
+        """Take what was noted about some data at a path: once each, as other fragments with the same have their own."""
+        noted: dict[Place, GraphQLError] = {}
+        for error in self.journal.errors:
+            place = tuple(error.path or ())
+            if place not in noted and _is_in(place, path, data):
+                noted[place] = error
+        self.journal.errors = [
+            error for error in self.journal.errors if noted.get(tuple(error.path or ())) is not error
+        ]
+        return list(noted.values())
+
 
 def _is_in(place: Place, path: Place, data: Any) -> bool:
     """Whether some data at a path holds this place, or a null in its stead."""
-    if list(place[: len(path)]) != list(path):
+    if len(place) <= len(path) or list(place[: len(path)]) != list(path):
         return False
     for key in place[len(path) :]:
         if data is None:

@@ -191,6 +191,16 @@ async def test_an_error_beside_data_comes_with_that_data(form: Form) -> None:
     ]
 
 
+async def test_by_path_each_fragment_has_an_error_beside_its_data_once() -> None:
+    fragment = "fragment A on Thing { maybe { noted ... @defer { number } } }"
+    query = f'{{ thing {{ ...A @defer(label: "1") ...A @defer(label: "2") }} }} {fragment}'
+    _, *rest = await parts_of(query, Form.BY_PATH)
+    pieces = [piece for part in rest for piece in part["incremental"]]
+    told = [(piece.get("label"), piece.get("errors")) for piece in pieces]
+    noted = [error("thing", "maybe", "noted")]
+    assert sorted(told, key=str) == [("1", noted), ("2", noted), (None, None), (None, None)]
+
+
 @pytest.mark.parametrize("form", Form)
 async def test_an_error_beside_data_is_told_where_that_data_became_null(form: Form) -> None:
     parts = await parts_of("{ thing { number ... @defer { noted odd } } }", form)
