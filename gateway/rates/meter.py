@@ -14,7 +14,8 @@ class Meter:
     It counts by minutes, and of the one before as large a share as still lies within the last 60 seconds; `limits`
     calls that a sliding window counter. More than `most` at once is given where nothing was taken for long: it would
     never fit. Whoever keeps other meters of the same is told (`tell`) for every `step` that only this one knows of.
-    `returned` is how much of what was taken `before` was given back since then.
+    `returned` is how much of what was taken `before` was given back since then, and `late` what nobody else was told of
+    that in its minute, who will never hear of it.
     """
 
     most: float = math.inf
@@ -23,6 +24,7 @@ class Meter:
     ends_at: float = 0.0
     known: int = 0
     returned: int = 0
+    late: int = 0
     step: float = math.inf
     tell: Callable[["Meter"], None] | None = None
 
@@ -77,11 +79,15 @@ class Meter:
         """Whether it forgot all that was ever taken."""
         return now >= self.ends_at + MINUTE
 
-    def hear(self, told: int, taken: int, before: int, ends_at: float) -> None:
-        """Take over what all meters of the same came to, once this one has `told` of so much."""
-        untold = self.untold - told
+    def hear(self, told: int, of: float, taken: int, before: int, ends_at: float) -> None:
+        """Take over what all meters of the same came to, once this has `told` of so much, `of` a minute by its end."""
+        untold = self.untold
+        if of == self.ends_at:
+            untold -= told
+        else:  # it has turned meanwhile
+            self.late -= told
         self.known = self.taken = taken
-        self.before, self.returned, self.ends_at = before, 0, ends_at
+        self.before, self.returned, self.ends_at = max(0, before + self.late), 0, ends_at
         self._add(untold)
 
     def _add(self, amount: int) -> None:
@@ -98,6 +104,7 @@ class Meter:
     def _turn(self, now: float) -> None:
         """Begin a minute: right after the last, or now."""
         is_next = now < self.ends_at + MINUTE
+        self.late = self.taken - self.known if is_next else 0
         self.before = self.taken if is_next else 0
         self.ends_at = self.ends_at + MINUTE if is_next else now + MINUTE
         self.taken = self.known = self.returned = 0

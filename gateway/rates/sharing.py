@@ -89,13 +89,13 @@ class SharedMeters:
                 self._rest(error)
 
     async def _tell(self, key: str, meter: Meter) -> None:
-        amount = meter.untold
+        amount, minute = meter.untold, meter.ends_at
         if amount < 0:  # of which `limits` would make a minute with less than nothing
             await self.give_back(_windows(key), [-amount])
         else:
             await self.storage.acquire_sliding_window_entry(key, ANY_NUMBER, int(MINUTE), amount)
         before, _, taken, lives_for = await self.storage.get_sliding_window(key, int(MINUTE))
-        meter.hear(amount, taken, before, self.clock() + lives_for - MINUTE)
+        meter.hear(amount, minute, taken, before, self.clock() + lives_for - MINUTE)
 
     def _rest(self, error: Exception) -> None:
         self._due.clear()

@@ -95,6 +95,25 @@ async def test_what_one_gives_back_once_the_minute_has_turned_lets_nobody_spend_
         assert [each.left(ANN)["upstream_calls"] for each in (one, other)] == [(MOST, 499, 1), (MOST, 399, 1)]
 
 
+@pytest.mark.parametrize("steps", [0, 1, 5, 50])
+async def test_what_is_being_told_as_the_minute_turns_stays_spent(redis: RedisServer, steps: int) -> None:
+    async with processes(redis.url) as (clock, (rates,)):
+        rates.spend(ANN, 10, 1)
+        await told(rates)
+        clock.advance(59)
+        rates.spend(ANN, 300, 1)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        clock.advance(1)
+        rates.spend(ANN, 5, 1)
+        await told(rates)
+        rates.spend(ANN, 20, 1)
+        await told(rates)
+        left = rates.left(ANN)["upstream_calls"]
+        assert left is not None
+        assert left.remaining <= MOST - 335 + 1
+
+
 async def test_few_requests_are_nobody_elses_concern(redis: RedisServer) -> None:
     async with processes(redis.url) as (_, (rates,)):
         for _ in range(MOST // STEPS - 1):
