@@ -36,6 +36,7 @@ from gateway.graph.cost import ENTRY, Asked, Bill, Cost, Estimate, Given, Severa
 
 KEPT = {int, str, bool, type(None)}  # lists are added up anew
 MAX_KNOWN = 16
+LONGEST_KNOWN = 256  # characters of a text: nothing else bounds what is kept of those that clients send
 
 
 class _Variable(str):
@@ -129,7 +130,7 @@ class Costing:
         estimate = self.known.get(key)
         if estimate is None:
             estimate = self._add_up(variables, confined=confined)
-            if len(self.known) < MAX_KNOWN:
+            if len(self.known) < MAX_KNOWN and all(map(_is_short, given)):
                 self.known[key] = estimate
         return estimate
 
@@ -138,6 +139,10 @@ class Costing:
         for step in self.steps:
             step.charge(bill, Several(1, ENTRY), variables)
         return bill.total()
+
+
+def _is_short(value: object) -> bool:
+    return not isinstance(value, str) or len(value) <= LONGEST_KNOWN
 
 
 class Costs:

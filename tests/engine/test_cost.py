@@ -145,6 +145,7 @@ def test_variables_count_by_what_they_hold_where_that_matters() -> None:
             {(9, None): (1, 10), (101, None): (2, 102)},
         ),
         ("query ($ids: [ID!]!) { scansById(scanIds: $ids) { status } }", [{"ids": ["a"]}, {"ids": ["b"]}], {}),
+        ("query ($id: ID!) { node(id: $id) { id } }", [{"id": "a"}, {"id": "b" * 257}], {("a",): (0, 1)}),
     ],
 )
 def test_the_same_is_added_up_once(
