@@ -1,6 +1,7 @@
 """The memory tier: never over its bound, and the least recently used goes first."""
 
 from asyncio import run
+from sys import getsizeof
 
 import pytest
 from hypothesis import settings
@@ -69,3 +70,9 @@ async def test_a_document_larger_than_the_bound_is_not_kept_and_costs_no_other()
     await cache.set("large", document(1_000))
     assert await cache.exists("small")
     assert not await cache.exists("large")
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "字", "😀"])
+def test_a_key_weighs_at_least_what_it_takes(letter: str) -> None:
+    cache, key = BoundedMemoryCache(BOUND), letter * 1_000
+    assert cache.weigh(key, document(0)) - cache.weigh("", document(0)) >= getsizeof(key) - getsizeof(letter)

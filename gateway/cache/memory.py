@@ -8,6 +8,7 @@ from aiocache.serializers import NullSerializer
 
 from gateway.cache.document import Tenure
 
+WIDEST = 4  # bytes that Python spends on each character of a text that has an emoji; keys of answers hold variables
 ENTRY_OVERHEAD = 600  # bytes that Python spends on a key, a Document and their places: measured with tracemalloc
 
 
@@ -43,7 +44,7 @@ class BoundedMemoryCache(BaseCache):
     @staticmethod
     def weigh(key: str, entry: Entry) -> int:
         """Give the bytes that an entry counts for."""
-        return len(key) + entry.size + ENTRY_OVERHEAD
+        return (len(key) if key.isascii() else len(key) * WIDEST) + entry.size + ENTRY_OVERHEAD
 
     def peek(self, key: str) -> Any:
         """Give what is kept under a key, or None; at once, where `get` does aiocache's own bookkeeping first."""
