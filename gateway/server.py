@@ -241,12 +241,13 @@ def _let_go(listener: socket.socket, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _hangups(reload: Callable[[], None]) -> Iterator[None]:
-    """Call something by SIGHUP, where the system has it."""
+    """Call something by SIGHUP, where the system has it; also by one that a worker has held back until now."""
     if not hasattr(signal, "SIGHUP"):
         yield
         return
     loop = asyncio.get_running_loop()
     before = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(reload))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
     try:
         yield
     finally:

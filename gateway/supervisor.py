@@ -142,9 +142,9 @@ def _work(serve: Serve, listener: socket.socket, lifeline: tuple[int, int]) -> N
     """Be a worker: in a group of its own, so that Ctrl+C reaches it through the supervisor only."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in SIGNALS:  # until the server takes them: one that tells to read anew has nothing to do with it then
-        signal.signal(number, lambda number, _: None if number == signal.SIGHUP else sys.exit(0))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    for number in ENDING:  # until the server takes them; one that tells to read anew waits until then, and is not lost
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     reading, writing = lifeline
     os.close(writing)
     threading.Thread(target=_end_with_supervisor, args=(reading,), daemon=True).start()
@@ -157,7 +157,8 @@ def _end_with_supervisor(lifeline: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+ENDING = [signal.SIGTERM, signal.SIGINT]
+SIGNALS = [*ENDING, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 @contextmanager

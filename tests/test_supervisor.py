@@ -23,6 +23,14 @@ with socket.socket() as listener:
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork, so there is one worker only")
 
 
+SERVING = """
+import asyncio
+from gateway.server import _hangups
+
+async def serve():
+    with _hangups(lambda: print("read again", flush=True)):
+        await asyncio.sleep(60)
+"""
 ITSELF = "lambda: os.kill(os.getpid(), signal.SIGTERM)"
 
 
@@ -60,6 +68,12 @@ def test_a_signal_to_a_worker_that_was_just_forked_is_its_own(tmp_path: Path) ->
     assert process.wait_for(r"ended with (\S+); another starts in 0.1 s") == "0"
     assert process.wait_for(r"ended with (\S+); another starts in 0.2 s") == "0"
     assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_a_worker_that_is_told_to_read_again_before_it_serves_does_so_when_it_serves(tmp_path: Path) -> None:
+    process = supervised("[os.kill(os.getpid(), signal.SIGHUP), asyncio.run(serve())]", 1, tmp_path, SERVING)
+    process.wait_for("(read again)")
+    process.stop(signal.SIGTERM)
 
 
 def test_who_says_that_it_cannot_start_ends_all(tmp_path: Path) -> None:
