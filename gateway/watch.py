@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from gateway.cache.store import look_past_memory
-from gateway.deadline import NEVER, hand_down, handed_down
 from gateway.errors import UpstreamError
 from gateway.pace import Pace, Turns
 from gateway.telemetry import account
@@ -108,10 +107,10 @@ class Watch(Generic[T]):
         self._looked_at = clock()
         self._not_before = 0.0
         self._nap: asyncio.Future[None] | None = None
-        # A context of its own: only the first look has the deadline of the request that came first, and its account.
+        # A context of its own, without a deadline, as each subscriber has another: only of what it calls the first look
+        # is on the account of the request that came first.
         context = Context()
         context.run(account.set, account.get())
-        context.run(hand_down, handed_down())
         self.task = asyncio.create_task(self._run(), context=context)
         self.task.add_done_callback(self._end)
 
@@ -158,7 +157,6 @@ class Watch(Generic[T]):
         try:
             self._take(await self._look(anew=False))
             account.set(None)
-            hand_down(NEVER)
             look_past_memory()
             while self.seen is None or not self.seen.is_final:
                 await self._rest()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gateway.deadline import NEVER, Deadline, handed_down
 from gateway.errors import LimitExceeded, ShuttingDown
 from gateway.pace import Alone, Pace, Turns
 from gateway.watch import Look, Sleep, Updates, Watch
@@ -29,11 +30,12 @@ class Watchers:
     def __post_init__(self) -> None:
         self.turns.listen(self._changed_elsewhere, self._left_elsewhere, self._missed)
 
-    async def subscribe(self, key: str, look: Look[T]) -> Updates[T]:
+    async def subscribe(self, key: str, look: Look[T], late: Callable[[], Exception] = TimeoutError) -> Updates[T]:
         """Subscribe to a document: what `look` finds, or whoever watches under this `key` already.
 
-        Raises what the first look does, LimitExceeded, or ShuttingDown. A state older than the shortest interval is
-        given all the same, and looked after at once.
+        Raises what the first look does, what `late` makes where that takes longer than this request's deadline,
+        LimitExceeded, or ShuttingDown. A state older than the shortest interval is given all the same, and looked after
+        at once.
         """
         watch = self._find_or_begin(key, look)
         updates = Updates(watch, self._leave)
@@ -41,7 +43,11 @@ class Watchers:
         self.subscribed += 1
         watch.hurry()
         try:
-            await updates.ready()
+            async with asyncio.timeout_at(_moment(handed_down())):
+                await updates.ready()
+        except TimeoutError:
+            await updates.aclose()
+            raise late() from None
         except BaseException:
             await updates.aclose()
             raise
@@ -99,3 +105,7 @@ class Watchers:
     def _forget(self, watch: Watch[Any]) -> None:
         if self._watches.get(watch.key) is watch:
             del self._watches[watch.key]
+
+
+def _moment(deadline: Deadline) -> float | None:
+    return None if deadline.at == NEVER.at else deadline.at

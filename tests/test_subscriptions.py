@@ -297,6 +297,20 @@ async def test_a_subscription_begins_before_its_deadline_or_not_at_all_and_no_la
         assert reader.states()[-1]["status"] == "READY"
 
 
+async def test_each_subscription_has_until_its_own_deadline_to_begin() -> None:
+    async with world({**STEADY, "gateway_deadline": 1}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", delay=1.4))
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        first = asyncio.ensure_future(refusal(gateway, SCAN, scanId=scan_id))
+        await asyncio.sleep(0.8)
+        second = asyncio.ensure_future(follow(gateway, SCAN, scanId=scan_id))
+        assert (await first)["code"] == "UPSTREAM_TIMEOUT"
+        reader = await second
+        await settle()
+        assert reader.states()[-1]["status"] == "READY"
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+
+
 async def test_a_failing_upstream_does_not_end_a_subscription(steady: World) -> None:
     reader = await follow(steady, SCAN, scanId=moving(steady))
     for fault in ({"status": 503}, {"cut": True}, {"malformed": True}, {"status": 504}):

@@ -30,8 +30,9 @@ class ScanUpdates:
         first look does, LimitExceeded, or ShuttingDown.
         """
         owner = owner_of(caller)
-        key = self.client.upstream.key(self.client.kinds.scan, scan_id, owner.key if owner else "")
-        return await self.watchers.subscribe(key, _ScanLook(self, scan_id, owner))
+        upstream = self.client.upstream
+        key = upstream.key(self.client.kinds.scan, scan_id, owner.key if owner else "")
+        return await self.watchers.subscribe(key, _ScanLook(self, scan_id, owner), upstream.sender.late)
 
 
 @dataclass(slots=True)

@@ -35,4 +35,6 @@ class JobUpdates:
             file = (job.download_url or "").partition("?")[0]
             return Seen(job, (job.status, file), job.is_final)
 
-        return await self.watchers.subscribe(self.client.upstream.key(self.client.kinds.download_job, job_id), look)
+        upstream = self.client.upstream
+        key = upstream.key(self.client.kinds.download_job, job_id)
+        return await self.watchers.subscribe(key, look, upstream.sender.late)
