@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
-from graphql import GraphQLError, GraphQLSchema, OperationType
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 from graphql.execution.values import VariableValues
 
 from gateway.auth.scopes import is_confined
@@ -149,11 +149,11 @@ class Engine:
             return Result(None, values)
         settle = partial(self._execution.settle, context.journal)
         try:
-            self._admit_parts(operation, values, context.journal, form)
-            answers = await execute_in_parts(operation, given, context, form, settle)
-        except AskedTooMuch as error:
-            settle()
-            return Result(None, [GraphQLError(error.message, original_error=error)])
+            refusal = self._admit_parts(operation, values, context.journal, form)
+            if refusal is not None:
+                answers: Parts | ExecutionResult = ExecutionResult(None, [refusal])
+            else:
+                answers = await execute_in_parts(operation, given, context, form, settle)
         except BaseException:
             settle()
             raise
@@ -162,13 +162,21 @@ class Engine:
         settle()
         return Result(answers.data, answers.errors or ())
 
-    def _admit_parts(self, query: Operation, values: VariableValues, journal: Journal, form: Form) -> None:
-        """Put on its caller's account what parts come to in place of the whole. Raises AskedTooMuch or RateLimited."""
+    def _admit_parts(
+        self, query: Operation, values: VariableValues, journal: Journal, form: Form
+    ) -> GraphQLError | None:
+        """Put on its caller's account what parts come to in place of the whole; or say why not. Raises RateLimited."""
         whole = query.estimate(values, joined=journal.most.joined, confined=is_confined(journal.caller))
         self.rates.charge(journal.caller, 0, -whole.objects)
-        objects = objects_in_parts(query, values, form, self.operations.admission.limits.introspection)
-        journal.most.check(0, objects)
+        try:
+            objects = objects_in_parts(query, values, form, self.operations.admission.limits.introspection)
+            journal.most.check(0, objects)
+        except AskedTooMuch as error:
+            return GraphQLError(error.message, original_error=error)
+        except GraphQLError as error:  # a null for `if`, which graphql-core would say at every object
+            return error
         self.rates.spend(journal.caller, 0, objects)
+        return None
 
     def is_deferring(self, text: str, operation_name: str | None) -> bool:
         """Whether parts of the answer may come later; not where the document is refused. Raises NoOperation."""

@@ -7,7 +7,15 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from graphql import FieldNode, FragmentDefinitionNode, GraphQLNamedType, GraphQLObjectType, OperationDefinitionNode
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLStreamDirective,
+    OperationDefinitionNode,
+    get_directive_values,
+)
 from graphql.execution.collect_fields import (
     CollectedFields,
     FieldDetailsList,
@@ -106,7 +114,13 @@ class _PartsCosts(Costs):
             for one in details:
                 key: Hashable = (name, id(one.defer_usage)) if self._is_branching else name
                 parted.setdefault(key, []).append(one)
+        parted.parts += sum(map(self._is_streamed, parted.values()))
         return parted
+
+    def _is_streamed(self, details: FieldDetailsList) -> bool:
+        """Whether a list comes apart: its items are objects where they are any, and else come together."""
+        streamed = get_directive_values(GraphQLStreamDirective, details[0].node, self._selections.variables)
+        return streamed is not None and streamed.get("if") is not False
 
     def _steps(self, type_: GraphQLObjectType, grouped: Any) -> Iterator[Step]:
         if grouped.parts:

@@ -20,9 +20,10 @@ ANN = Caller("ann", scopes=frozenset({"*"}))
 TWICE = '{ ...A @defer(label: "1") ...A @defer(label: "2") } fragment A on Query '
 
 
-async def ask(gateway: World, query: str, form: Form) -> Parts | Answer:
+async def ask(gateway: World, query: str, form: Form, **variables: Any) -> Parts | Answer:
     engine: Engine = gateway.app.state.engine
-    return await engine.answer_in_parts(Asked(query, caller=ANN), lambda: gateway.gateway.context("test", ANN), form)
+    asked = Asked(query, variables, caller=ANN)
+    return await engine.answer_in_parts(asked, lambda: gateway.gateway.context("test", ANN), form)
 
 
 async def spent(gateway: World, query: str, form: Form) -> int:
@@ -40,10 +41,10 @@ async def read(parts: Parts | Answer) -> None:
     await parts.aclose()
 
 
-async def refusal(gateway: World, query: str, form: Form) -> Any:
+async def refusal(gateway: World, query: str, form: Form, **variables: Any) -> Any:
     """The whole answer to what is refused, which costs nothing."""
     before = left(gateway), gateway.gateway.rates.left(ANN)["upstream_calls"]
-    answer = await ask(gateway, query, form)
+    answer = await ask(gateway, query, form, **variables)
     assert isinstance(answer, Answer)
     assert before == (left(gateway), gateway.gateway.rates.left(ANN)["upstream_calls"])
     whole = json.loads(answer.body)
@@ -63,6 +64,9 @@ def left(gateway: World) -> int:
         ("{ assets(first: 9) { nodes { assetId } ... @defer { pageInfo { hasNextPage } } } }", 10 + 1, 10 + 1),
         ("{ assets(first: 9) { nodes { assetId ... @defer { url } } } }", 10 + 9, 10 + 9),
         ("{ assets(first: 9) { nodes { assetId ... @defer(if: false) { url } } } }", None, None),
+        ("{ assets(first: 9) { nodes @stream { assetId } } }", 10 + 1, 10 + 1),
+        ("{ assets(first: 9) { nodes { a: tags @stream b: tags @stream } } }", 10 + 2 * 9, 10 + 2 * 9),
+        ("{ assets(first: 9) { nodes { tags @stream(if: false) } } }", None, None),
         (TWICE + "{ assets(first: 9) { nodes { assetId } } }", 2 * 10 + 2, 10 + 2),
         (TWICE + "{ assets(first: 9) { nodes { ... @defer { url } } } }", 2 * (10 + 9) + 2, 10 + 2 * 9 + 2),
     ],
@@ -106,6 +110,18 @@ async def test_by_path_the_schema_may_be_asked_for_whole_once_and_no_oftener() -
         assert await refusal(gateway, TWICE + "{" + selected, Form.BY_PATH) == refused(
             "GATEWAY_MAX_INTROSPECTION", 10_000
         )
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("nodes", ["nodes @stream(if: $later) { url }", "nodes { ... @defer(if: $later) { url } }"])
+async def test_a_null_for_whether_anything_comes_later_is_one_error_of_the_request(nodes: str, form: Form) -> None:
+    query = f"query ($later: Boolean) {{ assets(first: 9) {{ {nodes} }} }}"
+    async with world(SETTINGS) as gateway:
+        whole = await refusal(gateway, query, form, later=None)
+        assert list(whole) == ["errors"]
+        ((code, path),) = [(error["extensions"]["code"], error.get("path")) for error in whole["errors"]]
+        assert (code, path) == ("BAD_USER_INPUT", None)
+        assert gateway.calls == []
 
 
 async def test_who_has_too_little_left_for_the_parts_is_refused_and_has_lost_nothing() -> None:
