@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.deadline import NEVER, Deadline, handed_down
+from gateway.deadline import handed_down, until
 from gateway.errors import LimitExceeded, ShuttingDown
 from gateway.pace import Alone, Pace, Turns
 from gateway.watch import Look, Sleep, Updates, Watch
@@ -43,7 +43,7 @@ class Watchers:
         self.subscribed += 1
         watch.hurry()
         try:
-            async with asyncio.timeout_at(_moment(handed_down())):
+            async with until(handed_down()):
                 await updates.ready()
         except TimeoutError:
             await updates.aclose()
@@ -105,7 +105,3 @@ class Watchers:
     def _forget(self, watch: Watch[Any]) -> None:
         if self._watches.get(watch.key) is watch:
             del self._watches[watch.key]
-
-
-def _moment(deadline: Deadline) -> float | None:
-    return None if deadline.at == NEVER.at else deadline.at

@@ -12,6 +12,7 @@ from gateway.links.fields import linked_assets
 from gateway.prism.types import Scan
 from gateway.sandbox.faults import Fault
 from tests.callers import caller, gate
+from tests.replicas import until
 from tests.world import World, settle, world
 
 LINKED = """query Linked($scanId: ID!, $first: Int! = 20, $after: String) {
@@ -299,8 +300,7 @@ async def test_a_link_is_seen_at_once_though_another_that_began_before_is_refuse
         given = {"scanId": scan_id, "assetIds": [asset_id]}
         gateway.sandbox.faults.add(Fault(method="PUT", status=429, times=1, delay=0.5))
         refused = asyncio.create_task(gateway.data(LINK, input=given))
-        while not gateway.sandbox.scenario.calls:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+        await until(lambda: gateway.sandbox.scenario.calls)
         made = await gateway.data(LINK, input=given)
         assert made["linkAssetsToScan"]["assetIds"] == [asset_id]
         assert not refused.done()

@@ -8,7 +8,6 @@ from graphql import (
     REMOVE,
     ArgumentNode,
     ExecutableDefinitionNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
@@ -22,12 +21,12 @@ from graphql import (
     parse,
     visit,
 )
-from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import DirectiveNode, DocumentNode
 
 from gateway import lexer
 from gateway.engine.disclosure import values_asked
 from gateway.engine.operation import Operation, Prepared
+from gateway.engine.selection import fragments_of
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
 from gateway.limits import DocumentLimits
@@ -179,11 +178,7 @@ def refused_document(error: AskedTooMuch) -> Prepared:
 
 def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
     document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
-    fragments = {
-        definition.name.value: FragmentDetails(definition, None)
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
+    fragments = fragments_of(document)
     known = {name: _Steering.of(details.definition) for name, details in fragments.items()}
     return tuple(
         Operation(

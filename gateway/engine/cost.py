@@ -1,7 +1,7 @@
 """What an operation can cause at most: the costs of its fields, put together once and added up with its variables."""
 
 import itertools
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,6 @@ from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
-    GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
@@ -151,6 +150,7 @@ class Costs:
     def __init__(self, selections: Selections, *, joined: bool = True) -> None:
         self._selections = selections
         self._joined = joined
+        self._costly: Container[str] = costly_types(selections.schema)  # names of types that are looked into
         self._places = itertools.count()
         self._matter: set[str] = set()
         self._collected: dict[Hashable, Grouped] = {}
@@ -188,17 +188,13 @@ class Costs:
 
     def _below(self, type_: GraphQLObjectType, name: str, details: Any) -> Iterator[Step]:
         named = get_named_type(type_.fields[name].type)
-        if not self._may_cost(named):
+        if named.name not in self._costly:
             return
         if is_object_type(named):
             yield from self._steps(named, self._fields(named, details))
         elif is_abstract_type(named):
             for each in self._selections.schema.get_possible_types(named):
                 yield from self._steps(each, self._fields(each, details))
-
-    def _may_cost(self, type_: GraphQLNamedType) -> bool:
-        """Whether anything that is selected of a type may come to something."""
-        return type_.name in costly_types(self._selections.schema)
 
     def _given(self, cost: Cost, arguments: Mapping[str, GraphQLArgument], node: FieldNode) -> dict[str, Given]:
         written = {argument.name.value: argument.value for argument in node.arguments or ()}

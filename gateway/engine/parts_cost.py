@@ -9,17 +9,14 @@ from typing import Any, ClassVar
 
 from graphql import (
     FieldNode,
-    FragmentDefinitionNode,
-    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLStreamDirective,
-    OperationDefinitionNode,
     get_directive_values,
+    get_operation_ast,
 )
 from graphql.execution.collect_fields import (
     CollectedFields,
     FieldDetailsList,
-    FragmentDetails,
     collect_fields,
     collect_subfields,
 )
@@ -30,7 +27,7 @@ from gateway.engine.disclosure import values_of
 from gateway.engine.incremental import Form
 from gateway.engine.introspection import ROOTS
 from gateway.engine.operation import Operation
-from gateway.engine.selection import Selections
+from gateway.engine.selection import Selections, fragments_of
 from gateway.errors import AskedTooMuch
 from gateway.graph.cost import Asked, Bill, Several
 
@@ -51,17 +48,8 @@ def objects_in_parts(query: Operation, values: VariableValues, form: Form, intro
 def _selections(operation: Operation, values: VariableValues) -> Selections:
     """What is selected by the document that still defers."""
     document = operation.deferring or operation.document
-    fragments = {
-        one.name.value: FragmentDetails(one, None)
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
-    definition = next(
-        one
-        for one in document.definitions
-        if isinstance(one, OperationDefinitionNode) and (one.name.value if one.name else None) == operation.name
-    )
-    return Selections(operation.schema, definition, fragments, values)
+    definition = get_operation_ast(document, operation.name) or operation.definition
+    return Selections(operation.schema, definition, fragments_of(document), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +79,7 @@ class _PartsCosts(Costs):
     def __init__(self, selections: Selections, *, is_branching: bool) -> None:
         super().__init__(selections)
         self._is_branching = is_branching
+        self._costly = selections.schema.type_map  # any may have parts
 
     def check_introspection(self, root: GraphQLObjectType, most: int) -> None:
         """Refuse what several fragments together ask of the schema, if it is too much. Raises AskedTooMuch."""
@@ -126,9 +115,6 @@ class _PartsCosts(Costs):
         if grouped.parts:
             yield Step(next(self._places), "", _Apart(grouped.parts), {}, ())
         yield from super()._steps(type_, grouped)
-
-    def _may_cost(self, type_: GraphQLNamedType) -> bool:  # noqa: ARG002 - any may have parts
-        return True
 
 
 def _nodes(details: FieldDetailsList) -> list[FieldNode]:

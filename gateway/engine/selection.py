@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from graphql import FragmentDefinitionNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
 from graphql.execution.collect_fields import (
     CollectedFields,
     FieldDetailsList,
@@ -15,6 +21,15 @@ from graphql.execution.values import VariableValues
 from gateway.engine.leaves import NotPlannable
 
 Grouped = dict[str, FieldDetailsList]
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDetails]:
+    """The fragments that a document defines, by their names."""
+    return {
+        one.name.value: FragmentDetails(one, None)
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ class DepartingProtocol(AbandonedProtocol):
     @property
     def is_asking(self) -> bool:
         """Whether a request is still to come: who has just connected has one, or has sent a part of it."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return self._begun_at is not None and (cycle is None or cycle.response_complete)
+        return self._begun_at is not None and self.has_answered
 
     def on_headers_complete(self) -> None:
         """Let the connection end with this request, where that is wanted."""

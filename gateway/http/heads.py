@@ -86,8 +86,7 @@ class GuardedProtocol(SparingProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Wait anew where what came gets no answer: the rest of a body that has its own already, or an empty line."""
         super().timeout_keep_alive_handler()
-        cycle: RequestResponseCycle | None = self.cycle
-        if self._idle_since is None and (cycle is None or cycle.response_complete):
+        if self._idle_since is None and self.has_answered:
             if self._begun_at is None:
                 self._idle_since = self.loop.time()
             self._wait(self.timeout_keep_alive)

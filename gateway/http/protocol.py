@@ -177,8 +177,7 @@ class _DirectProtocol(DepartingProtocol):
 
     def _should_upgrade(self) -> bool:
         """Speak HTTP on while an answer is to come: it would stand in the other protocol's way (RFC 9110, 7.8)."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return (cycle is None or cycle.response_complete) and super()._should_upgrade()
+        return self.has_answered and super()._should_upgrade()
 
     def _is_between(self) -> bool:
         """Whether nothing is under way on the connection, and the client reads what it was answered."""

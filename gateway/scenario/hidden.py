@@ -47,11 +47,12 @@ class HiddenTags:
         asset = _keys(body)
         given = decode(asset.get("tags", b"null"))
         tags: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
-        if not any(map(self.hides, tags)):
+        hidden = [tag for tag in tags if self.hides(tag)]
+        if not hidden:
             return None
         shown = [tag for tag in tags if not self.hides(tag)]
-        hidden = [tag for tag in tags if self.hides(tag) and isinstance(tag, str) and tags is given]
-        return encode({**asset, "tags": shown, HIDDEN: hidden})
+        named = [tag for tag in hidden if isinstance(tag, str)] if tags is given else []
+        return encode({**asset, "tags": shown, HIDDEN: named})
 
 
 def _keys(body: bytes) -> _Keys:

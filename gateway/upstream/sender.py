@@ -6,7 +6,6 @@ many failures in a row, and let everybody in when they try again.
 """
 
 import asyncio
-import math
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gateway.alarms import Alarms
-from gateway.deadline import Deadline, handed_down
+from gateway.deadline import Deadline, handed_down, until
 from gateway.errors import UpstreamContract, UpstreamError, UpstreamRateLimited, UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import RetryBudget
@@ -93,7 +92,7 @@ class Sender:
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
         sent.add_done_callback(_noticed)
         try:
-            async with _until(deadline):
+            async with until(deadline):
                 return await asyncio.shield(sent)
         except TimeoutError:
             sent.cancel()
@@ -190,7 +189,7 @@ class Sender:
     async def _turn_in_time(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
         """Wait for a slot until the deadline, for who is ended by nobody else. Raises UpstreamTimeout too."""
         try:
-            async with _until(deadline):
+            async with until(deadline):
                 await self._turn(loop, deadline, admission)
         except TimeoutError:
             raise self.late() from None
@@ -256,10 +255,6 @@ class Sender:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()  # which is a system call on some Pythons
         return self._loop
-
-
-def _until(deadline: Deadline) -> asyncio.Timeout:
-    return asyncio.timeout_at(deadline.at if math.isfinite(deadline.at) else None)
 
 
 def _noticed(sent: asyncio.Task[Any]) -> None:
