@@ -25,21 +25,28 @@ Due = dict[Rings, None]  # those whose alarms are set for the same moment; whoev
 class Alarms:
     """Belong to one event loop, by whose clock they are set.
 
-    They ring in no request's context: one would be kept for as long as the timer, and be the wrong one for most.
+    They ring in no request's context: one would be kept for as long as the timer, and be the wrong one for most. After
+    a loop stood still they let it read what came meanwhile, which is late by its own doing.
     """
 
     _due: dict[int, Due] = field(default_factory=dict)
     _context: Context = field(default_factory=Context)
 
     def set(self, moment: float, loop: asyncio.AbstractEventLoop, one: Rings) -> Due:
-        """Ring at a moment, or up to `TICK` seconds later, unless `one` has left by then what this gives."""
+        """Ring at a moment, or a little later, unless `one` has left by then what this gives."""
         tick = int(moment / TICK) + 1
         due = self._due.get(tick)
         if due is None:
             due = self._due[tick] = {}
-            loop.call_at(tick * TICK, self._ring, tick, context=self._context)
+            loop.call_at(tick * TICK, self._come, tick, loop, context=self._context)
         due[one] = None
         return due
+
+    def _come(self, tick: int, loop: asyncio.AbstractEventLoop) -> None:
+        if loop.time() - tick * TICK > TICK:
+            loop.call_later(TICK, self._ring, tick)
+        else:
+            self._ring(tick)
 
     def _ring(self, tick: int) -> None:
         due = self._due.pop(tick)

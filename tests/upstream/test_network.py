@@ -3,6 +3,9 @@
 import asyncio
 import gzip
 import inspect
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
@@ -174,6 +177,28 @@ async def test_the_wait_for_a_connection_ends(way: Way) -> None:
     async with serving(say_nothing) as server, channel_to(server.url, way, 0.5) as made:
         ended = await asyncio.gather(*(made.send("GET", "/", None) for _ in range(120)), return_exceptions=True)
     assert {type(error) for error in ended} <= {httpx.ReadTimeout, httpx.ConnectTimeout}
+
+
+async def test_an_answer_that_came_while_the_process_stood_still_is_not_late() -> None:
+    asked = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            asked.set()
+            time.sleep(0.1)
+            connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = threading.Thread(target=answer, args=[listener])
+        upstream.start()
+        async with channel_to(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_=0.3) as made:
+            call = asyncio.ensure_future(made.send("GET", "/", None))
+            await asyncio.to_thread(asked.wait)
+            time.sleep(0.6)  # noqa: ASYNC251 - the process stands still
+            assert (await call).status == 200
+        upstream.join()
 
 
 async def test_a_call_that_nobody_waits_for_any_more_is_hung_up(way: Way) -> None:
