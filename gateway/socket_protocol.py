@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -52,6 +53,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_initiated = self.handshake_complete = self.close_sent = True
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Take a handshake that is refused in words for complete; uvicorn would log an error of the application."""
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
+        return super().send(message)
 
     def start_keepalive(self) -> None:
         """Forget the handshake, which is over: its headers are as large as all that is remembered of a subscription."""

@@ -194,6 +194,23 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(gateway: S
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, b"Pages of this origin may not connect; GATEWAY_WEBSOCKET_ORIGINS names those that may."),
+        ({"gateway_hosts": "gateway.test"}, b"The gateway is not asked by this host name."),
+    ],
+)
+async def test_a_handshake_that_is_refused_is_no_failure_of_the_gateway(
+    settings: dict[str, str], words: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(**settings) as gateway:
+        with pytest.raises(InvalidStatus) as refused:
+            await gateway.connect(origin="https://elsewhere.test")
+    answer = refused.value.response
+    assert (answer.status_code, answer.body, errors_in(caplog)) == (403, words, [])
+
+
 async def test_a_handshake_that_was_sent_ahead_of_an_answer_changes_no_protocol(gateway: Served) -> None:
     gateway.sandbox.faults.add(Fault(delay=0.2, times=1))
     reader, writer = await asyncio.open_connection(*gateway.address)
