@@ -169,7 +169,7 @@ class Prepared:
     def find(self, name: str | None) -> Operation:
         """The operation of a name; without one the only operation there is. Raises NoOperation."""
         if not self.operations:
-            raise NoOperation("Can't get GraphQL operation type")
+            raise NoOperation("The document holds no operation.")
         if name is None:
             if len(self.operations) > 1:
                 raise NoOperation("The document holds several operations: `operationName` must name one.")
