@@ -266,11 +266,11 @@ async def test_deleted_assets_are_asked_for_alone(gateway: World) -> None:
             "A tag in `filter.tags` can be neither empty nor hold a comma.",
         ),
         (
-            'filter: { createdAfter: "2024-01-01", updatedAfter: "2024-01-01" }',
+            'filter: { createdAfter: "2024-01-01T00:00:00Z", updatedAfter: "2024-01-01T00:00:00Z" }',
             "A filter takes `created…` or `updated…`, not both: Scenario needs the order of each.",
         ),
         (
-            'filter: { updatedAfter: "2024-01-01" }, sort: { field: CREATED_AT }',
+            'filter: { updatedAfter: "2024-01-01T00:00:00Z" }, sort: { field: CREATED_AT }',
             "This filter needs `sort: {field: UPDATED_AT}`: Scenario filters in that order only.",
         ),
         (

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -362,3 +363,56 @@ def test_every_code_is_in_the_docstring_and_no_two_errors_share_one() -> None:
     assert len({*tree, *constants}) == len(tree) + len(constants)
     assert errors.__doc__ is not None
     assert all(code in errors.__doc__ for code in constants)
+
+
+ASKS_FROM = "query ($from: DateTime) { assets(first: 1, filter: { createdAfter: $from }) { nodes { assetId } } }"
+NO_MOMENT = 'DateTime takes an RFC 3339 timestamp such as "2026-11-22T10:00:00Z".'
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-11-22",
+        "2026-11-22T10:00:00",
+        "2026-11-22T10:00Z",
+        "20261122T100000Z",
+        "2026-W47-7T10:00:00Z",
+        "2026-11-22T10:00:00+01",
+        "2026-11-22T24:00:00Z",
+        "2026-11-31T10:00:00Z",
+        "٢٠٢٦-11-22T10:00:00Z",
+        "2026-11-22T10:00:00Z\n",
+        1_795_341_600,
+    ],
+)
+async def test_a_moment_that_is_not_rfc_3339_is_refused_whether_it_is_given_or_written(
+    moment: str | int, gateway: World
+) -> None:
+    answer = await gateway.execute(ASKS_FROM, **{"from": moment})
+    message = f"Variable '$from' has invalid value: {NO_MOMENT}"
+    assert answer == {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+    written = f"{{ assets(filter: {{ createdAfter: {json.dumps(moment)} }}) {{ nodes {{ assetId }} }} }}"
+    (error,) = (await gateway.client.post("/graphql", json={"query": written})).json()["errors"]
+    assert error == {
+        "message": NO_MOMENT,
+        "locations": [{"line": 1, "column": 34}],
+        "extensions": {"code": "GRAPHQL_VALIDATION_FAILED", "requestId": error["extensions"]["requestId"]},
+    }
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-11-22T10:00:00Z",
+        "2026-11-22t10:00:00z",
+        "2026-11-22 10:00:00Z",
+        "2026-11-22T10:00:00.000000001Z",
+        "2026-11-22T11:30:00+01:30",
+        "2026-11-22T10:00:00-00:00",
+    ],
+)
+async def test_a_moment_may_be_written_in_every_way_that_rfc_3339_knows(moment: str, gateway: World) -> None:
+    await gateway.data(ASKS_FROM, **{"from": moment})
+    (request,) = gateway.sandbox.scenario.requests
+    assert parse_qs(request.query)["createdAfter"] == ["2026-11-22T10:00:00Z"]

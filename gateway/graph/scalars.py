@@ -1,17 +1,21 @@
 """The scalars that both sources share, and how upstream values become them."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NewType
+from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode, value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
 URL = NewType("URL", str)
 BigInt = NewType("BigInt", int)
 
 SCHEMES = ("https://", "http://")  # of a URL
+RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?!24)[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
+)
 
 
 def read_datetime(value: object) -> datetime | None:
@@ -40,11 +44,17 @@ def write_datetime(value: object) -> str:
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
-def _parse_datetime(value: object) -> datetime:
-    moment = read_datetime(value)
-    if moment is None:
-        raise GraphQLError('DateTime takes an RFC 3339 timestamp such as "2026-11-22T10:00:00Z".')
-    return moment
+def _parse_datetime(value: object, node: ValueNode | None = None) -> datetime:
+    """Read what a client says, who may mean its own midnight by a day, or its own clock by a time without an offset."""
+    if isinstance(value, str) and RFC_3339.fullmatch(value):
+        moment = read_datetime(value.upper())
+        if moment is not None:
+            return moment
+    raise GraphQLError('DateTime takes an RFC 3339 timestamp such as "2026-11-22T10:00:00Z".', node)
+
+
+def _parse_written_datetime(node: ValueNode, variables: dict[str, Any] | None = None) -> datetime:
+    return _parse_datetime(value_from_ast_untyped(node, variables), node)
 
 
 def _parse_url(value: object) -> URL:
@@ -69,6 +79,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=write_datetime,
         parse_value=_parse_datetime,
+        parse_literal=_parse_written_datetime,
     ),
     URL: strawberry.scalar(
         name="URL",
