@@ -1,6 +1,6 @@
 """What idle WebSocket subscribers hold in memory: `python bench/subscribers.py`, or with their number as argument.
 
-A gateway in a process of its own is subscribed to a scan that never changes, ten times over; after each round all
+A gateway in a process of its own is subscribed to a scan that never changes, thirty times over; after each round all
 subscribers leave. Figures are resident memory of that process above its own before the first round.
 """
 
@@ -20,8 +20,8 @@ from gateway.demo import demo_settings
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serve_until_stopped, url_of
 
-ROUNDS = 10
-WARM = 5  # by then memory is as fragmented as it gets
+ROUNDS = 30
+WARM = 15  # by then memory is as fragmented as it gets
 TOGETHER = 50
 NOON = 1_790_000_000.0
 QUERY = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status assets { isFinal body { status } } } }"
