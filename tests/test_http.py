@@ -67,7 +67,6 @@ async def test_other_methods_are_told_which_are_taken(method: str, gateway: Worl
         (b"{}", "it has no `query`"),
         (b'{"qeury": "{ __typename }"}', "it has no `query`"),
         (b'{"query": null}', "it has no `query`"),
-        (b'{"query": ""}', "it has no `query`"),
         (b'{"query": 1}', "Expected `str | null`, got `int` - at `$.query`"),
         (b'{"query": "{ a }", "variables": []}', "Expected `object | null`, got `array` - at `$.variables`"),
         (b'{"query": "{ a }", "variables": "{}"}', "Expected `object | null`, got `str` - at `$.variables`"),
@@ -81,6 +80,17 @@ async def test_a_body_that_is_no_request_is_refused_with_the_reason(body: bytes,
     answer = await gateway.client.post("/graphql", content=body, headers=JSON)
     assert (answer.status_code, answer.headers["content-type"]) == (400, JSON_TYPE)
     assert answer.json() == refusal(f"This is no GraphQL request: {why}.")
+
+
+@pytest.mark.parametrize(("accept", "status"), [("application/json", 200), ("application/graphql-response+json", 400)])
+async def test_a_query_without_a_word_is_a_request_whose_document_does_not_parse(
+    accept: str, status: int, gateway: World
+) -> None:
+    headers = {"x-request-id": ID, "accept": accept}
+    answer = await gateway.client.post("/graphql", json={"query": ""}, headers=headers)
+    (error,) = refusal("Syntax Error: Unexpected <EOF>.", "GRAPHQL_PARSE_FAILED")["errors"]
+    place = [{"line": 1, "column": 1}]
+    assert (answer.status_code, answer.json()) == (status, {"errors": [{**error, "locations": place}]})
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class TrustedDocuments:
             if query and query != text:
                 raise Refusal(400, "The trusted document of this id is another than `query`.")
             return text
-        if query and query not in self.texts:
+        if query is not None and query not in self.texts:
             raise Refusal(403, "Only trusted documents are executed; this is none of them.", code=NO_TRUSTED_TEXT)
         return query
 
@@ -100,7 +100,7 @@ def with_document(operation: Operation, documents: Documents) -> Operation:
     if operation.query and not documents.are_trusted and not operation.extensions and not operation.document_id:
         return operation
     text = documents.text(operation.query, _named_id(operation))
-    if not text:
+    if text is None:
         raise Refusal(400, "This is no GraphQL request: it has no `query`.")
     return operation if text is operation.query else msgspec.structs.replace(operation, query=text)
 

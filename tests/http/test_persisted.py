@@ -218,6 +218,7 @@ async def test_everything_else_is_refused_before_it_is_read(
             assert error_of(await ask(gateway, **asked)) == refused
         nothing = (400, "BAD_REQUEST", "This is no GraphQL request: it has no `query`.", "no-store")
         assert error_of(await post(gateway)) == nothing
+        assert error_of(await post(gateway, query="")) == NOT_SAFE
         assert gateway.calls == []
 
 

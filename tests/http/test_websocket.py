@@ -106,7 +106,7 @@ async def test_a_refused_subscription_is_an_answer_without_data_that_completes(g
 @pytest.mark.parametrize(
     ("payload", "message", "code"),
     [
-        ({"query": ""}, "This is no GraphQL request: it has no `query`.", "BAD_REQUEST"),
+        ({"extensions": {"a": 1}}, "This is no GraphQL request: it has no `query`.", "BAD_REQUEST"),
         (
             {"query": "query A { __typename }", "operationName": "B"},
             'Unknown operation named "B".',
@@ -127,7 +127,12 @@ async def test_what_cannot_be_executed_is_an_error_of_that_operation_alone(
 
 @pytest.mark.parametrize(
     ("query", "codes"),
-    [("{", ["GRAPHQL_PARSE_FAILED"]), ("{ a b }", ["GRAPHQL_VALIDATION_FAILED"] * 2), (FOLLOW, ["BAD_USER_INPUT"])],
+    [
+        ("", ["GRAPHQL_PARSE_FAILED"]),
+        ("{", ["GRAPHQL_PARSE_FAILED"]),
+        ("{ a b }", ["GRAPHQL_VALIDATION_FAILED"] * 2),
+        (FOLLOW, ["BAD_USER_INPUT"]),
+    ],
 )
 async def test_an_operation_that_is_refused_leaves_the_others_alone(
     query: str, codes: list[str], gateway: World
