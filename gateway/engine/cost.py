@@ -33,7 +33,7 @@ from gateway.engine.leaves import BACKREF
 from gateway.engine.selection import Grouped, Selections
 from gateway.graph.cost import ENTRY, Asked, Bill, Cost, Estimate, Given, Several
 
-KEPT = {int, str, bool, type(None)}  # lists are added up anew
+KEPT = {int, str, bool, type(None), type(Undefined)}  # lists are added up anew
 MAX_KNOWN = 16
 LONGEST_KNOWN = 256  # characters of a text: nothing else bounds what is kept of those that clients send
 
@@ -122,7 +122,7 @@ class Costing:
 
     def estimate(self, variables: Mapping[str, Any], *, confined: bool = False) -> Estimate:
         """Add up, with these variables, for a caller who may be confined to what is their own."""
-        given = tuple(map(variables.get, self.matter))
+        given = tuple([variables.get(name, Undefined) for name in self.matter])  # without one, a default may count
         key = (*given, confined) if confined else given
         if not all(value.__class__ in KEPT for value in given):
             return self._add_up(variables, confined=confined)

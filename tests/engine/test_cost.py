@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from graphql import GraphQLObjectType
+from graphql import GraphQLObjectType, Undefined
 from graphql.execution.values import VariableValues, get_variable_values
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -142,7 +142,7 @@ def test_variables_count_by_what_they_hold_where_that_matters() -> None:
         (
             "query ($first: Int!, $last: String) { assets(first: $first, after: $last) { nodes { id } } }",
             [{"first": 9}, {"first": 9, "last": None}, {"first": 101}],
-            {(9, None): (1, 10), (101, None): (2, 102)},
+            {(9, Undefined): (1, 10), (9, None): (1, 10), (101, Undefined): (2, 102)},
         ),
         ("query ($ids: [ID!]!) { scansById(scanIds: $ids) { status } }", [{"ids": ["a"]}, {"ids": ["b"]}], {}),
         ("query ($id: ID!) { node(id: $id) { id } }", [{"id": "a"}, {"id": "b" * 257}], {("a",): (0, 1)}),
@@ -194,6 +194,15 @@ async def test_what_could_cause_too_many_calls_is_refused_before_the_first() -> 
         traced = {"query": PAGE, "extensions": {"freshness": True}}
         answer = (await gateway.client.post("/graphql", json=traced)).json()
         assert answer["errors"][0]["extensions"]["limit"] == "GATEWAY_MAX_UPSTREAM_CALLS"
+
+
+async def test_a_null_that_is_refused_does_not_stand_for_the_default_of_what_is_left_out() -> None:
+    async with world({"gateway_max_upstream_calls": 50}) as gateway:
+        query = "query ($first: Int) { assets(first: $first) { nodes { children(first: $first) { nodes { id } } } } }"
+        answer = await gateway.execute(query, first=None)
+        assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT"}]
+        assert await gateway.execute(query) == refused("GATEWAY_MAX_UPSTREAM_CALLS", 50, 51)
+        assert gateway.calls == []
 
 
 async def test_what_could_answer_too_many_objects_is_refused() -> None:
