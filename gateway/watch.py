@@ -154,10 +154,10 @@ class Watch(Generic[T]):
         await asyncio.wait([self.task])
 
     async def _run(self) -> None:
+        look_past_memory()  # also at first: what another process found before this began was told to others alone
         try:
             self._take(await self._look(anew=False))
             account.set(None)
-            look_past_memory()
             while self.seen is None or not self.seen.is_final:
                 await self._rest()
                 await self._next()

@@ -49,6 +49,23 @@ async def test_two_replicas_that_watch_a_scan_look_as_often_as_one_and_both_hear
         await asyncio.wait(readers)
 
 
+async def test_who_follows_elsewhere_begins_with_what_was_found_already_not_with_an_older_copy(redis_url: str) -> None:
+    async with replicas(redis_url, gateway_watch_jitter=0, gateway_fresh_stages_moving=60) as (first, second):
+        heard: tuple[list[bytes], list[bytes]] = ([], [])
+        readers = [await follow(first, live(first), heard[0])]
+        query = FOLLOW.replace("subscription", "query").replace("scanUpdated", "scan")
+        await second.data(query, id=live(second))
+        while len(heard[0]) < 2:
+            await run(first, second, intervals=1)
+        _ = first.calls
+        readers.append(await follow(second, live(second), heard[1]))
+        await until(lambda: heard[1])
+        assert (heard[1], first.calls) == (heard[0][-1:], [])
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)
+
+
 async def test_another_replica_takes_over_at_once_when_the_one_that_looked_leaves(redis_url: str) -> None:
     async with replicas(redis_url, gateway_watch_jitter=0, gateway_watch_longest=2) as worlds:
         readers = [await follow(world, live(worlds[0]), []) for world in worlds]
