@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Protocol
 
 BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
-MOST_MET = 1_000  # targets, whose routes need not be read again
+MOST_MET = 1_000  # paths, whose routes need not be read again
 CLIENT_LEFT = 499  # as nginx says it
 GIVEN_UP = "given up"  # a call, by who waited for it
 ANONYMOUS, INVALID, OTHER = "<anonymous>", "<invalid>", "<other>"  # none of which can be a name in GraphQL
@@ -168,17 +168,18 @@ class CallTally:
         route.end(outcome, seconds)
 
     def of(self, method: str, target: str) -> RouteTally:
-        """Give the tally of what a request is sent to."""
-        tally = self._met.get((method, target))
+        """Give the tally of what a request is sent to, whatever its query, which may be long."""
+        path = target.partition("?")[0]
+        tally = self._met.get((method, path))
         if tally is None:
             if len(self._met) >= MOST_MET:
                 self._met.clear()
-            tally = self._met[method, target] = self._find(method, target)
+            tally = self._met[method, path] = self._find(method, path)
         return tally
 
-    def _find(self, method: str, target: str) -> RouteTally:
+    def _find(self, method: str, path: str) -> RouteTally:
         words = self._words
-        shape = "/".join([word if word in words else "{}" for word in target.partition("?")[0].split("/")])
+        shape = "/".join([word if word in words else "{}" for word in path.split("/")])
         tally = self._known.get((method, shape))
         if tally is not None:
             return tally

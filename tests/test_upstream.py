@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gc
 import inspect
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -233,6 +235,18 @@ def test_a_query_is_written_as_the_official_client_writes_it() -> None:
         "types=uploaded-3d%2Cimg23d&originalAssets=true&deleted=false&pageSize=50"
         "&tags=two+words%2Ca%26b%3Dc%2C%C3%A9&createdAfter=2026-01-01T00%3A00%3A00Z"
     )
+
+
+async def test_no_text_of_any_length_that_a_client_sends_is_remembered(gateway: World) -> None:
+    query = "query ($tag: String!) { assets(filter: { privacy: PUBLIC, tags: [$tag] }) { nodes { assetId } } }"
+    await gateway.execute(query, tag="x" * 100_000)
+    tracemalloc.start()
+    for number in range(20):
+        await gateway.execute(query, tag=f"{number}" * 100_000)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1_000_000
 
 
 async def test_scenario_receives_the_query_as_it_was_written(gateway: World) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import quote, quote_plus
 
 Query = Mapping[str, str | int | bool | Sequence[str] | None]
 
+LONGEST_REMEMBERED = 1_024  # characters; clients send tags and cursors of any length
+
 _UNRESERVED = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -23,7 +25,11 @@ def encode_query(query: Query) -> str:
     return "&".join([f"{key}={_quoted(_word(value))}" for key, value in query.items() if value is not None])
 
 
-_quoted = lru_cache(maxsize=1_024)(quote_plus)  # which takes ten times as long as finding it here
+_remembered = lru_cache(maxsize=1_024)(quote_plus)  # which takes ten times as long as finding it here
+
+
+def _quoted(word: str) -> str:
+    return _remembered(word) if len(word) <= LONGEST_REMEMBERED else quote_plus(word)
 
 
 def _word(value: str | int | bool | Sequence[str] | None) -> str:  # noqa: FBT001 - a value, not a switch
