@@ -11,7 +11,7 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from tests.world import URL, Clock, World, settings_for
+from tests.world import URL, Clock, World, settings_for, world
 
 
 @pytest.mark.parametrize("name", ["modelId", "inferenceId", "collectionId", "parentAssetId", "rootAssetId", "authorId"])
@@ -48,6 +48,31 @@ async def test_a_parent_id_that_is_none_costs_the_parent_only(gateway: World, id
         '{ asset(assetId: "asset_1") { parent { kind } root { kind } thumbnail { asset { kind } } } }'
     )
     assert answer == {"data": {"asset": {"parent": None, "root": None, "thumbnail": {"asset": None}}}}
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+@pytest.mark.parametrize(
+    ("numbers", "answered"),
+    [
+        ({"bbox": [1, 2, 3, 4]}, [1, 2, 3, 4]),
+        ({"bbox": [1, None, 3, 4]}, None),
+        ({"points": [[1, None, 3]]}, None),
+        ({"contours": [None, [[[1, 2]]]]}, [None, [[[1, 2]]]]),
+        ({"contours": [[[[1, None, 2]]]]}, None),
+    ],
+)
+async def test_a_number_that_is_missing_from_a_list_lets_no_other_take_its_place(
+    numbers: dict[str, Any], answered: Any, *, uses_plans: bool
+) -> None:
+    (name,) = numbers
+    body = json.dumps({"asset": {"id": "asset_1", "metadata": numbers}})
+    async with world({"gateway_plans": uses_plans}) as gateway:
+        gateway.sandbox.faults.add(Fault(path="/asset_1$", status=200, body=body))
+        answer = await gateway.execute(f'{{ asset(assetId: "asset_1") {{ metadata {{ {name} }} }} }}')
+        assert answer["data"] == {"asset": {"metadata": {name: answered}}}
+        assert [(error["path"], error["extensions"]["code"]) for error in answer.get("errors", ())] == (
+            [(["asset", "metadata", name], "UPSTREAM_CONTRACT")] if answered is None else []
+        )
 
 
 async def test_a_moment_out_of_range_is_bad_input(gateway: World) -> None:

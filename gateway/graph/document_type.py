@@ -211,16 +211,28 @@ def _present(type_: object, place: str) -> Conversion:
     return msgspec.json.decode
 
 
+def _item(type_: object, place: str) -> Conversion:
+    if type_ in {str, strawberry.ID}:
+        return _or_drift(_text, place)
+    if isinstance(type_, StrawberryOptional):
+        return _required(type_, place)
+    return _number if type_ is float else _present(type_, place)
+
+
 def _list(type_: object, place: str) -> Conversion:
-    """Read a list; of names and objects, those items that cannot be read are left out."""
-    item = _or_drift(_text, place) if type_ in {str, strawberry.ID} else _present(type_, place)
+    """Read a list; of names and objects, those items that cannot be read are left out.
+
+    No number is, as others would take its place: one that is null costs the field, but for a list that may hold null.
+    """
+    item = _item(type_, place)
+    may_hold_null = isinstance(type_, StrawberryOptional)
 
     def read(value: msgspec.Raw) -> list[Any] | None:
         try:
             items = msgspec.json.decode(value, type=list[msgspec.Raw])
         except msgspec.ValidationError:
             return None
-        return [y for x in items if (y := item(x)) is not None]
+        return [y for x in items if (y := item(x)) is not None or may_hold_null]
 
     return _or_drift(read, place)
 
@@ -228,6 +240,14 @@ def _list(type_: object, place: str) -> Conversion:
 def _text(value: msgspec.Raw) -> str | None:
     text = msgspec.json.decode(value)
     return text if isinstance(text, str) else None
+
+
+def _number(value: msgspec.Raw) -> Any:
+    """Decode what is to be a number. Raises msgspec.ValidationError for null, which GraphQL takes for a bug of ours."""
+    number = msgspec.json.decode(value)
+    if number is None:
+        raise msgspec.ValidationError
+    return number
 
 
 def _or_drift(read: Conversion, place: str) -> Conversion:
