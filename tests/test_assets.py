@@ -87,6 +87,23 @@ async def test_where_scenario_refuses_a_whole_bulk_for_one_id_the_others_still_c
         assert len(gateway.calls) <= 7
 
 
+async def test_where_too_many_ids_are_refused_no_asset_that_is_there_is_taken_for_missing() -> None:
+    async with world(bulk_refuses_unknown=True) as gateway:
+        known = gateway.asset_ids[:180]
+        ids = [id_ for place, id_ in enumerate(known) for id_ in ([f"asset_{place}", id_] if place % 9 == 0 else [id_])]
+        query = "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { assetId } }"
+        answer = await gateway.execute(query, ids=ids)
+        refused = {error["path"][1]: error["extensions"] for error in answer["errors"]}
+        extensions = {
+            "code": "UPSTREAM_REJECTED", "upstream": "scenario", "retryable": False, "upstreamStatus": 404
+        }  # fmt: skip
+        assert list(refused.values()) == [extensions] * len(refused)
+        there = [place for place, id_ in enumerate(ids) if id_ in known]
+        found = {place: asset["assetId"] for place, asset in enumerate(answer["data"]["assetsById"]) if asset}
+        assert found == {place: ids[place] for place in there if place not in refused}
+        assert len(found) > 20
+
+
 async def test_a_bulk_that_is_refused_for_every_id_is_not_split_without_end(gateway: World) -> None:
     gateway.sandbox.faults.add(Fault(upstream="scenario", path=".*", status=403))
     wanted = [f"asset_{number}" for number in range(200)]

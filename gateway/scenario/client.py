@@ -260,7 +260,7 @@ class ScenarioClient:
                     half = len(some) // 2
                     waiting += [some[half:], some[:half]]
                 else:
-                    found |= dict.fromkeys(some, error)
+                    found |= dict.fromkeys(some, _of_several(error))
             except UpstreamError as error:
                 found |= dict.fromkeys(some, error)
         return found
@@ -270,3 +270,8 @@ class ScenarioClient:
         answer = await self.upstream.call("POST", "/assets/get-bulk", query=self._project, body=body, read=read)
         by_id = members_by_id(answer.assets)
         return {asset_id: by_id.get(asset_id) or self.upstream.not_found("such asset") for asset_id in asset_ids}
+
+
+def _of_several(error: UpstreamError) -> UpstreamError:
+    """Say of each of some that they were refused together: a 404 tells of none of them that it is missing."""
+    return UpstreamRejected(error.message, upstream=error.upstream, status=error.status, retry_after=error.retry_after)
