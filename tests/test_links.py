@@ -427,6 +427,17 @@ async def test_a_scan_that_is_not_ones_own_is_neither_linked_nor_unlinked() -> N
         assert asset_id in await linked(gateway.as_caller(CLINIC), mine)
 
 
+async def test_where_the_first_scan_of_several_is_not_ones_own_an_asset_leads_to_none() -> None:
+    async with world(gate=gate(PHONE)) as gateway:
+        scans = gateway.sandbox.prism.scans.items()
+        mine = next(id_ for id_, scan in scans if scan.user_token == PHONE.owner)
+        theirs = next(id_ for id_, scan in scans if scan.user_token != PHONE.owner)
+        for asset_id, first, second in zip(free(gateway, 2), (mine, theirs), (theirs, mine), strict=True):
+            tag(gateway, asset_id, f"prism-scan:{first}", f"prism-scan:{second}")
+            expected = {"scanId": mine} if first == mine else None
+            assert await gateway.as_caller(PHONE).data(OF_ASSET, id=asset_id) == {"asset": {"scan": expected}}
+
+
 EVERY_TAG = """query Tags($id: ID!) {
   asset(assetId: $id) { tags raw }
   assetsById(assetIds: [$id]) { tags raw parent { tags } }

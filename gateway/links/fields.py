@@ -34,8 +34,8 @@ async def linked_assets(
 @strawberry.field(
     **scoped(
         READ_SCANS,
-        "The scan that it is linked to, by a tag; of several the first. Null when there is none, or none that the"
-        " caller may see.",
+        "The scan that it is linked to, by a tag; of several the first. Null when there is none, or the caller may not"
+        " see it.",
     ),
     metadata=costs(Points(RECORD)),
 )
