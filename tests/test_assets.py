@@ -1,5 +1,6 @@
 """Assets: one page over many, by id in bulk, and the fields of their documents."""
 
+import time
 from typing import Any
 
 import pytest
@@ -122,6 +123,26 @@ async def test_the_public_credential_reads_assets_one_by_one() -> None:
 
 
 # --- pages ---
+
+
+@pytest.mark.uncovered
+async def test_parents_are_looked_for_on_pages_in_no_more_time_however_often_these_were_read() -> None:
+    async with world({"gateway_fresh_page": 3_600}) as gateway:
+        assets: Any = gateway.sandbox.scenario.assets
+        made = assets[gateway.asset_ids[0]]
+        for number in range(1_000):
+            child = {"id": f"asset_child{number}", "metadata": {**made["metadata"], "parentId": f"asset_gone{number}"}}
+            assets[f"asset_child{number}"] = {**made, **child, "createdAt": f"2030-01-01T00:00:00.{number:03}Z"}
+        parents = "assets(first: 1000) { nodes { parent { assetId } } }"
+        again = " ".join(f"a{number}: assets(first: 1000) {{ pageInfo {{ hasNextPage }} }}" for number in range(49))
+        took: dict[str, list[float]] = {}
+        for query in [f"{{ {parents} }}", f"{{ {again} {parents} }}"] * 4:
+            gateway.clock.advance(3)  # what is missing is asked for again
+            began = time.thread_time()
+            assert (await gateway.data(query))["assets"]["nodes"] == [{"parent": None}] * 1_000
+            took.setdefault(query, []).append(time.thread_time() - began)
+        once, many = map(min, took.values())
+        assert many < 4 * once, took.values()
 
 
 async def test_250_assets_are_three_pages_read_one_after_another(gateway: World) -> None:

@@ -83,10 +83,6 @@ class Index:
     ids: Sequence[str | None]
     next_token: str | None
 
-    def place(self, id_: str) -> int | None:
-        """Where a member stands; None for one that it does not hold."""
-        return self.ids.index(id_) if id_ in self.ids else None
-
 
 def index_of(page: Document) -> Index:
     """Index a page, which was done when it came but for one that is odd. Raises `msgspec.DecodeError` for no page."""

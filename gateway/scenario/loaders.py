@@ -30,13 +30,14 @@ class ScenarioLoaders:
     Whatever is shown of an asset is without the tags that are `hidden` from the caller.
     """
 
-    __slots__ = ("_assets", "_hidden", "_jobs", "_journal", "_pages", "_seen", "client")
+    __slots__ = ("_assets", "_hidden", "_jobs", "_journal", "_pages", "_places", "_seen", "client")
 
     def __init__(self, client: ScenarioClient, journal: Journal, hidden: HiddenTags | None = None) -> None:
         self.client = client
         self._hidden = hidden
         self._journal = journal
-        self._seen: list[Document] = []
+        self._seen: list[Document] = []  # pages of which it is not noted yet where each asset stands
+        self._places: dict[str, tuple[Document, int]] = {}
         self._assets: Loader[str] = Loader(journal.loop)
         self._pages: Once[str] = Once(journal.loop)
         self._jobs: Once[str] = Once(journal.loop)
@@ -79,15 +80,18 @@ class ScenarioLoaders:
     def changed(self, asset: Document) -> Asset:
         """Read an asset as a change left it, and forget what the request read before."""
         self._assets.prime(asset.id, asset)
-        self._pages.clear()
-        self._seen.clear()
+        self._forget_pages()
         return Asset.of(self._shown(asset))
 
     def forget(self) -> None:
         """Forget what the request read before, as assets have changed."""
         self._assets.clear()
+        self._forget_pages()
+
+    def _forget_pages(self) -> None:
         self._pages.clear()
         self._seen.clear()
+        self._places.clear()
 
     async def connection(
         self, query: ListQuery, first: int, after: str | None, path: list[str | int]
@@ -150,12 +154,14 @@ class ScenarioLoaders:
         return dict(zip(asset_ids, await asyncio.gather(*waiting), strict=True))
 
     def _on_a_page(self, asset_id: str) -> Document | None:
-        """Find an asset on the pages that the request has read."""
+        """Find an asset on the pages that the request has read; of several the first."""
         for page in self._seen:
-            place = index_of(page).place(asset_id)
-            if place is not None:
-                return member(page, "assets", "asset", place)
-        return None
+            for place, id_ in enumerate(index_of(page).ids):
+                if id_ is not None:
+                    self._places.setdefault(id_, (page, place))
+        self._seen.clear()
+        found = self._places.get(asset_id)
+        return None if found is None else member(found[0], "assets", "asset", found[1])
 
     async def _page(self, filter_: str, token: str | None, size: int) -> Page[Document]:
         asked = self.client.asked_page(filter_, size, token)
