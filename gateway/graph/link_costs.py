@@ -18,12 +18,15 @@ class FoundPages(Pages):
     owned_by: str
 
     def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
-        """Count the pages, and of each connection the members together; twice, as those at hand may be out of date."""
+        """Count the pages, and of each connection the members together; twice, as those at hand may be out of date.
+
+        The members count in each place that asks for them, be it for the same: each looks through all of them.
+        """
         if bill.confined:
             Reads(self.owned_by).charge(bill, source, asked)
         here = Pages.charge(self, bill, source, asked)
         each = -(-here.members // self.bulk) if bill.joined else here.members
-        bill.load(f"members {asked.text}", source.place, 2 * here.count * each)
+        bill.load("members", asked.place, 2 * here.count * each)
         return here
 
 

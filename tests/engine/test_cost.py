@@ -205,6 +205,14 @@ async def test_a_null_that_is_refused_does_not_stand_for_the_default_of_what_is_
         assert gateway.calls == []
 
 
+async def test_assets_that_are_looked_through_for_a_link_count_in_each_place_though_they_are_loaded_once() -> None:
+    async with world() as gateway:
+        each = " ".join(f"a{number}: linkedAssets(first: 1000) {{ __typename }}" for number in range(90))
+        query = f'{{ scan(scanId: "{gateway.sandbox.prism.scan_ids("READY")[0]}") {{ {each} }} }}'
+        assert await gateway.execute(query) == refused("GATEWAY_MAX_UPSTREAM_CALLS", 300, 10 + 90 * 10)
+        assert gateway.calls == []
+
+
 async def test_what_could_answer_too_many_objects_is_refused() -> None:
     async with world({"gateway_max_objects": 250}) as gateway:
         assert await gateway.execute(PAGE) == refused("GATEWAY_MAX_OBJECTS", 250, 251)
