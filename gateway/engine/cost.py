@@ -1,20 +1,17 @@
 """What an operation can cause at most: the costs of its fields, put together once and added up with its variables."""
 
 import itertools
-from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
     FieldNode,
     GraphQLArgument,
     GraphQLField,
-    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLSchema,
     ListValueNode,
     ObjectValueNode,
     Undefined,
@@ -31,7 +28,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF
 from gateway.engine.selection import Grouped, Selections
-from gateway.graph.cost import ENTRY, Asked, Bill, Cost, Estimate, Given, Several
+from gateway.graph.cost import ENTRY, Again, Asked, Bill, Cost, Estimate, Given, Several
 
 KEPT = {int, str, bool, type(None), type(Undefined)}  # lists are added up anew
 MAX_KNOWN = 16
@@ -150,7 +147,6 @@ class Costs:
     def __init__(self, selections: Selections, *, joined: bool = True) -> None:
         self._selections = selections
         self._joined = joined
-        self._costly: Container[str] = costly_types(selections.schema)  # names of types that are looked into
         self._places = itertools.count()
         self._matter: set[str] = set()
         self._collected: dict[Hashable, Grouped] = {}
@@ -175,6 +171,7 @@ class Costs:
         return known
 
     def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[Step]:
+        first: dict[str, str] = {}  # the response key under which each field comes first
         for details in grouped.values():
             node = details[0].node
             name = node.name.value
@@ -182,14 +179,15 @@ class Costs:
                 continue
             below = list(self._below(type_, name, details))
             cost = cost_of(type_.fields[name])
+            key = (node.alias or node.name).value
+            if cost is None and first.setdefault(name, key) != key:
+                cost = Again()
             if cost is not None or below:
                 given = {} if cost is None else self._given(cost, type_.fields[name].args, node)
                 yield Step(next(self._places), _text(node), cost, given, below)
 
     def _below(self, type_: GraphQLObjectType, name: str, details: Any) -> Iterator[Step]:
         named = get_named_type(type_.fields[name].type)
-        if named.name not in self._costly:
-            return
         if is_object_type(named):
             yield from self._steps(named, self._fields(named, details))
         elif is_abstract_type(named):
@@ -211,27 +209,6 @@ def cost_of(field: GraphQLField) -> Cost | None:
     definition = field.extensions.get(BACKREF)
     cost: Cost | None = definition.metadata.get(Cost) if isinstance(definition, StrawberryField) else None
     return cost
-
-
-@lru_cache(maxsize=8)
-def costly_types(schema: GraphQLSchema) -> frozenset[str]:
-    """The types of which a field costs anything, or leads to one that does."""
-    leads = {
-        name: {get_named_type(field.type).name for field in type_.fields.values()}
-        for name, type_ in schema.type_map.items()
-        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
-    }
-    for name, type_ in schema.type_map.items():
-        if is_abstract_type(type_):
-            leads.setdefault(name, set()).update(one.name for one in schema.get_possible_types(type_))
-    costly = {
-        name
-        for name, type_ in schema.type_map.items()
-        if isinstance(type_, GraphQLObjectType) and any(map(cost_of, type_.fields.values()))
-    }
-    while more := {name for name, targets in leads.items() if name not in costly and targets & costly}:
-        costly |= more
-    return frozenset(costly)
 
 
 def _argument(argument: GraphQLArgument, written: ValueNode | None) -> _Argument:

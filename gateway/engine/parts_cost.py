@@ -79,7 +79,6 @@ class _PartsCosts(Costs):
     def __init__(self, selections: Selections, *, is_branching: bool) -> None:
         super().__init__(selections)
         self._is_branching = is_branching
-        self._costly = selections.schema.type_map  # any may have parts
 
     def check_introspection(self, root: GraphQLObjectType, most: int) -> None:
         """Refuse what several fragments together ask of the schema, if it is too much. Raises AskedTooMuch."""

@@ -273,6 +273,19 @@ class Calls:
         return Several(source.count, asked.place, None, source.count)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Answers under another name what its object has answered: an object more, as no other bounds how often."""
+
+    arguments: ClassVar[Sequence[str]] = ()
+    by_value: ClassVar[bool] = False
+
+    def charge(self, bill: Bill, source: Several, _asked: Asked) -> Several:
+        """Count each."""
+        bill.objects += source.count
+        return source
+
+
 def costs(cost: Cost) -> dict[Any, Any]:
     """Give the metadata of a field that says what it can cause."""
     return {Cost: cost}

@@ -79,6 +79,8 @@ def estimate(text: str, **variables: Any) -> Estimate:
         ('{ assets(first: 100, after: "no cursor") { nodes { parent { id } } } }', 0, 0),
         (f'{{ assets(first: 100, after: "{AFTER}") {{ nodes {{ id }} }} }}', 2, 101),
         ("{ assets(first: 0) { nodes { parent { id } } } }", 0, 0),
+        ('{ asset(assetId: "a") { url raw again: raw ...A } } fragment A on Asset { raw }', 1, 2),
+        ("{ assets { nodes { properties { size a: size } metadata { type } b: metadata { type } } } }", 1, 51 + 2 * 50),
         ("{ a: assets(first: 9) { nodes { id } } b: assets(first: 9) { nodes { name } } }", 1, 20),
         ("{ assets(first: 300) { nodes { parent { id } } } }", 6, 601),
         ("{ assets(first: 10) { nodes { children(first: 150) { nodes { id } } } } }", 21, 1_521),
@@ -216,6 +218,14 @@ async def test_assets_that_are_looked_through_for_a_link_count_in_each_place_tho
 async def test_what_could_answer_too_many_objects_is_refused() -> None:
     async with world({"gateway_max_objects": 250}) as gateway:
         assert await gateway.execute(PAGE) == refused("GATEWAY_MAX_OBJECTS", 250, 251)
+        assert gateway.calls == []
+
+
+async def test_what_an_object_answers_under_one_name_after_another_counts_as_another_each_time() -> None:
+    async with world() as gateway:
+        every = " ".join(f"a{number}: raw" for number in range(90))
+        query = f"{{ assets(first: 1000) {{ nodes {{ {every} }} }} }}"
+        assert await gateway.execute(query) == refused("GATEWAY_MAX_OBJECTS", 10_000, 1_001 + 89 * 1_000)
         assert gateway.calls == []
 
 

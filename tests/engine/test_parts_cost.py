@@ -65,7 +65,7 @@ def left(gateway: World) -> int:
         ("{ assets(first: 9) { nodes { assetId ... @defer { url } } } }", 10 + 9, 10 + 9),
         ("{ assets(first: 9) { nodes { assetId ... @defer(if: false) { url } } } }", None, None),
         ("{ assets(first: 9) { nodes @stream { assetId } } }", 10 + 1, 10 + 1),
-        ("{ assets(first: 9) { nodes { a: tags @stream b: tags @stream } } }", 10 + 2 * 9, 10 + 2 * 9),
+        ("{ assets(first: 9) { nodes { a: tags @stream b: tags @stream } } }", 10 + 3 * 9, 10 + 3 * 9),
         ("{ assets(first: 9) { nodes { tags @stream(if: false) } } }", None, None),
         (TWICE + "{ assets(first: 9) { nodes { assetId } } }", 2 * 10 + 2, 10 + 2),
         (TWICE + "{ assets(first: 9) { nodes { ... @defer { url } } } }", 2 * (10 + 9) + 2, 10 + 2 * 9 + 2),
