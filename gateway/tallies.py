@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Protocol
 
 BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+LONGEST_NAME = 128  # characters; longer ones would make as much of what is told of them as a client likes
 MOST_MET = 1_000  # paths, whose routes need not be read again
 CLIENT_LEFT = 499  # as nginx says it
 GIVEN_UP = "given up"  # a call, by who waited for it
@@ -85,6 +86,8 @@ Observe = Callable[[OperationTally, Outcome, float], None]
 class OperationTallies:
     """A tally for each name of an operation: the first `most` that are asked are told apart, the others are one.
 
+    So are those that are longer than `LONGEST_NAME`.
+
     `observe`, where there is one, is told of each answer but those kept.
     """
 
@@ -109,11 +112,14 @@ class OperationTallies:
     def of(self, name: str | None, kind: str) -> OperationTally:
         """Give the tally of a valid operation."""
         key = (name or ANONYMOUS, kind)
-        if key not in self._named and name is not None and len(self._named) >= self.most:
+        if key not in self._named and name is not None and not self._may_name(name):
             key = (OTHER, kind)
         if key not in self._named:
             self._named[key] = OperationTally(*key)
         return self._named[key]
+
+    def _may_name(self, name: str) -> bool:
+        return len(self._named) < self.most and len(name) <= LONGEST_NAME
 
     def all(self) -> list[OperationTally]:
         """Give every tally."""

@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.metrics.exposition import metrics_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving, url_of
-from gateway.tallies import BOUNDS, OTHER, CallTally, Histogram, OperationTallies
+from gateway.tallies import BOUNDS, LONGEST_NAME, OTHER, CallTally, Histogram, OperationTallies
 from gateway.upstream.budget import SAVED
 from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
@@ -74,6 +74,13 @@ async def test_names_of_operations_are_told_apart_up_to_a_number() -> None:
             ("query", "<other>", "ok"): 2,
             ("query", "<anonymous>", "ok"): 1,
         }
+
+
+async def test_a_name_that_is_longer_than_any_that_is_meant_is_not_told(gateway: World) -> None:
+    longest = "A" * LONGEST_NAME
+    for name in (longest, longest + "A", "B" * 30_000):
+        await gateway.execute(f"query {name} {{ __typename }}")
+    assert counted(gateway.app, "operations_total") == {("query", longest, "ok"): 1, ("query", "<other>", "ok"): 2}
 
 
 async def test_an_operation_that_was_let_go_is_still_counted() -> None:
