@@ -29,6 +29,7 @@ LONG_TURN = 0.005  # seconds that one is late where the loop is busy
 AT_ONCE = 16  # more connections that are accepted in one turn then
 GIVE_BACK_EVERY = 600  # ticks
 LOOK = 0.05  # seconds between two looks whether something has come to its end
+WITHOUT_STREAMS = 2  # seconds that what is under way may take at the end of an application that says nothing of that
 LAST_WORDS = 1.0  # seconds that who connected at the last moment may take to ask something
 
 
@@ -214,7 +215,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
     state, streaming = getattr(app, "state", None), _streaming(app)
     limits, load = getattr(state, "limits", RequestLimits()), streaming.load if streaming else Load()
     http = protocol(limits, load, getattr(app, "direct", None), getattr(state, "repeats", None))
-    options = _socket_options(streaming) if streaming else {"ws": "none"}
+    options = _socket_options(streaming) if streaming else {"ws": "none", "timeout_graceful_shutdown": WITHOUT_STREAMS}
     return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
 
 

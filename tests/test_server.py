@@ -2,11 +2,17 @@
 
 import asyncio
 import json
+import select
+import socket
 import time
 from collections.abc import Callable
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -94,6 +100,20 @@ async def test_it_is_ready_without_an_upstream_that_it_does_not_require(wait: Ca
             await gateway.execute(f'{{ scan(scanId: "{wait(seconds)}") {{ status }} }}')
         assert gateway.gateway.healths["prism"].joined().breaker == "open"
         assert (await gateway.client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_who_does_not_take_its_metrics_keeps_no_server_from_ending() -> None:
+    async def metrics(_: Request) -> Response:
+        return Response(b"a" * 1_000_000)
+
+    with listen("127.0.0.1", 0, "nothing") as listener, socket.socket() as stalled:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        async with asyncio.timeout(20), serving((Starlette(routes=[Route("/metrics", metrics)]), listener)):
+            stalled.connect(listener.getsockname()[:2])
+            stalled.sendall(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
+            while not select.select([stalled], [], [], 0)[0]:  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0.01)
 
 
 async def test_what_takes_longer_than_it_may_is_broken_off(caplog: pytest.LogCaptureFixture) -> None:
