@@ -34,6 +34,7 @@ UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 TagPrefix = Annotated[str, Field(pattern=r"^[a-z0-9._:/~-]{1,64}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+DayAtMost = Annotated[float, Field(ge=0, le=86_400)]  # for what the system counts in milliseconds, by an `int` of C
 
 
 class _Whose(BaseModel):
@@ -208,7 +209,7 @@ class Settings(AccessSettings, _Whose):
     )
     gateway_watch_subscribers: int = Field(10_000, description="Subscriptions: how many may be open at once.", ge=0)
 
-    gateway_heartbeat: Seconds = Field(
+    gateway_heartbeat: DayAtMost = Field(
         30,
         description="Streams: who vanished is let go within this, and who is there hears something twice as often.",
         gt=0,
@@ -232,10 +233,12 @@ class Settings(AccessSettings, _Whose):
     )
 
     gateway_workers: int = Field(1, description="How many processes answer; `--workers` wins.", ge=1, le=256)
-    gateway_drain_grace: Seconds = Field(
+    gateway_drain_grace: DayAtMost = Field(
         2, description="At its end: not ready for so long, but still accepting, so that requests are sent elsewhere."
     )
-    gateway_drain_timeout: Seconds = Field(20, description="At its end: what is under way may then take so long.", gt=0)
+    gateway_drain_timeout: DayAtMost = Field(
+        20, description="At its end: what is under way may then take so long.", gt=0
+    )
     gateway_max_requests: int = Field(
         500, description="Overload: how many requests each process may have under way; more are answered 503.", ge=1
     )

@@ -104,6 +104,15 @@ def test_every_problem_is_told_at_once_in_a_line_of_its_own(environment: pytest.
     ]
 
 
+@pytest.mark.parametrize("name", ["GATEWAY_HEARTBEAT", "GATEWAY_DRAIN_GRACE", "GATEWAY_DRAIN_TIMEOUT"])
+def test_what_the_system_is_told_to_wait_for_is_a_day_at_most(name: str, environment: pytest.MonkeyPatch) -> None:
+    about = Settings.model_fields[name.lower()].description
+    assert problems(environment, **ENOUGH, **{name: "31536000"}) == [
+        f"{name} cannot be used: Input should be less than or equal to 86400. {about}"
+    ]
+    assert getattr(read(environment, **ENOUGH, **{name: "86400"}), name.lower()) == 86_400
+
+
 @pytest.mark.parametrize("only", ["SCENARIO_API_KEY", "SCENARIO_API_SECRET"])
 @pytest.mark.parametrize("other", [{}, {"SCENARIO_JWT": "token"}, {"SCENARIO_PUBLIC": "true"}])
 def test_half_a_pair_is_refused_whatever_else_is_given(
