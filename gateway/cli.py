@@ -30,6 +30,15 @@ T = TypeVar("T")
 PORT = click.IntRange(0, 65_535)
 
 
+def _utf_8(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what came in other bytes, which no file of ours can hold."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("It must be UTF-8.") from None
+    return value
+
+
 @click.group(help="One GraphQL endpoint over Prism's body scans and Scenario's assets.")
 @click.version_option(__version__)
 def main() -> None:
@@ -113,7 +122,7 @@ def keys() -> None:
 
 
 @keys.command("new", help="Make an API key and show it, this once; the file keeps a hash of it.")
-@click.option("--name", required=True, help="Whose it is, for whoever reads the file.")
+@click.option("--name", required=True, callback=_utf_8, help="Whose it is, for whoever reads the file.")
 @click.option(
     "--scopes",
     required=True,
@@ -121,8 +130,8 @@ def keys() -> None:
     type=click.Choice(list(SCOPES)),
     help="What it is good for; may be given more than once. `*` is everything.",
 )
-@click.option("--tenant", default="default", show_default=True, help="For whom it is.")
-@click.option("--owner", help="With scans:read:own: the `userToken` of the scans that it sees.")
+@click.option("--tenant", default="default", show_default=True, callback=_utf_8, help="For whom it is.")
+@click.option("--owner", callback=_utf_8, help="With scans:read:own: the `userToken` of the scans that it sees.")
 @click.option(
     "--expires", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="When it ends, in UTC; else never."
 )

@@ -221,6 +221,14 @@ def test_key_new_makes_nothing_of_what_it_does_not_understand(
     assert (result.exit_code, complaint in result.stderr, list(folder.iterdir())) == (2, True, [])
 
 
+@pytest.mark.parametrize("option", ["--name", "--tenant", "--owner"])
+def test_key_new_makes_nothing_of_what_is_no_utf_8(option: str, folder: Path) -> None:
+    given = ("--name", "a", "--scopes", "*", "--file", "keys.jsonl", option, "Jos\udce9")  # as Python reads Latin-1
+    result = invoke("key", "new", *given)
+    assert (result.exit_code, list(folder.iterdir())) == (2, [])
+    assert result.stderr.splitlines()[-1] == f"Error: Invalid value for '{option}': It must be UTF-8."
+
+
 def test_key_new_says_when_it_cannot_write() -> None:
     result = invoke("key", "new", "--name", "a", "--scopes", "*", "--file", "nowhere/keys.jsonl")
     assert (result.exit_code, result.stderr) == (
