@@ -242,7 +242,7 @@ def _let_go(listener: socket.socket, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _hangups(reload: Callable[[], None]) -> Iterator[None]:
-    """Call something by SIGHUP, where the system has it; also by one that a worker has held back until now."""
+    """Call something by SIGHUP, where the system has it; also by one that was held back until now."""
     if not hasattr(signal, "SIGHUP"):
         yield
         return

@@ -179,6 +179,7 @@ def _signals() -> Iterator[socket.socket]:
         writing.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
         signal.set_wakeup_fd(writing.fileno())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # one may have been held back until now
         try:
             yield reading
         finally:

@@ -1,6 +1,7 @@
 """SIGHUP in a process of its own: the file of tenants is read again, and no connection is dropped."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -11,10 +12,20 @@ from websockets.typing import Subprotocol
 
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.sandbox import Sandbox
-from tests.processes import running
+from tests.processes import running, settings_of
 
 ANSWER = {"data": {"__typename": "Query"}}
 TABLE = '[{}]\nprism_api_key = "{}"\nscenario_jwt = {{ file = "token" }}\n'
+HANGS_UP_WHILE_IT_IS_IMPORTED = """
+import os, signal, sys
+
+class HangUp:
+    def find_spec(self, name, path, target=None):
+        if name == "gateway.cli":
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, HangUp())
+"""
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 
@@ -62,4 +73,14 @@ def test_a_hangup_signal_brings_other_tenants_without_dropping_a_connection(tmp_
 
             socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}}))
             assert json.loads(socket.recv())["payload"] == ANSWER
+        assert process.stop(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize(("workers", "told"), [("1", "(told by SIGHUP to read again)"), ("2", "(accepting requests)")])
+def test_a_hangup_signal_before_it_serves_does_not_end_it(workers: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGS_UP_WHILE_IT_IS_IMPORTED)
+    settings = settings_of("http://127.0.0.1:1", "http://127.0.0.1:1", GATEWAY_DRAIN_GRACE="0")
+    settings["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with running("serve", "--workers", workers, folder=tmp_path, settings=settings) as process:
+        process.wait_for(told)
         assert process.stop(signal.SIGTERM)[0] == 0
