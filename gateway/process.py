@@ -32,6 +32,7 @@ from gateway.upstream.policy import Bounds, Policy
 from gateway.watch import Sleep
 from gateway.watchers import Watchers
 
+ACCOUNTS = 10  # that are kept for each client whose own credentials are
 NEEDS_REDIS = "GATEWAY_REDIS_URL needs an extra: pip install 'scan-gateway[redis]'."
 
 
@@ -148,8 +149,9 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _rates(settings: Settings, clock: Callable[[], float], sharing: Sharing | None) -> Rates:
-    limits = TenantRates.of(settings.rates)
-    return Rates(*limits, clock, None if sharing is None else _shared_meters(sharing, clock))
+    limits, shared = TenantRates.of(settings.rates), None if sharing is None else _shared_meters(sharing, clock)
+    can_be_made_up = settings.gateway_auth == "pass-through"
+    return Rates(*limits, clock, shared, ACCOUNTS * settings.gateway_own_credentials if can_be_made_up else math.inf)
 
 
 def _shared_meters(sharing: Sharing, clock: Callable[[], float]) -> SharedRates:

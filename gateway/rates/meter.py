@@ -71,6 +71,11 @@ class Meter:
         return self.ends_at - now + MINUTE * (1 - room / self.taken)
 
     @property
+    def share(self) -> float:
+        """How much of what may be taken was, in the minute that was counted last and the one before."""
+        return (self.taken + self.before) / self.most
+
+    @property
     def untold(self) -> int:
         """What only this one knows of: less than nothing where it was given back."""
         return self.taken - self.known - self.returned

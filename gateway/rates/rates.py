@@ -80,6 +80,11 @@ class _Account:
     def is_idle(self, now: float) -> bool:
         return all(meter.is_idle(now) for meter in (self.requests, self.upstream_calls, self.objects))
 
+    @property
+    def share(self) -> float:
+        """How much was taken lately of the limit that is used up most."""
+        return max(meter.share for meter in (self.requests, self.upstream_calls, self.objects))
+
 
 @dataclass(slots=True)
 class Rates:
@@ -95,6 +100,7 @@ class Rates:
     anyone: RateLimits = FREE
     clock: Callable[[], float] = time.time
     sharing: Sharing | None = None
+    most: float = math.inf
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     _accounts: dict[tuple[str, str], _Account] = field(default_factory=dict)
     _tenants: dict[str, Meter] = field(default_factory=dict)
@@ -222,10 +228,16 @@ class Rates:
         return meter
 
     def _sweep(self) -> None:
-        """Close the accounts that say nothing any more, each time that there are twice as many as then stayed."""
+        """Close the accounts that say nothing any more, each time that there are twice as many as then stayed.
+
+        Of too many those stay of which most was taken, for of the others least is forgotten.
+        """
         if len(self._accounts) >= self._sweep_at:
             now = self.clock()
             self._accounts = {whose: account for whose, account in self._accounts.items() if not account.is_idle(now)}
+            if len(self._accounts) > self.most:
+                kept = sorted(self._accounts.items(), key=lambda one: one[1].share, reverse=True)
+                self._accounts = dict(kept[: int(self.most)])
             heard_of = {tenant for tenant, _ in self._accounts}
             self._tenants = {tenant: meter for tenant, meter in self._tenants.items() if tenant in heard_of}
             self._sweep_at = max(FEW, 2 * len(self._accounts))

@@ -284,3 +284,14 @@ def test_accounts_that_say_nothing_any_more_are_closed() -> None:
     for number in range(3 * FEW):
         rates.takes(Caller(f"another {number}"))
     assert rates.accounts >= 3 * FEW  # none of them is forgotten within its minute
+
+
+def test_of_more_accounts_than_are_kept_those_are_closed_of_which_least_was_taken() -> None:
+    clock, ann = Clock(), Caller("ann")
+    rates = Rates(RateLimits(upstream_calls=10), clock=clock, most=10)
+    rates.spend(ann, 7, 1)
+    for number in range(5 * FEW):
+        rates.spend(Caller(str(number)), 1, 1)
+    left = rates.left(ann)["upstream_calls"]
+    assert left is not None
+    assert (left.remaining, rates.accounts <= FEW) == (3, True)

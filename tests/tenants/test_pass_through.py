@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.auth.pass_through import MAX_BYTES, NOTHING, PassThroughGate
+from gateway.rates.rates import FEW
 from gateway.sandbox import Sandbox
 from gateway.settings import BadSettingsError, read_settings
 from gateway.upstream.credentials import brought
@@ -78,6 +79,19 @@ async def test_a_client_who_is_forgotten_is_known_again_with_what_is_kept_of_the
             gateway.clock.advance(0.5)
         assert twin.seen == set()
         assert len(gateway.gateway.tenants._own) == 2  # noqa: SLF001 - what is kept at hand, which nothing shows
+
+
+async def test_credentials_that_are_made_up_open_no_more_accounts_than_are_kept() -> None:
+    async with passing(gateway_own_credentials=1, gateway_rate_requests=2) as (gateway, _):
+        gateway.headers = {SCENARIO: "Bearer acme-1"}
+        await gateway.data("{ __typename }")
+        await gateway.data("{ __typename }")
+        for number in range(3 * FEW):
+            gateway.headers = {SCENARIO: f"Bearer made-up-{number}"}
+            await gateway.data("{ __typename }")
+        assert gateway.gateway.rates.accounts <= FEW
+        gateway.headers = {SCENARIO: "Bearer acme-1"}
+        assert (await gateway.execute("{ __typename }"))["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
 async def test_what_a_client_dropped_does_not_come_back_when_they_are_known_again() -> None:
