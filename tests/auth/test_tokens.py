@@ -116,6 +116,7 @@ SHAPED = [
     ({"iss": None}, NEITHER.format("iss")),
     ({"sub": None}, NEITHER.format("sub")),
     ({"sub": ""}, NEITHER.format("sub")),
+    ({"sub": "user-\ud83d"}, NEITHER.format("sub")),
     ({"sub": "x" * 9_000}, "A token may have 8,192 bytes at most."),
     ({"scope": None}, "The token has no scope of this gateway in its claim `scope`."),
     ({"scope": "openid"}, "The token has no scope of this gateway in its claim `scope`."),
