@@ -1,5 +1,6 @@
 """Every setting, read once from the environment or a `.env` file; a field's name in capitals is its variable."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,6 +31,19 @@ def _upstreams(words: str) -> str:
     raise PydanticCustomError("upstreams", "It may name prism and scenario only")
 
 
+def _all_are(pattern: str, what: str) -> AfterValidator:
+    """Refuse what would stand for nothing, as a comma between two."""
+
+    def check(words: str) -> str:
+        if all(re.fullmatch(pattern, word) for word in words.split()):
+            return words
+        raise PydanticCustomError("words", "It may hold {what}, in small letters and between spaces", {"what": what})
+
+    return AfterValidator(check)
+
+
+Origins = Annotated[str, _all_are(r"\*|null|[a-z][a-z0-9+.-]*://[^*/,A-Z]+", "origins as https://app.example")]
+Hosts = Annotated[str, _all_are(r"\[[0-9a-f:.]+\]|[^*/,:A-Z]+", "names of hosts without ports")]
 UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 TagPrefix = Annotated[str, Field(pattern=r"^[a-z0-9._:/~-]{1,64}$")]
@@ -224,7 +238,7 @@ class Settings(AccessSettings, _Whose):
     gateway_websocket_init_timeout: Seconds = Field(
         10, description="WebSocket: how long a client may take to begin with `connection_init`.", gt=0
     )
-    gateway_websocket_origins: str | None = Field(
+    gateway_websocket_origins: Origins | None = Field(
         None,
         description="WebSocket: origins whose pages may connect beside the gateway's own, between spaces; `*` is any.",
     )
@@ -354,10 +368,10 @@ class Settings(AccessSettings, _Whose):
     gateway_suggestions: bool = Field(
         default=True, description="Answer a name that does not exist with those that are like it."
     )
-    gateway_hosts: str | None = Field(
+    gateway_hosts: Hosts | None = Field(
         None, description="The names by which the gateway may be asked, between spaces; any when left out."
     )
-    gateway_origins: str | None = Field(
+    gateway_origins: Origins | None = Field(
         None, description="Origins whose pages may ask over HTTP (CORS), between spaces; `*` is any."
     )
 

@@ -113,6 +113,42 @@ def test_what_the_system_is_told_to_wait_for_is_a_day_at_most(name: str, environ
     assert getattr(read(environment, **ENOUGH, **{name: "86400"}), name.lower()) == 86_400
 
 
+ORIGINS = "It may hold origins as https://app.example, in small letters and between spaces"
+HOSTS = "It may hold names of hosts without ports, in small letters and between spaces"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("GATEWAY_ORIGINS", "https://app.test/", ORIGINS),
+        ("GATEWAY_ORIGINS", "https://app.test,https://admin.test", ORIGINS),
+        ("GATEWAY_ORIGINS", "https://admin.test https://App.test", ORIGINS),
+        ("GATEWAY_WEBSOCKET_ORIGINS", "app.test", ORIGINS),
+        ("GATEWAY_HOSTS", "app.test:8000", HOSTS),
+        ("GATEWAY_HOSTS", "https://app.test", HOSTS),
+        ("GATEWAY_HOSTS", "admin.test,app.test", HOSTS),
+        ("GATEWAY_HOSTS", "App.test", HOSTS),
+        ("GATEWAY_HOSTS", "[::1]:8000", HOSTS),
+        ("GATEWAY_HOSTS", "*", HOSTS),
+    ],
+)
+def test_what_no_browser_sends_is_no_origin_and_no_name_of_a_host(
+    name: str, value: str, complaint: str, environment: pytest.MonkeyPatch
+) -> None:
+    about = Settings.model_fields[name.lower()].description
+    assert problems(environment, **ENOUGH, **{name: value}) == [f"{name} cannot be used: {complaint}. {about}"]
+
+
+@pytest.mark.parametrize("value", ["*", "null", "https://app.test", "http://[::1]:8000", "chrome-extension://abc"])
+def test_what_browsers_send_is_an_origin(value: str, environment: pytest.MonkeyPatch) -> None:
+    assert read(environment, **ENOUGH, GATEWAY_ORIGINS=value).gateway_origins == value
+
+
+@pytest.mark.parametrize("value", ["app.test", "localhost 127.0.0.1 [::1]"])
+def test_hosts_are_named_without_their_ports(value: str, environment: pytest.MonkeyPatch) -> None:
+    assert read(environment, **ENOUGH, GATEWAY_HOSTS=value).gateway_hosts == value
+
+
 @pytest.mark.parametrize("only", ["SCENARIO_API_KEY", "SCENARIO_API_SECRET"])
 @pytest.mark.parametrize("other", [{}, {"SCENARIO_JWT": "token"}, {"SCENARIO_PUBLIC": "true"}])
 def test_half_a_pair_is_refused_whatever_else_is_given(
