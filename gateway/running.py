@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from gateway.http.application import App
 from gateway.metrics.crew import Crew
 from gateway.metrics.exposition import metrics_app
 from gateway.serving import Served, listen, serve_until_stopped, serve_with_workers, url_of
-from gateway.settings import Settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.tracing import find_traces
 
 log = logging.getLogger("gateway")
@@ -43,10 +45,20 @@ def run_gateway(settings: Settings, workers: int) -> int:
         metrics.folder = Path(held.enter_context(TemporaryDirectory(prefix="scan-gateway-")))
 
         def work(listener: socket.socket) -> None:
-            own = make_app()
+            own = _made_or_exit(make_app)
             serve_until_stopped(own, listener, *metrics.of(own))
 
         return serve_with_workers(work, listener, workers, settings.longest_drain)
+
+
+def _made_or_exit(make_app: Callable[[], App]) -> App:
+    """Make a worker's own application, of files that may have changed since the first worker began."""
+    try:
+        return make_app()
+    except BadSettingsError as error:
+        for line in error.lines:
+            log.error("this worker cannot serve: %s", line)  # noqa: TRY400 - what is wrong is the operator's
+        sys.exit(1)
 
 
 @dataclass(slots=True)

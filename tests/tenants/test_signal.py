@@ -1,4 +1,4 @@
-"""SIGHUP in a process of its own: the file of tenants is read again, and no connection is dropped."""
+"""The file of tenants in processes of their own: read again by SIGHUP, and by each worker that begins."""
 
 import json
 import os
@@ -84,3 +84,18 @@ def test_a_hangup_signal_before_it_serves_does_not_end_it(workers: str, told: st
     with running("serve", "--workers", workers, folder=tmp_path, settings=settings) as process:
         process.wait_for(told)
         assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_a_worker_that_begins_while_the_file_cannot_be_used_says_why_until_it_can(tmp_path: Path) -> None:
+    file, whole = tmp_path / "tenants.toml", '[default]\nprism_api_key = "a-key"\nscenario_public = true\n'
+    file.write_text(whole)
+    settings = {"GATEWAY_PORT": "0", "GATEWAY_DRAIN_GRACE": "0", "GATEWAY_TENANTS_FILE": "tenants.toml"}
+    with running("serve", "--workers", "2", folder=tmp_path, settings=settings) as process:
+        workers = [int(process.wait_for(r'"accepting requests".*"pid":(\d+)')) for _ in range(2)]
+        file.write_text("[default")
+        os.kill(workers[0], signal.SIGKILL)
+        process.wait_for(r'("event":"this worker cannot serve: GATEWAY_TENANTS_FILE is no TOML: )')
+        file.write_text(whole)
+        process.wait_for("(accepting requests)")
+        code, printed = process.stop(signal.SIGTERM)
+    assert (code, "Traceback" in printed) == (0, False)
