@@ -83,6 +83,7 @@ class FetchedKeys:
         self._keys: tuple[SigningKey, ...] = ()
         self._fetched_at = self._begun_at = -math.inf
         self._fetching: asyncio.Task[None] | None = None
+        self._is_told = False  # to ask again, since what is being fetched was asked for
 
     async def find(self, id_: str | None) -> list[SigningKey]:
         """Give the keys that a token may mean, asking for them where it means none of these."""
@@ -100,8 +101,9 @@ class FetchedKeys:
             self._fetch_if_due()
 
     def reload(self) -> None:
-        """Ask for them now."""
+        """Ask for them now, or once more where they are asked for already."""
         self._begun_at = -math.inf
+        self._is_told = self._fetching is not None
         self._fetch_if_due()
 
     async def close(self) -> None:
@@ -127,6 +129,8 @@ class FetchedKeys:
             _keep_on(str(error))
         finally:
             self._fetching = None
+        if self._is_told:
+            self.reload()
 
 
 def _keep_on(why: str) -> None:

@@ -109,6 +109,20 @@ async def test_a_key_under_the_same_id_with_other_numbers_is_another() -> None:
         assert await is_let_in(gateway, token(key=OTHER_RSA_KEY, **LATER))
 
 
+async def test_who_is_told_to_read_again_while_keys_are_fetched_fetches_them_once_more() -> None:
+    async with published(jwk_of("rsa")) as document, gateway_of(document) as gateway:
+        document.may_answer.clear()
+        asked = asyncio.create_task(is_let_in(gateway, token(**LATER)))
+        await document.is_asked.wait()  # what it will be answered was known before
+        gateway.app.reload()
+        gateway.app.reload()
+        document.may_answer.set()
+        assert await asked
+        await until_taken(document, 2)
+        gateway.app.reload()
+        await until_taken(document, 3)
+
+
 BROKEN: list[dict[str, Any]] = [
     {"status": 500},
     {"status": 404},
