@@ -1,5 +1,6 @@
 """How an upstream does, in plain numbers: written by who makes its calls, read by who shows them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 from weakref import finalize
@@ -43,6 +44,7 @@ class Health:
     breaker: BreakerState = "closed"  # now
     open_since: float | None = None  # by the event loop's clock; None while it is closed
     found_open: float = 0.0  # by the same clock: when a request last failed so that it opened, or stayed open
+    answered_at: float = -math.inf  # by the same clock: when a request last ended otherwise
     in_flight: int = 0  # requests under way now
     waiting: int = 0  # calls that wait for others to end, now
     limit: int = 0  # how many requests may be under way now
@@ -75,11 +77,15 @@ class Healths:
     def is_gone(self, now: float, patience: float) -> bool:
         """Whether a breaker has been open for `patience` seconds, and a request found it so within the last as many.
 
-        Where nothing is asked any more, nobody can know whether the API is back.
+        Where nothing is asked any more, nobody can know whether the API is back. One that has answered others within
+        that time, whose breakers are closed, is not gone.
         """
+        present = self._present.values()
+        if any(health.breaker == "closed" and now - health.answered_at < patience for health in present):
+            return False
         return any(
             health.open_since is not None and now - health.open_since >= patience and now - health.found_open < patience
-            for health in self._present.values()
+            for health in present
         )
 
     def _bury(self, health: Health) -> None:

@@ -159,7 +159,7 @@ class Sender:
             self._note_end(deadline, admission, now, began)
             self._waited_in_vain(now, began, late)
             raise
-        now = loop.time()
+        now = self.health.answered_at = loop.time()
         self._breaker.succeeded(admission)
         self._latency.note(now - began)
         self._give_back(now, now - began, late)
@@ -203,6 +203,7 @@ class Sender:
         elif isinstance(error, UpstreamRateLimited) and error.status is None:
             self._breaker.abandoned(admission)  # the gateway itself did not make it
         else:
+            self.health.answered_at = now
             self._breaker.succeeded(admission)
             if isinstance(error, UpstreamRateLimited):
                 self._slots.halve()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,25 @@ async def two(tmp_path: Path) -> AsyncIterator[Many]:
     """A gateway of acme and bolt."""
     async with many(tmp_path, table("acme"), table("bolt")) as made:
         yield made
+
+
+async def test_an_upstream_is_not_down_that_answers_another_tenant(
+    tmp_path: Path, wait: Callable[[float], float]
+) -> None:
+    given = {"gateway_retries": 0, "gateway_breaker_calls": 1, "gateway_required_upstreams": "prism"}
+    async with many(tmp_path, table("acme"), table("bolt"), **given) as tenants:
+
+        async def after_half_a_minute() -> Any:
+            for seconds in (0, 20, 20):
+                later = wait(seconds)
+                for tenant in ("acme", "bolt"):
+                    await tenants.ask(tenant, "query ($id: ID!) { scan(scanId: $id) { status } }", id=f"scan-{later}")
+            return (await tenants.client.get("/readyz")).json()["status"]
+
+        tenants.twin.down = {"bolt"}
+        assert await after_half_a_minute() == "ready"
+        tenants.twin.down = {"acme", "bolt"}
+        assert await after_half_a_minute() == "prism is down"
 
 
 async def test_a_callers_tenant_is_whose_credentials_are_used(two: Many) -> None:

@@ -51,7 +51,7 @@ def marked(value: Any, tenant: str, number: int) -> Any:
 class Twin(httpx.AsyncBaseTransport):
     """Both upstreams, who take any credential with the name of one of the `tenants` in it, each after a while.
 
-    `seen` are the credentials that came, with the project that was meant.
+    `seen` are the credentials that came, with the project that was meant. For tenants in `down` they are down.
     """
 
     sandbox: Sandbox
@@ -59,6 +59,7 @@ class Twin(httpx.AsyncBaseTransport):
     longest: float = 0.0
     random: Random = field(default_factory=lambda: Random(1))
     seen: set[tuple[str, str, str | None]] = field(default_factory=set, repr=False)
+    down: set[str] = field(default_factory=set)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         given = request.headers.get("authorization", "")
@@ -69,6 +70,8 @@ class Twin(httpx.AsyncBaseTransport):
         self.seen.add((api, given, request.url.params.get("projectId")))
         if tenant is None:
             return httpx.Response(401, json={"message": f"{words or 'nobody'} is not known"})
+        if tenant in self.down:
+            return httpx.Response(503)
         if self.longest:
             await asyncio.sleep(self.random.random() * self.longest)
         inner = httpx.Request(
