@@ -1,6 +1,7 @@
 """The command line: each command reads its arguments and calls one function."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from gateway.logs import configure_logging
 from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
 from gateway.settings import BadSettingsError, read_settings
-from gateway.tracing import NoTracesError
+from gateway.tracing import NoTracesError, secrets_in
 
 log = logging.getLogger("gateway")
 
@@ -58,7 +59,8 @@ def main() -> None:
 def serve(env_file: str | None, workers: int | None) -> None:
     """Start, or say in a line for each setting why not."""
     settings = _or_exit(partial(read_settings, env_file or ".env"))
-    configure_logging(settings.gateway_log_level, settings.gateway_log_format, settings.secrets)
+    secrets = [*settings.secrets, *secrets_in(os.environ)]
+    configure_logging(settings.gateway_log_level, settings.gateway_log_format, secrets)
     if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
     sys.exit(_or_exit(partial(run_gateway, settings, workers or settings.gateway_workers)))

@@ -1,11 +1,13 @@
 """Traces, where OpenTelemetry's own variables ask for them; else what makes them is not even imported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from gateway.spans import Traces
 
+HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 ASKING = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -18,6 +20,14 @@ def are_wanted(environment: Mapping[str, str]) -> bool:
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
     return any(environment.get(name) for name in ASKING)
+
+
+def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
+    """Give what may let spans in where they go, of which OpenTelemetry logs what is written in another way than its."""
+    for header in ",".join(environment.get(name, "") for name in HEADERS).split(","):
+        _, _, value = header.replace(":", "=", 1).partition("=")
+        secret = (value or header).strip()
+        yield from (secret, unquote(secret))
 
 
 def start_traces(environment: Mapping[str, str]) -> "Traces | None":

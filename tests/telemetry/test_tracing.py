@@ -243,3 +243,16 @@ def test_a_receiver_that_is_not_there_keeps_nobody_from_answering_or_ending(tmp_
         code, printed = served.stop(signal.SIGTERM)
     assert (answer, code) == ({"data": {"__typename": "Query"}}, 0), printed
     assert "Traceback" not in printed
+
+
+def test_what_lets_spans_into_a_receiver_stands_in_no_log_however_it_is_written(tmp_path: Path) -> None:
+    settings = {"PRISM_API_KEY": Sandbox.prism_api_key, "SCENARIO_PUBLIC": "true", "GATEWAY_PORT": "0"}
+    asking = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-one=canary-of-one,x-two: canary-of-two",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-three: canary%20of%20three,canary-of-four",
+    }
+    with running("serve", folder=tmp_path, settings={**settings, **asking}) as served:
+        served.wait_for("(accepting requests)")
+        code, printed = served.stop(signal.SIGTERM)
+    assert (code, "Header format invalid!" in printed, "canary" in printed) == (0, True, False), printed
