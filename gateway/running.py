@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from uvicorn.config import STARTUP_FAILURE
+
 from gateway.app import create_app
 from gateway.http.application import App
 from gateway.metrics.crew import Crew
 from gateway.metrics.exposition import metrics_app
 from gateway.serving import Served, listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, Settings
-from gateway.tracing import find_traces
+from gateway.tracing import NoTracesError, find_traces
 
 log = logging.getLogger("gateway")
 
@@ -59,6 +61,9 @@ def _made_or_exit(make_app: Callable[[], App]) -> App:
         for line in error.lines:
             log.error("this worker cannot serve: %s", line)  # noqa: TRY400 - what is wrong is the operator's
         sys.exit(1)
+    except NoTracesError as error:
+        log.error("this worker cannot serve: %s", error)  # noqa: TRY400 - the same
+        sys.exit(STARTUP_FAILURE)  # nor could another: its environment is the same
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def start_traces(environment: Mapping[str, str]) -> "Traces | None":
 
 
 def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None":
-    """Give what begins to trace, in each process for itself; None where it is not asked for. Raises NoTracesError."""
+    """Give what begins to trace, in each process for itself; None where nobody asks. Both raise NoTracesError."""
     if not are_wanted(environment):
         return None
     exporter = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
@@ -56,4 +56,17 @@ def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None"
         raise NoTracesError(
             "OTEL_… variables ask for traces, and OpenTelemetry is not installed: pip install 'scan-gateway[otel]'."
         ) from error
-    return exported
+    except ValueError as error:  # it reads some of them while it is imported
+        raise _unusable(error) from error
+
+    def begin() -> "Traces":
+        try:
+            return exported()
+        except ValueError as error:
+            raise _unusable(error) from error
+
+    return begin
+
+
+def _unusable(error: ValueError) -> NoTracesError:
+    return NoTracesError(f"OTEL_… variables cannot be used: {error}")

@@ -20,7 +20,7 @@ from gateway.sandbox import Fault, Sandbox
 from gateway.spans import Traces
 from gateway.tracing import NoTracesError, are_wanted, start_traces
 from tests.http.exchanges import connect
-from tests.processes import running
+from tests.processes import run, running
 from tests.telemetry.receiver import Receiver, receiving
 from tests.world import URL, Clock, World, settings_for
 
@@ -256,3 +256,27 @@ def test_what_lets_spans_into_a_receiver_stands_in_no_log_however_it_is_written(
         served.wait_for("(accepting requests)")
         code, printed = served.stop(signal.SIGTERM)
     assert (code, "Header format invalid!" in printed, "canary" in printed) == (0, True, False), printed
+
+
+@pytest.mark.parametrize(
+    ("variable", "workers", "exit_code", "why"),
+    [
+        (
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+            "1",
+            2,
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got -1",
+        ),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1", 2, "max_queue_size must be a positive integer."),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "2", 3, "max_queue_size must be a positive integer."),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_told_in_a_line(
+    variable: str, workers: str, exit_code: int, why: str, tmp_path: Path
+) -> None:
+    settings = {"PRISM_API_KEY": Sandbox.prism_api_key, "SCENARIO_PUBLIC": "true", "GATEWAY_PORT": "0"}
+    asking = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", variable: "-1"}
+    ended = run("serve", "--workers", workers, folder=tmp_path, settings={**settings, **asking})
+    assert ended.returncode == exit_code, ended.stderr
+    assert f"OTEL_… variables cannot be used: {why}" in ended.stderr
+    assert "Traceback" not in ended.stderr
