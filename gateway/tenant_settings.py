@@ -31,7 +31,9 @@ from gateway.settings import BadSettingsError, Rate, Settings, TagPrefix
 SETTING = "GATEWAY_TENANTS_FILE"
 UNKNOWN = "unknown"  # stands for what cannot be looked up, so that all else is checked
 NONE_NAMED = f"{SETTING} cannot be used with GATEWAY_AUTH=pass-through: clients bring what it would hold."
-NO_DEFAULT = f"{SETTING} must name the tenant {DEFAULT_TENANT!r}, to whom everyone belongs by GATEWAY_AUTH=open."
+NO_DEFAULT = f"{SETTING} must name the tenant {DEFAULT_TENANT!r}, to whom {{}}."
+OF_ALL = "everyone belongs by GATEWAY_AUTH=open"
+OF_TOKENS = "all tokens belong without GATEWAY_JWT_TENANT"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
@@ -82,11 +84,18 @@ def read_tenants(settings: Settings, environment: Mapping[str, str] = os.environ
             tenants[name] = _tenant(name, table, _defaults(settings), _Words(environment, folder))
         except BadSettingsError as error:
             lines += [f"{settings.gateway_tenants_file.name}: {name[:64]!r}: {line}" for line in error.lines]
-    if settings.gateway_auth == "open" and DEFAULT_TENANT not in tables:
-        lines.append(NO_DEFAULT)
+    if (those := _of_default(settings)) and DEFAULT_TENANT not in tables:
+        lines.append(NO_DEFAULT.format(those))
     if lines:
         raise BadSettingsError(lines)
     return tenants
+
+
+def _of_default(settings: Settings) -> str | None:
+    """Say who belongs to the tenant that has no name of its own, where these are all who are let in."""
+    if settings.gateway_auth == "jwt" and settings.gateway_jwt_tenant is None:
+        return OF_TOKENS
+    return OF_ALL if settings.gateway_auth == "open" else None
 
 
 def _defaults(settings: Settings) -> dict[str, Any]:

@@ -179,6 +179,16 @@ def test_where_everyone_is_let_in_there_is_a_tenant_for_everyone(tmp_path: Path)
     assert list(read_tenants(settings_of(tmp_path, f"[default]\n{KEYS}", gateway_auth="open"))) == ["default"]
 
 
+def test_where_tokens_name_no_tenant_there_is_one_for_all_of_them(tmp_path: Path) -> None:
+    with pytest.raises(BadSettingsError) as caught:
+        read_tenants(settings_of(tmp_path, f"[acme]\n{KEYS}", gateway_auth="jwt"))
+    line = "GATEWAY_TENANTS_FILE must name the tenant 'default', to whom all tokens belong without GATEWAY_JWT_TENANT."
+    assert caught.value.lines == [line]
+    for tenant, claim in (("default", None), ("acme", "org")):
+        read = read_tenants(settings_of(tmp_path, f"[{tenant}]\n{KEYS}", gateway_auth="jwt", gateway_jwt_tenant=claim))
+        assert list(read) == [tenant]
+
+
 def test_credentials_are_missed_only_where_they_are_needed(tmp_path: Path) -> None:
     assert read_settings(None, gateway_auth="pass-through").prism_api_key is None
     for given, lines in (
