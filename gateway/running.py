@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 from uvicorn.config import STARTUP_FAILURE
 
 from gateway.app import create_app
@@ -44,13 +45,23 @@ def run_gateway(settings: Settings, workers: int) -> int:
         if workers == 1:
             serve_until_stopped(app, listener, *metrics.of(app))
             return 0
-        metrics.folder = Path(held.enter_context(TemporaryDirectory(prefix="scan-gateway-")))
+        if metrics.listener is not None:
+            metrics.folder = _folder(held)
 
         def work(listener: socket.socket) -> None:
             own = _made_or_exit(make_app)
             serve_until_stopped(own, listener, *metrics.of(own))
 
         return serve_with_workers(work, listener, workers, settings.longest_drain)
+
+
+def _folder(held: ExitStack) -> Path:
+    try:
+        return Path(held.enter_context(TemporaryDirectory(prefix="scan-gateway-")))
+    except OSError:
+        raise click.ClickException(
+            "Workers tell each other their metrics by a temporary folder, and there can be none: set TMPDIR."
+        ) from None
 
 
 def _made_or_exit(make_app: Callable[[], App]) -> App:

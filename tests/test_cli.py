@@ -1,7 +1,9 @@
 """The command line: what each command prints, and what it says when it cannot do its work."""
 
 import json
+import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +132,22 @@ def test_serve_says_when_its_port_is_taken(taken: int) -> None:
         f"Error: Cannot listen on 127.0.0.1:{taken}: Address already in use."
         " Choose another with GATEWAY_HOST or GATEWAY_PORT.\n"
     )
+
+
+def test_serve_needs_a_temporary_folder_for_the_metrics_of_workers_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
+    result = invoke("serve", "--workers", "2", **ENOUGH, GATEWAY_PORT="0", GATEWAY_METRICS_PORT="0")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "Error: Workers tell each other their metrics by a temporary folder, and there can be none: set TMPDIR.",
+    )
+    settings = {**ENOUGH, "GATEWAY_PORT": "0", "GATEWAY_DRAIN_GRACE": "0", "TMPDIR": str(folder)}
+    with running("serve", "--workers", "2", folder=folder, settings=settings) as process:
+        process.wait_for("(accepting requests)")
+        assert list(folder.iterdir()) == []
+        assert process.stop(signal.SIGTERM)[0] == 0
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
