@@ -194,7 +194,8 @@ def of_pools(network: Network) -> Iterator[Metric]:
 
 def of_health(every: Mapping[str, Healths]) -> Iterator[Metric]:
     """How each upstream does: its breakers, the retries that its budgets have left, and what was not asked of it."""
-    healths = {api: of_all.joined() for api, of_all in every.items()}
+    now = asyncio.get_running_loop().time()
+    healths = {api: of_all.joined(now) for api, of_all in every.items()}
     states = [([api, one], float(health.breaker == one)) for api, health in healths.items() for one in STATES]
     yield gauge("upstream_breaker", "1 for the worst state of a tenant's circuit breaker.", ["api", "state"], states)
     for name, what in HEALTH_COUNTS.items():

@@ -7,6 +7,7 @@ from weakref import finalize
 
 BreakerState = Literal["closed", "half-open", "open"]
 STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")  # the worst last
+UNASKED = 600.0  # seconds after which a breaker that nobody has found open since says nothing any more
 GROWING = (
     "calls",
     "retries",
@@ -63,15 +64,16 @@ class Healths:
         self._present[id(health)] = health
         finalize(owner, self._bury, health).atexit = False
 
-    def joined(self) -> Health:
-        """Add up all; the breaker is that of the credential that is worst off."""
+    def joined(self, now: float = 0.0) -> Health:
+        """Add up all; the breaker is that of the credential that is worst off, of those that were asked with lately."""
         present = list(self._present.values())
         joined = Health()
         for name in GROWING:
             setattr(joined, name, sum(getattr(health, name) for health in (self._past, *present)))
         for name in OF_NOW:
             setattr(joined, name, sum(getattr(health, name) for health in present))
-        joined.breaker = max((health.breaker for health in present), key=STATES.index, default="closed")
+        breakers = (health.breaker for health in present if now - health.found_open < UNASKED)
+        joined.breaker = max(breakers, key=STATES.index, default="closed")
         return joined
 
     def is_gone(self, now: float, patience: float) -> bool:

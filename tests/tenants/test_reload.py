@@ -21,6 +21,7 @@ from gateway.sandbox import Sandbox
 from gateway.settings import read_settings
 from tests.http.exchanges import connect
 from tests.http.test_parts import read
+from tests.telemetry.reading import counted
 from tests.tenants.twin import Twin
 from tests.world import URL, Clock, settle
 
@@ -127,6 +128,20 @@ async def test_an_upstream_is_not_down_that_answers_another_tenant(
         assert await after_half_a_minute() == "ready"
         tenants.twin.down = {"acme", "bolt"}
         assert await after_half_a_minute() == "prism is down"
+
+
+async def test_a_breaker_that_nobody_asks_any_more_is_told_of_no_longer(
+    tmp_path: Path, wait: Callable[[float], float]
+) -> None:
+    given = {"gateway_retries": 0, "gateway_breaker_calls": 1}
+    async with many(tmp_path, table("acme"), table("bolt"), **given) as tenants:
+        tenants.twin.down = {"bolt"}
+        told = []
+        for seconds, tenant in ((0, "bolt"), (590, "acme"), (20, "acme"), (0, "bolt")):
+            later = wait(seconds)
+            await tenants.ask(tenant, "query ($id: ID!) { scan(scanId: $id) { status } }", id=f"scan-{later}")
+            told += [state for (api, state) in counted(tenants.app, "upstream_breaker") if api == "prism"]
+        assert told == ["open", "open", "closed", "open"]
 
 
 async def test_a_callers_tenant_is_whose_credentials_are_used(two: Many) -> None:
