@@ -12,19 +12,19 @@ from websockets.typing import Subprotocol
 
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.sandbox import Sandbox
-from tests.processes import running, settings_of
+from tests.processes import run, running, settings_of
 
 ANSWER = {"data": {"__typename": "Query"}}
 TABLE = '[{}]\nprism_api_key = "{}"\nscenario_jwt = {{ file = "token" }}\n'
-HANGS_UP_WHILE_IT_IS_IMPORTED = """
+SIGNALLED_WHILE_IT_IS_IMPORTED = """
 import os, signal, sys
 
-class HangUp:
+class Signal:
     def find_spec(self, name, path, target=None):
         if name == "gateway.cli":
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.{})
 
-sys.meta_path.insert(0, HangUp())
+sys.meta_path.insert(0, Signal())
 """
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
@@ -78,12 +78,22 @@ def test_a_hangup_signal_brings_other_tenants_without_dropping_a_connection(tmp_
 
 @pytest.mark.parametrize(("workers", "told"), [("1", "(told by SIGHUP to read again)"), ("2", "(accepting requests)")])
 def test_a_hangup_signal_before_it_serves_does_not_end_it(workers: str, told: str, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HANGS_UP_WHILE_IT_IS_IMPORTED)
-    settings = settings_of("http://127.0.0.1:1", "http://127.0.0.1:1", GATEWAY_DRAIN_GRACE="0")
-    settings["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    settings = signalled(tmp_path, "SIGHUP")
     with running("serve", "--workers", workers, folder=tmp_path, settings=settings) as process:
         process.wait_for(told)
         assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_what_ends_a_gateway_ends_it_with_0_before_it_serves_too(tmp_path: Path) -> None:
+    ended = run("serve", folder=tmp_path, settings=signalled(tmp_path, "SIGTERM"))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def signalled(folder: Path, name: str) -> dict[str, str]:
+    """Settings by which a process is sent a signal while it is imported."""
+    (folder / "sitecustomize.py").write_text(SIGNALLED_WHILE_IT_IS_IMPORTED.format(name))
+    settings = settings_of("http://127.0.0.1:1", "http://127.0.0.1:1", GATEWAY_DRAIN_GRACE="0")
+    return {**settings, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 def test_a_worker_that_begins_while_the_file_cannot_be_used_says_why_until_it_can(tmp_path: Path) -> None:
