@@ -16,12 +16,13 @@ from gateway.auth.api_keys import keep_key, new_key
 from gateway.auth.scopes import SCOPES
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
+from gateway.environment import ENV_FILE, misspelt, read_settings
 from gateway.federation import sdl
 from gateway.http import graphiql
 from gateway.logs import configure_logging
 from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from gateway.tracing import NoTracesError, secrets_in
 
 log = logging.getLogger("gateway")
@@ -58,9 +59,12 @@ def main() -> None:
 )
 def serve(env_file: str | None, workers: int | None) -> None:
     """Start, or say in a line for each setting why not."""
-    settings = _or_exit(partial(read_settings, env_file or ".env"))
+    env_file = env_file or ENV_FILE
+    settings = _or_exit(partial(read_settings, env_file))
     secrets = [*settings.secrets, *secrets_in(os.environ)]
     configure_logging(settings.gateway_log_level, settings.gateway_log_format, secrets)
+    for line in misspelt(env_file):
+        log.warning(line)
     if settings.shows_graphiql and not graphiql.is_built():
         log.info("GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)")
     sys.exit(_or_exit(partial(run_gateway, settings, workers or settings.gateway_workers)))

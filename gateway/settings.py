@@ -1,15 +1,14 @@
-"""Every setting, read once from the environment or a `.env` file; a field's name in capitals is its variable."""
+"""Every setting, with its bounds and what it is for; a field's name in capitals is its variable (environment.py)."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.access import AccessSettings, KeysAddress, is_loopback, line_of
+from gateway.access import AccessSettings, KeysAddress, is_loopback
 from gateway.limits import CostLimits, DocumentLimits, RequestLimits
 
 DOCUMENT, REQUEST, COST = DocumentLimits(), RequestLimits(), CostLimits()
@@ -446,28 +445,9 @@ class Settings(AccessSettings, _Whose):
         return kind(**{one.name: getattr(self, f"gateway_max_{one.name}") for one in fields(kind)})
 
 
-class _Environment(Settings, BaseSettings):
-    """The same, from the environment and a file, where an empty value means none."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
-
-
 class BadSettingsError(Exception):
     """Settings that the gateway cannot start with; `lines` has one for each."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
-
-
-def read_settings(env_file: str | None = ".env", **given: Any) -> Settings:
-    """Read the settings; what is `given` wins. Raises BadSettingsError with a line for each that is missing or bad."""
-    sources: dict[str, Any] = {"_env_file": env_file, **given}
-    try:
-        return _Environment(**sources)
-    except UnicodeDecodeError:
-        raise BadSettingsError([f"{env_file} cannot be read: it is not UTF-8."]) from None
-    except ValidationError as error:
-        raise BadSettingsError(
-            [line_of(Settings, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
-        ) from None

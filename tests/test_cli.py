@@ -134,6 +134,13 @@ def test_serve_says_when_its_port_is_taken(taken: int) -> None:
     )
 
 
+def test_serve_warns_of_a_setting_that_is_none(taken: int, folder: Path) -> None:
+    (folder / ".env").write_text("GATEWAY_MAX_DEPHT=5\n", encoding="utf-8")
+    result = invoke("serve", **ENOUGH, GATEWAY_PORT=str(taken))
+    assert result.exit_code == 1
+    assert "GATEWAY_MAX_DEPHT is no setting; GATEWAY_MAX_DEPTH may be meant." in result.stderr
+
+
 def test_serve_needs_a_temporary_folder_for_the_metrics_of_workers_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

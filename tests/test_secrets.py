@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.environment import read_settings
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from gateway.upstream.credentials import Credential, basic, bearer, public
 from tests.world import World, given_for, world
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.settings import BadSettingsError, Settings, read_settings
+from gateway.environment import misspelt, read_settings
+from gateway.settings import BadSettingsError, Settings
 
 ROOT = Path(__file__).parent.parent
 ENOUGH = {"PRISM_API_KEY": "prism-key", "SCENARIO_API_KEY": "scenario-key", "SCENARIO_API_SECRET": "scenario-secret"}
@@ -102,6 +103,34 @@ def test_every_problem_is_told_at_once_in_a_line_of_its_own(environment: pytest.
             " A page of assets: served stale for, while one refresh runs."
         ),
     ]
+
+
+def test_what_begins_as_a_setting_and_is_none_is_told_with_what_may_be_meant(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("GATEWAY_FRESH_PAGES=5\nGATEWAY_PORT=8000\nOTHER=1\n", encoding="utf-8")
+    environment.setenv("gateway_max_depht", "5")
+    environment.setenv("GATEWAY_QQ", "")
+    assert list(misspelt(str(file))) == [
+        "GATEWAY_FRESH_PAGES is no setting; GATEWAY_FRESH_PAGE may be meant.",
+        "GATEWAY_MAX_DEPHT is no setting; GATEWAY_MAX_DEPTH may be meant.",
+        "GATEWAY_QQ is no setting.",
+    ]
+    assert list(misspelt("nowhere.env")) == [
+        "GATEWAY_MAX_DEPHT is no setting; GATEWAY_MAX_DEPTH may be meant.",
+        "GATEWAY_QQ is no setting.",
+    ]
+
+
+UNREADABLE = Path("/proc/self/mem")  # whoever asks, which is root where tests run in a container
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="nothing here is there and cannot be read by anybody")
+def test_a_file_that_cannot_be_read_is_told_in_a_line() -> None:
+    with pytest.raises(BadSettingsError) as caught:
+        read_settings(str(UNREADABLE))
+    assert caught.value.lines == ["/proc/self/mem cannot be read: Input/output error."]
 
 
 @pytest.mark.parametrize("name", ["GATEWAY_HEARTBEAT", "GATEWAY_DRAIN_GRACE", "GATEWAY_DRAIN_TIMEOUT"])

@@ -13,8 +13,9 @@ from gateway.app import create_app
 from gateway.auth.api_keys import ApiKeys, new_key
 from gateway.auth.bearer import FEW, LOOK_EVERY, MAX_KNOWN, BearerGate
 from gateway.auth.caller import Caller
+from gateway.environment import read_settings
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from tests.auth.keys import ASSET, bearing, by_keys_in, content_of, made_in, rewrite
 from tests.world import NOON, Clock, World, given_for, settings_for, world
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.environment import read_settings
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from tests.world import settings_for, world
 
 REAL = {"prism_api_key": "prism-key", "scenario_api_key": "key", "scenario_api_secret": "secret"}

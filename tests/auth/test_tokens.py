@@ -17,9 +17,10 @@ from gateway.app import create_app
 from gateway.auth.caller import Caller
 from gateway.auth.key_sources import KeyFile
 from gateway.auth.tokens import ClaimNames, Expected, Tokens
+from gateway.environment import read_settings
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from tests.auth.issuer import (
     AUDIENCE,
     ISSUER,

@@ -11,9 +11,10 @@ import pytest
 
 from gateway.cache.document import Document
 from gateway.cache.packing import MOST_BYTES, Unreadable, pack, unpack
+from gateway.environment import read_settings
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from tests.processes import environment
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until

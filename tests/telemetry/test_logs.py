@@ -13,9 +13,9 @@ import pytest
 
 from gateway.app import create_app
 from gateway.auth.caller import OpenGate
+from gateway.environment import read_settings
 from gateway.logs import MAX_EVENT, MAX_FIELD, Form, Secrets, configure_logging
 from gateway.sandbox import Fault
-from gateway.settings import read_settings
 from gateway.telemetry import account, watch_calls
 from tests.world import World, world
 

@@ -196,7 +196,7 @@ def test_the_extra_is_named_where_it_is_not_installed(monkeypatch: pytest.Monkey
 def test_nothing_that_makes_traces_is_imported_where_no_traces_are_asked_for() -> None:
     code = (
         "import sys, gateway.cli; from gateway.app import create_app; from gateway.tracing import start_traces\n"
-        "from gateway.settings import read_settings\n"
+        "from gateway.environment import read_settings\n"
         "create_app(read_settings(None, prism_api_key='k', scenario_public=True), traces=start_traces({}))\n"
         "sys.exit(any(name in sys.modules for name in ('gateway.spans', 'opentelemetry.exporter')))"
     )

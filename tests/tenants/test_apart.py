@@ -18,11 +18,11 @@ import pytest
 
 from gateway.app import create_app
 from gateway.auth.api_keys import keep_key, new_key
+from gateway.environment import read_settings
 from gateway.http.application import App
 from gateway.sandbox import Sandbox
 from gateway.schema import schema
 from gateway.serving import listen, serving, url_of
-from gateway.settings import read_settings
 from tests.engine.operations import Maker, variable_values
 from tests.tenants.twin import Twin, canaries_of
 from tests.world import NOON, URL, Clock

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from gateway.environment import read_settings
 from gateway.limits import CostLimits
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, Settings, read_settings
+from gateway.settings import BadSettingsError, Settings
 from gateway.sources import access_by
 from gateway.tenant_settings import TenantSettings, read_tenants
 from gateway.upstream.credentials import basic, bearer, public

@@ -10,9 +10,10 @@ import pytest
 
 from gateway.app import create_app
 from gateway.auth.pass_through import MAX_BYTES, NOTHING, PassThroughGate
+from gateway.environment import read_settings
 from gateway.rates.rates import FEW
 from gateway.sandbox import Sandbox
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from gateway.upstream.credentials import brought
 from tests.http.exchanges import connect
 from tests.tenants.twin import Twin

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.auth.caller import ANYONE, Caller
+from gateway.environment import read_settings
 from gateway.rates.rates import RateLimits, Rates, TenantRates
-from gateway.settings import BadSettingsError, read_settings
+from gateway.settings import BadSettingsError
 from gateway.tenant_settings import read_tenants
 from tests.rates.test_rates import refusal
 from tests.tenants.test_reload import Many, many, table

@@ -14,11 +14,11 @@ import pytest
 from gateway.app import create_app
 from gateway.auth.api_keys import keep_key, new_key
 from gateway.auth.caller import ANYONE, ENDED, Caller
+from gateway.environment import read_settings
 from gateway.errors import Forbidden
 from gateway.http.application import App
 from gateway.process import Gateway
 from gateway.sandbox import Sandbox
-from gateway.settings import read_settings
 from tests.http.exchanges import connect
 from tests.http.test_parts import read
 from tests.telemetry.reading import counted
