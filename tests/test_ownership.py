@@ -370,6 +370,27 @@ async def test_a_scan_that_is_given_to_another_is_no_longer_ones_own() -> None:
         assert (await gateway.as_caller(STRANGER).data(query.format(scan_id)))["scan"]["status"] == "READY"
 
 
+@pytest.mark.parametrize("fields", [one for one in FIELDS if one not in MADE_OF_THE_ID], ids=lambda one: one.split()[0])
+@pytest.mark.parametrize(
+    "first", ["status", "assets { isReady }", "assetUrls { model }"], ids=lambda one: one.split()[0]
+)
+async def test_no_answer_outlives_the_record_that_says_whose_a_scan_is(first: str, fields: str) -> None:
+    async with clinic() as (gateway, scan_id):
+        owner = gateway.as_caller(OWNER)
+        for asked in (first, fields):
+            await owner.data(f'{{ scan(scanId: "{scan_id}") {{ {asked} }} }}')
+        scan = gateway.sandbox.prism.scans[scan_id]
+        gateway.sandbox.prism.scans[scan_id] = replace(scan, user_token="member-0001")
+        gateway.clock.advance(3)
+        anew = replace(owner, headers={**owner.headers, "cache-control": "no-cache"})
+        await anew.execute(f'{{ scan(scanId: "{scan_id}") {{ createdAt }} }}')
+        gateway.calls  # noqa: B018 - a look, from which on they are counted
+        answer = await owner.execute(f'{{ scan(scanId: "{scan_id}") {{ {fields} }} }}')
+        assert list(answer["data"]["scan"].values()) == [None]
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
+        assert gateway.calls == []
+
+
 async def test_an_upstream_that_fails_shows_nothing_and_is_asked_once() -> None:
     async with clinic() as (gateway, scan_id):
         gateway.sandbox.faults.add(Fault(status=500, upstream="prism", headers={"x-should-retry": "false"}))

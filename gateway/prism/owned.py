@@ -93,7 +93,10 @@ class OwnScans:
 
     def embedded_stages(self, record: Outcome | None) -> Outcome | None:
         """The stages that the owner's record embeds, or the failure that stops both."""
-        return self._client.embedded_stages(record)
+        stages = self._client.embedded_stages(record)
+        if isinstance(record, Document) and stages is not None:
+            self._journal.document(record)  # they are kept as documents of their own, and theirs while this is
+        return stages
 
     def scan_assets(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
         """The status of each stage, out of the record where it embeds them."""
