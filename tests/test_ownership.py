@@ -371,6 +371,26 @@ async def test_a_scan_that_is_given_to_another_is_no_longer_ones_own() -> None:
 
 
 @pytest.mark.parametrize("fields", [one for one in FIELDS if one not in MADE_OF_THE_ID], ids=lambda one: one.split()[0])
+async def test_whose_a_scan_is_is_never_told_by_a_stale_record(fields: str) -> None:
+    query = '{{ scan(scanId: "{}") {{ {} }} }}'
+    async with clinic() as (gateway, scan_id):
+        for who in (OWNER, CLINIC):
+            await gateway.as_caller(who).data(query.format(scan_id, everything()))
+        scan = gateway.sandbox.prism.scans[scan_id]
+        gateway.sandbox.prism.scans[scan_id] = replace(scan, user_token="member-0001")
+        gateway.clock.advance(1_800)
+        gateway.calls  # noqa: B018 - a look, from which on they are counted
+        answer = await gateway.as_caller(OWNER).execute(query.format(scan_id, fields))
+        assert list(answer["data"]["scan"].values()) == [None]
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+        assert_clean(str(answer))
+        stale = await gateway.as_caller(CLINIC).execute(query.format(scan_id, "status"))
+        assert stale["data"] == {"scan": {"status": "READY"}}
+        assert stale["extensions"]["freshness"] == {"stale": [{"document": "scan", "id": scan_id, "age": 1800}]}
+
+
+@pytest.mark.parametrize("fields", [one for one in FIELDS if one not in MADE_OF_THE_ID], ids=lambda one: one.split()[0])
 @pytest.mark.parametrize(
     "first", ["status", "assets { isReady }", "assetUrls { model }"], ids=lambda one: one.split()[0]
 )

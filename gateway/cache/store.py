@@ -57,22 +57,32 @@ class DocumentStore:
         if self.sharing is not None:
             self.sharing.tell_store(self._heard_drop, self._forget, self._heard_generation)
 
-    def load(self, kind: str, waiting: Mapping[str, Waiting], fly: Fly, late: Late, *, anew: bool = False) -> None:
+    def load(
+        self,
+        kind: str,
+        waiting: Mapping[str, Waiting],
+        fly: Fly,
+        late: Late,
+        *,
+        anew: bool = False,
+        takes_stale: bool = True,
+    ) -> None:
         """Give the document of a kind, or the error, of each key to who waits; `fly` fetches those not at hand.
 
-        With `anew` none is at hand. Whose deadline passes meanwhile is given what `late` makes.
+        With `anew` none is at hand, and what is stale only for who `takes_stale`. Whose deadline passes meanwhile is
+        given what `late` makes.
         """
         if anew:
             self.refresh(waiting, fly, late)
             return
         if self.sharing is not None and _past_memory.get():
-            self._board(waiting, fly, late)
+            self._board(waiting, fly, late, takes_stale=takes_stale)
             return
         now = self.clock()
         absent, stale = {}, []
         for key, one in waiting.items():
             document = self._usable(key, now)
-            if document is None:
+            if document is None or not (takes_stale or document.is_fresh(now)):
                 absent[key] = one
                 self.tally.misses[kind] += 1
                 continue
@@ -85,7 +95,7 @@ class DocumentStore:
         if stale:
             self._refresh(stale, fly, late)
         if absent:
-            self._board(absent, fly, late)
+            self._board(absent, fly, late, takes_stale=takes_stale)
 
     def refresh(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
         """Fetch each key whatever is at hand, once for all who ask; what is found takes the place of what was kept."""
@@ -170,14 +180,15 @@ class DocumentStore:
             return None
         return None if document.is_dead(now) else document
 
-    def _board(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late) -> None:
+    def _board(self, waiting: Mapping[str, Waiting], fly: Fly, late: Late, *, takes_stale: bool) -> None:
         """Ask other processes first, where there are any, unless the request wants nothing that is kept."""
         if self.sharing is None:
             self.flights.board(waiting, fly, late)
         elif _not_before.get() > -math.inf:
             self.refresh(waiting, fly, late)
         else:
-            trip = self.sharing.trip(fly, self._land, partial(self._refresh, late=late))
+            refresh = partial(self._refresh, late=late) if takes_stale else None
+            trip = self.sharing.trip(fly, self._land, refresh)
             self.flights.board(waiting, trip, late, trip.land)
 
     def _refresh(self, keys: Sequence[str], fly: Fly, late: Late) -> None:

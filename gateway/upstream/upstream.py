@@ -111,7 +111,8 @@ class Upstream:
     ) -> None:
         """Give documents by their ids; `fetch` brings the bodies of those that are not at hand, in one go.
 
-        With `anew` none is at hand but what is under way. What is loaded `apart` is nobody else's.
+        With `anew` none is at hand but what is under way. What is loaded `apart` is nobody else's, and never stale: it
+        may have become so.
         """
         keys = {self.key(kind, id_, apart): id_ for id_ in waiting}
 
@@ -119,7 +120,7 @@ class Upstream:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
         asked = {key: waiting[id_] for key, id_ in keys.items()}
-        self.store.load(kind.name, asked, fly, self.sender.late, anew=anew)
+        self.store.load(kind.name, asked, fly, self.sender.late, anew=anew, takes_stale=not apart)
 
     def load_one(
         self,

@@ -53,6 +53,23 @@ async def test_who_may_see_their_own_scans_only_gets_them_from_another_replica_a
         assert sharing_of(second).tier.counts.unreadable == 0
 
 
+async def test_a_stale_record_of_another_replica_does_not_tell_whose_a_scan_is(redis_url: str) -> None:
+    owner = caller("scans:read:own", owner="owner-token", id_="owner")
+    async with replicas(redis_url, gate=gate(owner)) as (first, second):
+        scan_id = first.sandbox.prism.scan_ids("READY")[0]
+        scans = first.sandbox.prism.scans
+        scans[scan_id] = replace(scans[scan_id], user_token="owner-token")
+        query = f'{{ scan(scanId: "{scan_id}") {{ status assetUrls {{ model }} }} }}'
+        assert (await first.as_caller(owner).data(query))["scan"]["status"] == "READY"
+        await heard_by_all(first)
+        scans[scan_id] = replace(scans[scan_id], user_token="another-token")
+        first.clock.advance(1_800)
+        first.calls  # noqa: B018 - a look, from which on they are counted
+        answer = await second.as_caller(owner).execute(query)
+        assert answer["data"] == {"scan": {"status": None, "assetUrls": None}}
+        assert second.calls == [("GET", f"/scans/{scan_id}")]
+
+
 async def test_a_document_from_another_replica_is_as_old_as_it_is_there(redis_url: str) -> None:
     async with replicas(redis_url) as (first, second):
         ids = first.asset_ids[:3]
