@@ -10,6 +10,7 @@ from gateway.errors import Forbidden
 from gateway.limits import CostLimits
 from gateway.links.links import Links
 from gateway.rates.rates import Rates
+from gateway.scenario.hidden import HiddenTags
 from gateway.settings import BadSettingsError, Settings
 from gateway.sources import SourceMaker, Sources, access_by, own_access
 from gateway.tenant_settings import TenantSettings, read_tenants
@@ -52,6 +53,7 @@ class Tenants:
         self._named: dict[str, Tenant] = {}
         self._read: Mapping[str, TenantSettings] = {}
         self._own: OrderedDict[str, Tenant] = OrderedDict()
+        self._hidden = HiddenTags((settings.gateway_link_tag,))
         self._take(read_tenants(settings))
 
     def of(self, caller: Caller = ANYONE) -> Tenant:
@@ -80,7 +82,10 @@ class Tenants:
 
     def _take(self, read: Mapping[str, TenantSettings]) -> None:
         removed = self._read.keys() - read.keys()
-        changed = [name for name, settings in read.items() if settings != self._read.get(name)]
+        tags = {settings.link_tag for settings in read.values()} | {self._settings.gateway_link_tag}
+        hidden_before, self._hidden = self._hidden, HiddenTags(tuple(sorted(tags)))
+        stays = self._read if self._hidden == hidden_before else {}
+        changed = [name for name, settings in read.items() if settings != stays.get(name)]
         for name in changed:
             self._named[name] = self._tenant(name, read[name])
         if changed:
@@ -100,8 +105,8 @@ class Tenants:
 
     def _links(self, tag: str, before: Tenant | None = None) -> Links:
         if before is not None and before.links.tag.prefix == tag:
-            return before.links
-        return Links.by(tag, self._maker.clock)
+            return before.links.hiding(self._hidden)
+        return Links.by(tag, self._hidden, self._maker.clock)
 
     def _own_tenant(self, caller: Caller) -> Tenant:
         tenant = self._own.get(caller.tenant)

@@ -1,7 +1,7 @@
 """What one tenant's links go by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.auth.caller import Caller
 from gateway.auth.scopes import is_confined
@@ -13,16 +13,20 @@ from gateway.scenario.tagged import Tagged
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Lives as long as a tenant has the same tag."""
+    """Lives as long as a tenant has the same tag; `hidden` are the tags of all tenants, as assets may be theirs too."""
 
     tag: LinkTag
     recent: RecentLinks
     hidden: HiddenTags
 
     @classmethod
-    def by(cls, prefix: str, clock: Callable[[], float]) -> "Links":
+    def by(cls, prefix: str, hidden: HiddenTags, clock: Callable[[], float]) -> "Links":
         """Link by tags that begin with a prefix."""
-        return cls(LinkTag(prefix), RecentLinks(clock), HiddenTags(prefix))
+        return cls(LinkTag(prefix), RecentLinks(clock), hidden)
+
+    def hiding(self, hidden: HiddenTags) -> "Links":
+        """Go on with other tags hidden."""
+        return replace(self, hidden=hidden)
 
     def hidden_from(self, caller: Caller) -> HiddenTags | None:
         """The tags that a caller may not read: all links, where not every scan is theirs to see."""

@@ -15,16 +15,16 @@ _Keys = dict[str, msgspec.Raw]
 
 @dataclass(frozen=True, slots=True)
 class HiddenTags:
-    """All tags that begin with `prefix`, in whatever case and behind whatever white space.
+    """All tags that begin with one of some `prefixes` of small letters, in any case and behind any white space.
 
     What stands among tags, or in their place, and is no text is hidden too: nobody knows what it names.
     """
 
-    prefix: str
+    prefixes: tuple[str, ...]
 
     def hides(self, tag: object) -> bool:
         """Whether a tag is one of them."""
-        return not isinstance(tag, str) or tag.lstrip().casefold().startswith(self.prefix.casefold())
+        return not isinstance(tag, str) or tag.lstrip().casefold().startswith(self.prefixes)
 
     def without(self, document: Document) -> Document:
         """Give an asset, or a page of them, with these tags put away; the same document where there are none."""

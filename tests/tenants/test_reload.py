@@ -316,3 +316,28 @@ async def test_each_tenant_links_by_its_own_tag_until_it_has_another(two: Many) 
     two.rewrite(table("acme", link_tag="acme-scan:"), table("bolt"))
     two.clock.advance(60)
     assert [await sees("acme"), await sees("bolt")] == [True, False]
+
+
+async def test_no_tenants_links_are_read_by_who_may_not_read_every_scan(two: Many) -> None:
+    sandbox = two.twin.sandbox
+    asset_id = next(id_ for id_, asset in sandbox.scenario.assets.items() if asset["ownerId"] == sandbox.project_id)
+    tags = ["a", "acme-scan:theirs", "bolt-scan:mine", "prism-scan:everyones", "cove-scan:nobodys"]
+    sandbox.scenario.assets[asset_id] = {**sandbox.scenario.assets[asset_id], "tags": tags}
+    two.keys["bolt"], stored = new_key("a member's", ("assets:read", "scans:read:own"), "bolt", None, None)
+    keep_key(two.file.parent / "keys.jsonl", stored)
+
+    async def read(tenant: str) -> list[str]:
+        query = "query ($assetId: ID!) { asset(assetId: $assetId) { tags raw } }"
+        status, data = await two.ask(tenant, query, assetId=asset_id)
+        assert status == 200
+        assert data["asset"]["raw"]["tags"] == data["asset"]["tags"]
+        shown: list[str] = data["asset"]["tags"]
+        return shown
+
+    two.rewrite(table("acme"), table("bolt", link_tag="bolt-scan:"))
+    assert await read("bolt") == ["a", "acme-scan:theirs", "cove-scan:nobodys"]  # all go by the setting but bolt
+    two.rewrite(table("acme", link_tag="acme-scan:"), table("bolt", link_tag="bolt-scan:"))
+    assert await read("bolt") == ["a", "cove-scan:nobodys"]
+    assert await read("acme") == tags
+    look_for = 'query { assets(first: 3, filter: { tags: ["Acme-scan:x"], privacy: PUBLIC }) { nodes { assetId } } }'
+    assert (await two.ask("bolt", look_for))[1]["extensions"]["code"] == "BAD_USER_INPUT"
