@@ -37,7 +37,10 @@ class ScanUpdates:
 
 @dataclass(slots=True)
 class _ScanLook:
-    """Looks at one scan: one call where the record embeds the stages, else two; none while people need the quota."""
+    """Looks at one scan: one call where the record embeds the stages, else two; none while people need the quota.
+
+    Each look is by one client, though another may take its place meanwhile.
+    """
 
     updates: ScanUpdates
     scan_id: str
@@ -48,10 +51,10 @@ class _ScanLook:
         client = self.updates.client
         if anew:
             client.upstream.quota.give_way()
-        record = _found(await self._record(anew=anew))
+        record = _found(await self._record(client, anew=anew))
         if record.missing:
             raise client.upstream.not_found("such scan")
-        stages = await self._stages(record, anew=anew)
+        stages = await self._stages(client, record, anew=anew)
         version = (record.body, stages.body)
         if anew and self.version not in (None, version):  # else whoever looked has done so
             await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
@@ -59,15 +62,14 @@ class _ScanLook:
         seen = ScanDocuments(record, None if stages.missing else stages)
         return Seen(Scan.by_id(self.scan_id, seen), version, scan_is_final(*version))
 
-    def _record(self, *, anew: bool) -> Waiting:
-        client = self.updates.client
+    def _record(self, client: PrismClient, *, anew: bool) -> Waiting:
         if self.owner is None:
             return client.scan(self.scan_id, anew=anew)
         return client.owned_scan(self.scan_id, self.owner, anew=anew)
 
-    async def _stages(self, record: Document, *, anew: bool) -> Document:
+    async def _stages(self, client: PrismClient, record: Document, *, anew: bool) -> Document:
         """The stages; embedded ones that are newer than what is kept are kept in its place."""
-        client, embedded = self.updates.client, embedded_stages(record)
+        embedded = embedded_stages(record)
         if embedded is None:
             return _found(await client.scan_assets(self.scan_id, anew=anew))
         stages = _found(embedded)

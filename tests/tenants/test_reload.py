@@ -21,6 +21,7 @@ from gateway.process import Gateway
 from gateway.sandbox import Sandbox
 from tests.http.exchanges import connect
 from tests.http.test_parts import read
+from tests.replicas import until
 from tests.telemetry.reading import counted
 from tests.tenants.twin import Twin
 from tests.world import URL, Clock, settle
@@ -264,6 +265,23 @@ async def test_what_is_watched_goes_on_by_the_new_credential_and_ends_with_the_t
     assert bolt.sent[-1] == {"type": "websocket.close", "code": 4403, "reason": ENDED}
     await two.clock.run(60)
     assert [message["type"] for message in acme.heard()][-1] == "complete"
+    assert two.credentials == {"Bearer acme-other"}
+
+
+async def test_what_a_look_by_a_former_credential_finds_is_not_kept_for_the_new_one(two: Many) -> None:
+    scan_id = list(two.twin.sandbox.prism.scans)[20]
+    acme = await follow(two, "acme", scan_id)
+    assert len(acme.heard()) == 1
+    two.credentials  # noqa: B018 - a look, from which on they are counted
+    two.twin.longest = 0.05
+    await two.clock.run(2)
+    assert two.credentials == {"Bearer acme-key"}
+    two.rewrite(table("acme", "other"), table("bolt"))
+    two.twin.longest = 0
+    await until(lambda: acme.sent)
+    assert two.credentials == set()
+    status, data = await two.ask("acme", "query ($id: ID!) { scan(scanId: $id) { assets { isFinal } } }", id=scan_id)
+    assert (status, data) == (200, {"scan": {"assets": {"isFinal": False}}})
     assert two.credentials == {"Bearer acme-other"}
 
 
