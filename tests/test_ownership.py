@@ -326,6 +326,26 @@ async def test_what_is_told_of_where_data_is_from_is_the_same_too(way: Way) -> N
         assert '"document":"scan","id":"' + scan_id in mine
 
 
+@pytest.mark.parametrize("spec", ["deferSpec=20220824", "incrementalSpec=v0.2"])
+@pytest.mark.parametrize("way", [way for way in WAYS if way.kind == "query"], ids=lambda way: ".".join(way.steps))
+async def test_what_is_deferred_tells_no_more(way: Way, spec: str) -> None:
+    async with clinic(gateway_incremental=True) as (gateway, scan_id):
+        told, calls = [], []
+        headers = {"x-caller": STRANGER.id, "accept": f"multipart/mixed;{spec}", "x-request-id": "test"}
+        for id_ in (scan_id, MISSING):
+            link(gateway, id_)
+            await gateway.gateway.store.memory.clear()
+            await gateway.as_caller(CLINIC).execute(warming(id_))
+            gateway.calls  # noqa: B018 - a look, from which on they are counted
+            query = way.operation(id_, f"... @defer {{ {everything()} }}")
+            answer = await gateway.client.post("/graphql", json={"query": query}, headers=headers)
+            told.append(nameless(answer.text, id_))
+            calls.append([(method, path.replace(id_, "<id>")) for method, path in gateway.calls])
+        assert told[0] == told[1]
+        assert calls[0] == calls[1]
+        assert_clean(*told)
+
+
 async def test_what_is_asked_first_is_whose_it_is_and_with_no_right_to_it_nothing_else() -> None:
     query = '{{ scan(scanId: "{}") {{ assetUrls {{ model }} }} }}'
     async with clinic() as (gateway, scan_id):
@@ -355,6 +375,19 @@ async def test_a_scan_that_names_nobody_is_nobodys(token: object) -> None:
         for who in (STRANGER, NAMELESS, nobody):
             assert await gateway.as_caller(who).data(query) == {"node": None}
         assert await gateway.as_caller(CLINIC).data(query) == {"node": {"id": global_id("Scan", scan_id)}}
+
+
+@pytest.mark.parametrize(
+    "token", ["Jos\u00e9", "jose\u0301", "Jose\u0301 ", "\u200bJose\u0301", "Jose", "\uff2aose\u0301", None]
+)
+async def test_a_token_names_who_has_it_to_the_letter(token: str | None) -> None:
+    other = caller(*OWN, owner=token, id_="other")
+    async with world({}, gate=gate(other)) as gateway:
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        scans = gateway.sandbox.prism.scans
+        scans[scan_id] = replace(scans[scan_id], user_token="Jose\u0301")
+        query = f'{{ node(id: "{global_id("Scan", scan_id)}") {{ id }} }}'
+        assert await gateway.as_caller(other).data(query) == {"node": None}
 
 
 async def test_a_scan_that_is_given_to_another_is_no_longer_ones_own() -> None:
