@@ -544,3 +544,19 @@ async def test_who_gives_up_ends_the_calls(path: str, *, uses_plans: bool) -> No
         await settle()
         assert not gateway.gateway.store.flights
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_whoever_hangs_up_as_assets_are_linked_leaves_nothing_behind(
+    gateway: World, recwarn: pytest.WarningsRecorder
+) -> None:
+    scan_id, asset_ids = scan_of(gateway), free(gateway, 3)
+    engine, asked = gateway.app.state.engine, Asked(LINK, {"input": {"scanId": scan_id, "assetIds": asset_ids}})
+    await gateway.data("query ($id: ID!) { scan(scanId: $id) { status } }", id=scan_id)
+    for turns in range(20):
+        linking = asyncio.create_task(engine.answer(asked, lambda: gateway.gateway.context("request")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        linking.cancel()
+        await asyncio.wait([linking])
+        await settle()
+    assert [str(one.message) for one in recwarn] == []

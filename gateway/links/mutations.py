@@ -165,7 +165,7 @@ async def _change_each(
 
     Raises the first failure where nothing else came of it.
     """
-    errors = await asyncio.gather(*(_failure_of(change(asset_id)) for asset_id in asset_ids))
+    errors = await asyncio.gather(*(_failure_of(change, asset_id) for asset_id in asset_ids))
     info.context.scenario.forget()
     failures: list[GatewayError] = []
     refused: list[str] = []
@@ -185,9 +185,9 @@ async def _change_each(
     return refused
 
 
-async def _failure_of(change: Awaitable[None]) -> GatewayError | None:
+async def _failure_of(change: Change, asset_id: str) -> GatewayError | None:
     try:
-        await change
+        await change(asset_id)
     except GatewayError as error:
         return error
     return None
