@@ -12,7 +12,12 @@ from aiocache.serializers import NullSerializer
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError, ResponseError  # noqa: A004 - redis-py's own name
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004 - redis-py's own name
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 log = logging.getLogger("gateway.redis")
 
@@ -82,10 +87,7 @@ class Link:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=PROBE_SECONDS)
-        try:
-            await self.pool.disconnect()
-        except RedisError as failure:  # a Redis that stands still takes nothing of what is still to be sent
-            log.debug("Redis was left without a farewell: %s", type(failure).__name__)
+        await self._hang_up()
 
     async def read(self, keys: Sequence[str]) -> Sequence[bytes | None] | None:
         """Give what is kept under each key."""
@@ -104,6 +106,10 @@ class Link:
         """Run commands while the link is not up yet, for `resume`. Raises what goes wrong with the connection."""
         return await self._run(commands)
 
+    def leave(self, refusal: Exception) -> None:
+        """Leave Redis alone until it takes changes again, as it refused one that all must hear of."""
+        self._fail(refusal)
+
     async def _run(self, commands: Sequence[Command]) -> Sequence[Any]:
         pipeline = self._cache.client.pipeline(transaction=False)
         for command in commands:
@@ -120,6 +126,8 @@ class Link:
         try:
             async with asyncio.timeout(self._budget):
                 return await question
+        except ReadOnlyError as refusal:  # a replica, to which the address of the primary led once
+            self._fail(refusal)
         except ResponseError as refusal:
             self.counts.refused += 1
             log.debug("Redis refused: %s", refusal)
@@ -131,7 +139,8 @@ class Link:
         self.counts.failures += 1
         if self._is_expected:
             self._is_expected = False
-            log.warning("Redis does not answer (%s); going on without it", type(failure).__name__)
+            trouble = "refuses commands" if isinstance(failure, ResponseError) else "does not answer"
+            log.warning("Redis %s (%s); going on without it", trouble, type(failure).__name__)
         if self.is_up:
             self.is_up = False
             self.counts.breaks += 1
@@ -164,6 +173,8 @@ class Link:
                 await self.resume()
         except Exception as failure:  # noqa: BLE001 - the same
             log.debug("Redis does not answer yet: %s", type(failure).__name__)
+            if isinstance(failure, ReadOnlyError):
+                await self._hang_up()  # by now the address may lead to the primary
             return False
         return self._hears.is_set()
 
@@ -196,6 +207,12 @@ class Link:
                 self.counts.heard += 1
                 self.hear(message["data"])
             is_silent = message is None
+
+    async def _hang_up(self) -> None:
+        try:
+            await self.pool.disconnect()
+        except RedisError as failure:  # a Redis that stands still takes nothing of what is still to be sent
+            log.debug("Redis was left without a farewell: %s", type(failure).__name__)
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load

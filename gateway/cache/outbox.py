@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # redis is there only where it is configured
     from gateway.cache.link import Command, Link
@@ -15,7 +15,7 @@ MOST_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Commands to be made when their turn comes; one that is `vital` waits while Redis is away, others are given up."""
+    """Commands to be made when their turn comes; one `vital` waits until Redis takes it, others are given up."""
 
     commands: "Callable[[], Sequence[Command]]"
     is_vital: bool = False
@@ -48,13 +48,16 @@ class Outbox:
             await asyncio.wait([self._sending])
 
     async def resume(self) -> None:
-        """Send what has waited for Redis. Raises what goes wrong with the connection."""
+        """Send what has waited for Redis. Raises what goes wrong with the connection, and what is refused."""
         while some := self._take():
+            pages = _pages(some)
             try:
-                await self.link.require(self._commands(some))
+                answers = await self.link.require([command for _, command in pages])
             except BaseException:
                 self._put_back(some)
                 raise
+            if refusal := self._refused(pages, answers):
+                raise refusal
 
     async def close(self) -> None:
         """Send what there is, as far as Redis takes it now."""
@@ -63,19 +66,31 @@ class Outbox:
     async def _send(self) -> None:
         try:
             while self.link.is_up and (some := self._take()):
-                if await self.link.send(self._commands(some)) is None:
+                pages = _pages(some)
+                answers = await self.link.send([command for _, command in pages])
+                if answers is None:
                     self._put_back(some)
+                elif refusal := self._refused(pages, answers):
+                    self.link.leave(refusal)
         finally:
             self._sending = None
 
     def _take(self) -> list[Letter]:
         return [self._letters.popleft() for _ in range(min(len(self._letters), MOST_AT_ONCE))]
 
-    def _commands(self, letters: Sequence[Letter]) -> "Sequence[Command]":
-        return [command for letter in letters for command in letter.commands()]
+    def _refused(self, pages: "Sequence[tuple[Letter, Command]]", answers: Sequence[Any]) -> Exception | None:
+        """Keep what must not be lost and was refused, and give the first refusal of it."""
+        both = zip(pages, answers, strict=True)
+        refused = [(one, answer) for (one, _), answer in both if one.is_vital and isinstance(answer, Exception)]
+        self._put_back([letter for letter, _ in refused])
+        return refused[0][1] if refused else None
 
     def _put_back(self, letters: Sequence[Letter]) -> None:
         """Keep what must not be lost; to do it twice does no harm."""
         vital = [letter for letter in letters if letter.is_vital]
         self.lost += len(letters) - len(vital)
         self._letters.extendleft(reversed(vital))
+
+
+def _pages(letters: Sequence[Letter]) -> "list[tuple[Letter, Command]]":
+    return [(letter, command) for letter in letters for command in letter.commands()]

@@ -24,6 +24,7 @@ NAMESPACE = f"gateway:{FORMAT}:"
 CHANNEL = f"{NAMESPACE}news"
 LEDGER = Ledger(f"{NAMESPACE}generations")
 READS_AT_ONCE = 4
+CHANGE = ("DEL", f"{NAMESPACE}nothing")  # of nothing, and one that a full Redis takes
 LONGEST_LIFE = float(WEEK)  # seconds that anything stays in Redis: a URL may be signed for years
 
 DROPPED = f"{NAMESPACE}dropped:"
@@ -167,11 +168,14 @@ class SharedTier:
         """Say what could not be said, and agree on generations with those who were there meanwhile.
 
         What is begun or told of while the ledger answers is newer than its answer; what is begun here is said last.
+        Raises what is refused where no change is taken.
         """
         await self.outbox.resume()
         self._renewals.clear()
         before = dict(self._generations.current)
-        *_, ours = await self.link.require(LEDGER.agree(before))
+        taken, *_, ours = await self.link.require([CHANGE, *LEDGER.agree(before)])
+        if isinstance(taken, Exception):
+            raise taken
         self.missed()
         for kind, generation in self._still_to_take(ours, before):
             self._take(kind, generation)
