@@ -28,6 +28,7 @@ class Outbox:
     link: "Link"
     lost: int = 0
     _letters: deque[Letter] = field(default_factory=deque)
+    _awaited: dict[Letter, asyncio.Future[None]] = field(default_factory=dict)
     _sending: asyncio.Task[None] | None = None
 
     def put(self, letter: Letter) -> None:
@@ -36,11 +37,18 @@ class Outbox:
             self.lost += 1
             return
         if len(self._letters) >= MOST_WAITING:
-            self._letters.popleft()
+            self._tried([self._letters.popleft()])
             self.lost += 1
         self._letters.append(letter)
         if self.link.is_up and self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def deliver(self, letter: Letter) -> None:
+        """Send a letter after all others, and wait until it was, or could not be within the time Redis is given."""
+        self.put(letter)
+        if self._sending is not None:
+            tried = self._awaited[letter] = asyncio.get_running_loop().create_future()
+            await tried
 
     async def emptied(self) -> None:
         """Wait until what was put in has been sent, or could not be within the time that Redis is given."""
@@ -56,6 +64,7 @@ class Outbox:
             except BaseException:
                 self._put_back(some)
                 raise
+            self._tried(some)
             if refusal := self._refused(pages, answers):
                 raise refusal
 
@@ -66,14 +75,26 @@ class Outbox:
     async def _send(self) -> None:
         try:
             while self.link.is_up and (some := self._take()):
-                pages = _pages(some)
-                answers = await self.link.send([command for _, command in pages])
-                if answers is None:
-                    self._put_back(some)
-                elif refusal := self._refused(pages, answers):
-                    self.link.leave(refusal)
+                await self._try(some)
+                self._tried(some)
         finally:
             self._sending = None
+            self._tried(list(self._awaited))
+
+    async def _try(self, some: Sequence[Letter]) -> None:
+        pages = _pages(some)
+        answers = await self.link.send([command for _, command in pages])
+        if answers is None:
+            self._put_back(some)
+        elif refusal := self._refused(pages, answers):
+            self.link.leave(refusal)
+
+    def _tried(self, letters: Sequence[Letter]) -> None:
+        """Let those go on who wait for these."""
+        for letter in letters:
+            tried = self._awaited.pop(letter, None)
+            if tried is not None and not tried.done():
+                tried.set_result(None)
 
     def _take(self) -> list[Letter]:
         return [self._letters.popleft() for _ in range(min(len(self._letters), MOST_AT_ONCE))]

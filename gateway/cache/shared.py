@@ -119,8 +119,7 @@ class SharedTier:
         """Tell all to forget a document, and wait until that is sent, no longer than Redis is waited for."""
         mark, news = secrets.token_hex(4), self.news(verb, key)
         command = ("EVAL", DROP, 2, NAMESPACE + key, DROPPED + key, mark, DROPPED_FOR, CHANNEL, news)
-        self.outbox.put(Letter(lambda: [command], is_vital=True))
-        await self.outbox.emptied()
+        await self.outbox.deliver(Letter(lambda: [command], is_vital=True))
 
     def renew(self, kind: str, generation: str) -> None:
         """Tell all to go on with another generation of a kind."""

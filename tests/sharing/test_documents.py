@@ -250,3 +250,24 @@ async def test_an_answer_from_memory_asks_redis_nothing(redis_url: str) -> None:
         for _ in range(10):
             await first.data(join(first))
         assert sharing_of(first).tier.link.counts.asked == asked
+
+
+async def test_a_change_does_not_wait_for_what_is_written_after_it(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        upstream, kind = first.sources.scenario.upstream, first.sources.scenario.kinds.asset
+        await first.data("query ($id: ID!) { asset(assetId: $id) { kind } }", id=first.asset_ids[0])
+        kept = upstream.peek(kind, first.asset_ids[0])
+        assert kept is not None
+
+        async def write_on() -> None:
+            while True:
+                sharing_of(first).tier.write(upstream.key(kind, first.asset_ids[0]), kept, b"")
+                await asyncio.sleep(0)
+
+        writing = asyncio.create_task(write_on())
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await upstream.drop(kind, "a")
+        writing.cancel()
+        await asyncio.wait([writing])
+        assert (await sharing_of(second).tier.find([upstream.key(kind, "a")])).marks != {}
