@@ -73,26 +73,27 @@ class Streams:
         self, answers: Answers | bytes, framing: Framing, request: Request, caller: Caller | None, send: Send
     ) -> None:
         """Send answers for as long as a caller is let in; None where they are one, which like a whole one is sent."""
+        coming = answers if isinstance(answers, bytes) else _Coming(answers)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _headers(framing, request.id)})
             if request.method != "HEAD":
-                async for part in self._parts(framing, answers, request.id, caller):
+                async for part in self._parts(framing, coming, request.id, caller):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         finally:
-            if not isinstance(answers, bytes):
-                await answers.aclose()
+            if not isinstance(coming, bytes):
+                await coming.aclose()
         await send({"type": "http.response.body", "body": b""})
 
     async def _parts(
-        self, framing: Framing, answers: Answers | bytes, request_id: str, caller: Caller | None
+        self, framing: Framing, coming: "_Coming | bytes", request_id: str, caller: Caller | None
     ) -> AsyncIterator[bytes]:
         yield framing.opening
-        if isinstance(answers, bytes):
-            yield framing.answer(answers) + framing.completion
+        if isinstance(coming, bytes):
+            yield framing.answer(coming) + framing.completion
             return
         while True:
             try:
-                part = await self._next_part(framing, answers, caller)
+                part = await self._next_part(framing, coming, caller)
             except StopAsyncIteration:
                 yield framing.completion
                 return
@@ -102,16 +103,41 @@ class Streams:
                 return
             yield part
 
-    async def _next_part(self, framing: Framing, answers: Answers, caller: Caller | None) -> bytes:
+    async def _next_part(self, framing: Framing, coming: "_Coming", caller: Caller | None) -> bytes:
         left = math.inf if caller is None else max(0.0, caller.expires_at - self.clock())
-        try:
-            async with asyncio.timeout(min(self.quiet, left)):
-                part = framing.answer(await anext(answers))
-        except TimeoutError:
-            part = framing.heartbeat
+        answer = await coming.within(min(self.quiet, left))
+        part = framing.heartbeat if answer is None else framing.answer(answer)
         if caller is not None and not self.admits(caller):
             raise Unauthenticated(ENDED)
         return part
+
+
+class _Coming:
+    """The answers to come. One that is not there in time goes on to be made: begun anew each time, none might ever be.
+
+    `aclose` must be called.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._next: asyncio.Future[bytes] | None = None
+
+    async def within(self, seconds: float) -> bytes | None:
+        """Give the next; None where it is not there within so many seconds. Raises what ends them."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(anext(self._answers))
+        await asyncio.wait([self._next], timeout=seconds)
+        if not self._next.done():
+            return None
+        answer, self._next = self._next.result(), None
+        return answer
+
+    async def aclose(self) -> None:
+        """End what is under way, and them."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+        await self._answers.aclose()
 
 
 def _headers(framing: Framing, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from gateway.sandbox import Fault
 from tests.http.exchanges import Exchange, ask
 from tests.world import World, settle, world
 
@@ -172,3 +173,16 @@ async def test_shutdown_ends_a_stream_cleanly_but_does_not_call_it_complete(acce
         assert exchange.body.removeprefix(before) == last.replace("{}", message)
         late = await follow(gateway, accept)
         assert (late.status, json.loads(late.body)["errors"][0]["extensions"]["code"]) == (503, "SHUTTING_DOWN")
+
+
+@pytest.mark.parametrize("accept", [SSE, APOLLO])
+async def test_an_answer_that_takes_longer_than_a_heartbeat_is_asked_for_once_and_comes(accept: str) -> None:
+    async with world({**STEADY, "gateway_heartbeat": 0.02}) as gateway:
+        gateway.sandbox.faults.add(Fault(path="/asset-urls$", delay=0.2))
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        query = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { assetUrls { stripes } } }"
+        exchange = ask(gateway.app, query, accept, scanId=scan_id)
+        async with asyncio.timeout(10):
+            await exchange.task
+        assert '{"data":{"scanUpdated":{"assetUrls":{"stripes":null}}}}' in exchange.body
+        assert [path for _, path in gateway.calls] == [f"/scans/{scan_id}", f"/scans/{scan_id}/asset-urls"]
