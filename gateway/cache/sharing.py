@@ -60,4 +60,5 @@ class Sharing:
     async def close(self) -> None:
         """Send what there is to be sent, and leave Redis."""
         await self.claims.close()
+        await self.leases.close()
         await self.tier.close()
