@@ -83,7 +83,7 @@ async def test_another_replica_takes_over_at_once_when_the_one_that_looked_leave
 async def test_hundreds_that_are_looked_after_at_once_are_taken_in_few_steps_and_by_one(redis_url: str) -> None:
     async with replicas(redis_url) as worlds:
         first, second = (sharing_of(world) for world in worlds)
-        keys = [f"scan {number}" for number in range(300)]
+        keys = [f"scan {number}" for number in range(200)]
         for _ in range(2):
             assert all(await asyncio.gather(*(first.leases.take(key, 6) for key in keys)))
             assert not any(await asyncio.gather(*(second.leases.take(key, 6) for key in keys)))
