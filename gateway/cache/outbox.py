@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # redis is there only where it is configured
     from gateway.cache.link import Command, Link
 
+    Page = tuple["Letter", Command]
+
 MOST_WAITING = 10_000  # what must not be lost while Redis is away; the oldest goes first all the same
-MOST_AT_ONCE = 100
+MOST_AT_ONCE, MOST_BYTES_AT_ONCE = 100, 500_000  # a letter that makes it more goes along
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Outbox:
             self.lost += 1
             return
         if len(self._letters) >= MOST_WAITING:
-            self._tried([self._letters.popleft()])
+            self._let_go([self._letters.popleft()])
             self.lost += 1
         self._letters.append(letter)
         if self.link.is_up and self._sending is None:
@@ -57,14 +59,14 @@ class Outbox:
 
     async def resume(self) -> None:
         """Send what has waited for Redis. Raises what goes wrong with the connection, and what is refused."""
-        while some := self._take():
-            pages = _pages(some)
+        while self._letters:
+            pages = self._take()
             try:
                 answers = await self.link.require([command for _, command in pages])
             except BaseException:
-                self._put_back(some)
+                self._put_back([letter for letter, _ in pages])
                 raise
-            self._tried(some)
+            self._tried(pages)
             if refusal := self._refused(pages, answers):
                 raise refusal
 
@@ -74,32 +76,43 @@ class Outbox:
 
     async def _send(self) -> None:
         try:
-            while self.link.is_up and (some := self._take()):
-                await self._try(some)
-                self._tried(some)
+            while self.link.is_up and self._letters:
+                pages = self._take()
+                await self._try(pages)
+                self._tried(pages)
         finally:
             self._sending = None
-            self._tried(list(self._awaited))
+            self._let_go(list(self._awaited))
 
-    async def _try(self, some: Sequence[Letter]) -> None:
-        pages = _pages(some)
+    async def _try(self, pages: "Sequence[Page]") -> None:
         answers = await self.link.send([command for _, command in pages])
         if answers is None:
-            self._put_back(some)
+            self._put_back([letter for letter, _ in pages])
         elif refusal := self._refused(pages, answers):
             self.link.leave(refusal)
 
-    def _tried(self, letters: Sequence[Letter]) -> None:
+    def _tried(self, pages: "Sequence[Page]") -> None:
+        self._let_go([letter for letter, _ in pages])
+
+    def _let_go(self, letters: Sequence[Letter]) -> None:
         """Let those go on who wait for these."""
         for letter in letters:
             tried = self._awaited.pop(letter, None)
             if tried is not None and not tried.done():
                 tried.set_result(None)
 
-    def _take(self) -> list[Letter]:
-        return [self._letters.popleft() for _ in range(min(len(self._letters), MOST_AT_ONCE))]
+    def _take(self) -> "list[Page]":
+        """Take what goes at once, and write it: large letters take a while to write, in which nothing else is done."""
+        pages: list[Page] = []
+        size = 0
+        while self._letters and len(pages) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+            letter = self._letters.popleft()
+            for command in letter.commands():
+                pages.append((letter, command))
+                size += sum(len(part) for part in command if isinstance(part, bytes))
+        return pages
 
-    def _refused(self, pages: "Sequence[tuple[Letter, Command]]", answers: Sequence[Any]) -> Exception | None:
+    def _refused(self, pages: "Sequence[Page]", answers: Sequence[Any]) -> Exception | None:
         """Keep what must not be lost and was refused, and give the first refusal of it."""
         both = zip(pages, answers, strict=True)
         refused = [(one, answer) for (one, _), answer in both if one.is_vital and isinstance(answer, Exception)]
@@ -111,7 +124,3 @@ class Outbox:
         vital = [letter for letter in letters if letter.is_vital]
         self.lost += len(letters) - len(vital)
         self._letters.extendleft(reversed(vital))
-
-
-def _pages(letters: Sequence[Letter]) -> "list[tuple[Letter, Command]]":
-    return [(letter, command) for letter in letters for command in letter.commands()]

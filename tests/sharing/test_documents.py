@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
+from random import randbytes
 
+from gateway.cache.document import Lifetime, make_document
 from gateway.cache.shared import DROP, DROPPED, NAMESPACE
 from gateway.sandbox import Fault
 from tests.callers import caller, gate
@@ -271,3 +273,15 @@ async def test_a_change_does_not_wait_for_what_is_written_after_it(redis_url: st
         writing.cancel()
         await asyncio.wait([writing])
         assert (await sharing_of(second).tier.find([upstream.key(kind, "a")])).marks != {}
+
+
+async def test_large_documents_that_come_together_are_written_in_several_steps(redis_url: str) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        upstream, kind = only.sources.scenario.upstream, only.sources.scenario.kinds.asset
+        tier = sharing_of(only).tier
+        for number in range(20):
+            body = b'"%b"' % randbytes(500_000).hex().encode()
+            document = make_document(replace(kind, lifetime=lambda *_: Lifetime(60)), str(number), body, only.clock())
+            tier.write(upstream.key(kind, str(number)), document, b"")
+        await heard_by_all(only)
+        assert (tier.counts.written, tier.link.counts.asked, tier.link.counts.failures) == (20, 20, 0)
