@@ -58,7 +58,13 @@ class Outbox:
             await asyncio.wait([self._sending])
 
     async def resume(self) -> None:
-        """Send what has waited for Redis. Raises what goes wrong with the connection, and what is refused."""
+        """Send what has waited for Redis. Raises what goes wrong with the connection, and what is refused.
+
+        What is not vital is older than whatever happened meanwhile, and is given up.
+        """
+        waited = list(self._letters)
+        self._letters.clear()
+        self._put_back(waited)
         while self._letters:
             pages = self._take()
             try:

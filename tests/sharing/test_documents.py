@@ -285,3 +285,24 @@ async def test_large_documents_that_come_together_are_written_in_several_steps(r
             tier.write(upstream.key(kind, str(number)), document, b"")
         await heard_by_all(only)
         assert (tier.counts.written, tier.link.counts.asked, tier.link.counts.failures) == (20, 20, 0)
+
+
+async def test_what_was_still_to_be_written_when_redis_was_lost_is_not_written_after_a_drop_that_came_meanwhile(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id = first.asset_ids[0]
+        upstream, kind = first.sources.scenario.upstream, first.sources.scenario.kinds.asset
+        key = upstream.key(kind, asset_id)
+        await first.data(ENDS, id=asset_id)
+        kept = upstream.peek(kind, asset_id)
+        assert kept is not None
+        link = sharing_of(first).tier.link
+        link._pause = 1  # noqa: SLF001 - as if it had failed some times already
+        sharing_of(first).tier.write(key, kept, b"")
+        link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+        await second.sources.scenario.upstream.drop(kind, asset_id)
+        server.client.delete(DROPPED + key)  # as it is after half a minute
+        assert not link.is_up
+        await until(lambda: link.is_up)
+        assert (await sharing_of(second).tier.find([key])).documents == {}
