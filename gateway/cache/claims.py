@@ -52,11 +52,14 @@ class Claims:
         self.tier.told["found"] = self._heard
 
     async def claim(self, keys: Sequence[str]) -> Claim | None:
-        """Claim the fetch of just these documents; None where Redis does not say whose it is."""
-        if not self.tier.link.is_up:
-            return None
+        """Claim the fetch of just these documents; None where Redis does not say whose it is.
+
+        One that is under way here already is no use: they were forgotten since, or would be fetched by that.
+        """
         name = "claim:" + blake2b("\n".join(sorted(keys)).encode(), digest_size=16).hexdigest()
-        landed = self._landings.setdefault(name, asyncio.get_running_loop().create_future())
+        if not self.tier.link.is_up or name in self._landings:
+            return None
+        landed = self._landings[name] = asyncio.get_running_loop().create_future()
         ours: int | None = None
         try:
             ours = await self._batch.put(name)

@@ -306,3 +306,18 @@ async def test_what_was_still_to_be_written_when_redis_was_lost_is_not_written_a
         assert not link.is_up
         await until(lambda: link.is_up)
         assert (await sharing_of(second).tier.find([key])).documents == {}
+
+
+async def test_who_asks_after_a_change_does_not_wait_for_what_was_asked_here_before_it(redis_url: str) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        asset_id = only.asset_ids[0]
+        only.sandbox.faults.add(Fault(path=f"/assets/{asset_id}$", delay=60, times=1))
+        before = asyncio.create_task(only.data(ENDS, id=asset_id))
+        await until(lambda: sharing_of(only).tier.counts.claimed)
+        await only.data(LOCK, id=asset_id)
+        await only.sources.scenario.upstream.drop(only.sources.scenario.kinds.asset, asset_id)
+        assert await only.data(ENDS, id=asset_id) == {"asset": {"metadata": {"lockExpiresAt": "2030-01-01T00:00:00Z"}}}
+        counts = sharing_of(only).tier.counts
+        assert (counts.claimed, counts.awaited) == (1, 0)
+        before.cancel()
+        await asyncio.wait([before])
