@@ -19,6 +19,7 @@ from gateway.demo import run_demo, run_sandbox
 from gateway.environment import ENV_FILE, misspelt, read_settings
 from gateway.federation import sdl
 from gateway.http import graphiql
+from gateway.lexer import SURROGATE
 from gateway.logs import configure_logging
 from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
@@ -34,10 +35,8 @@ PORT = click.IntRange(0, 65_535)
 
 def _utf_8(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """Refuse what came in other bytes, which no file of ours can hold."""
-    try:
-        (value or "").encode()
-    except UnicodeEncodeError:
-        raise click.BadParameter("It must be UTF-8.") from None
+    if SURROGATE.search(value or ""):
+        raise click.BadParameter("It must be UTF-8.")
     return value
 
 

@@ -18,6 +18,7 @@ from graphql import (
     SelectionSetNode,
     ValueNode,
 )
+from graphql.execution.collect_fields import get_field_entry_key
 
 
 class Size(NamedTuple):
@@ -169,7 +170,7 @@ def by_name(
     """Gather the fields that stand under one name where all of these sets meet, whatever their directives say."""
     found: dict[str, list[FieldNode]] = {}
     for one in _fields(sets, fragments):
-        found.setdefault((one.alias or one.name).value, []).append(one)
+        found.setdefault(get_field_entry_key(one), []).append(one)
     return found
 
 

@@ -22,14 +22,14 @@ _GROUPS = _NAME, _PUNCTUATOR, _COMMENT, _NUMBER, _BLOCK_STRING, _STRING, r"[\s\S
 NAME, PUNCTUATOR, COMMENT, NUMBER, BLOCK_STRING, STRING, NO_TOKEN = range(1, len(_GROUPS) + 1)
 _TOKEN = re.compile(rf"{_BLANK}(?:{'|'.join(f'({group})' for group in _GROUPS)}|\Z)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")  # half a character, which JSON may hold and UTF-8 may not
 _KINDS = {kind.value: kind for kind in TokenKind}
 
 
 def parse(text: str) -> DocumentNode:
     """Parse a document, as graphql-core does. Raises GraphQLSyntaxError."""
     source = Source(text)
-    is_plain = text.isascii() or _SURROGATE.search(text) is None  # what else there is, graphql-core refuses
+    is_plain = text.isascii() or SURROGATE.search(text) is None  # what else there is, graphql-core refuses
     parser = Parser(source, lexer=(TextLexer if is_plain else Lexer)(source))
     try:
         document = parser.parse_document()
@@ -122,4 +122,4 @@ def _unescaped(text: str) -> str | None:
         value: str = json.loads(text, strict=False)
     except ValueError:
         return None
-    return value if _SURROGATE.search(value) is None else None
+    return value if SURROGATE.search(value) is None else None

@@ -24,26 +24,32 @@ def _redis(url: SecretStr) -> SecretStr:
     raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
 
 
-def _upstreams(words: str) -> str:
-    if set(words.split()) <= {"prism", "scenario"}:
-        return words
-    raise PydanticCustomError("upstreams", "It may name prism and scenario only")
-
-
-def _all_are(pattern: str, what: str) -> AfterValidator:
-    """Refuse what would stand for nothing, as a comma between two."""
+def _all_are(pattern: str, complaint: str) -> AfterValidator:
+    """Refuse words that would stand for nothing, as a comma between two."""
 
     def check(words: str) -> str:
         if all(re.fullmatch(pattern, word) for word in words.split()):
             return words
-        raise PydanticCustomError("words", "It may hold {what}, in small letters and between spaces", {"what": what})
+        raise PydanticCustomError("words", complaint)
 
     return AfterValidator(check)
 
 
-Origins = Annotated[str, _all_are(r"\*|null|[a-z][a-z0-9+.-]*://[^*/,A-Z]+", "origins as https://app.example")]
-Hosts = Annotated[str, _all_are(r"\[[0-9a-f:.]+\]|[^*/,:A-Z]+", "names of hosts without ports")]
-UpstreamNames = Annotated[str, AfterValidator(_upstreams)]
+Origins = Annotated[
+    str,
+    _all_are(
+        r"\*|null|[a-z][a-z0-9+.-]*://[^*/,A-Z]+",
+        "It may hold origins as https://app.example, in small letters and between spaces",
+    ),
+]
+Hosts = Annotated[
+    str,
+    _all_are(
+        r"\[[0-9a-f:.]+\]|[^*/,:A-Z]+",
+        "It may hold names of hosts without ports, in small letters and between spaces",
+    ),
+]
+UpstreamNames = Annotated[str, _all_are("prism|scenario", "It may name prism and scenario only")]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 TagPrefix = Annotated[str, Field(pattern=r"^[a-z0-9._:/~-]{1,64}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

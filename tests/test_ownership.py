@@ -336,7 +336,7 @@ async def test_what_is_deferred_tells_no_more(way: Way, spec: str) -> None:
             link(gateway, id_)
             await gateway.gateway.store.memory.clear()
             await gateway.as_caller(CLINIC).execute(warming(id_))
-            gateway.calls  # noqa: B018 - a look, from which on they are counted
+            gateway.forget_calls()
             query = way.operation(id_, f"... @defer {{ {everything()} }}")
             answer = await gateway.client.post("/graphql", json={"query": query}, headers=headers)
             told.append(nameless(answer.text, id_))
@@ -412,7 +412,7 @@ async def test_whose_a_scan_is_is_never_told_by_a_stale_record(fields: str) -> N
         scan = gateway.sandbox.prism.scans[scan_id]
         gateway.sandbox.prism.scans[scan_id] = replace(scan, user_token="member-0001")
         gateway.clock.advance(1_800)
-        gateway.calls  # noqa: B018 - a look, from which on they are counted
+        gateway.forget_calls()
         answer = await gateway.as_caller(OWNER).execute(query.format(scan_id, fields))
         assert list(answer["data"]["scan"].values()) == [None]
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
@@ -437,7 +437,7 @@ async def test_no_answer_outlives_the_record_that_says_whose_a_scan_is(first: st
         gateway.clock.advance(3)
         anew = replace(owner, headers={**owner.headers, "cache-control": "no-cache"})
         await anew.execute(f'{{ scan(scanId: "{scan_id}") {{ createdAt }} }}')
-        gateway.calls  # noqa: B018 - a look, from which on they are counted
+        gateway.forget_calls()
         answer = await owner.execute(f'{{ scan(scanId: "{scan_id}") {{ {fields} }} }}')
         assert list(answer["data"]["scan"].values()) == [None]
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]

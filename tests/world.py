@@ -94,9 +94,13 @@ class World:
     def calls(self) -> list[tuple[str, str]]:
         """Every upstream call since the last look, in order of upstream and time."""
         calls = [(c.method, c.path) for c in (*self.sandbox.prism.calls, *self.sandbox.scenario.calls)]
+        self.forget_calls()
+        return calls
+
+    def forget_calls(self) -> None:
+        """Tell of calls from now on."""
         self.sandbox.prism.clear()
         self.sandbox.scenario.clear()
-        return calls
 
     @property
     def asset_ids(self) -> list[str]:

@@ -83,7 +83,6 @@ class FetchedKeys:
         self._keys: tuple[SigningKey, ...] = ()
         self._fetched_at = self._begun_at = -math.inf
         self._fetching: asyncio.Task[None] | None = None
-        self._is_told = False  # to ask again, since what is being fetched was asked for
 
     async def find(self, id_: str | None) -> list[SigningKey]:
         """Give the keys that a token may mean, asking for them where it means none of these."""
@@ -103,7 +102,6 @@ class FetchedKeys:
     def reload(self) -> None:
         """Ask for them now, or once more where they are asked for already."""
         self._begun_at = -math.inf
-        self._is_told = self._fetching is not None
         self._fetch_if_due()
 
     async def close(self) -> None:
@@ -129,8 +127,8 @@ class FetchedKeys:
             _keep_on(str(error))
         finally:
             self._fetching = None
-        if self._is_told:
-            self.reload()
+        if self._begun_at == -math.inf:  # told meanwhile to read again
+            self._fetch_if_due()
 
 
 def _keep_on(why: str) -> None:

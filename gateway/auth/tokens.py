@@ -4,7 +4,6 @@ PyJWT verifies a signature by the key's own algorithms, never by what the token 
 says where a key is. Times are compared here, so that they go by the gateway's one clock.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,9 @@ from gateway.auth.key_sources import KeySource
 from gateway.auth.scopes import SCOPES
 from gateway.auth.signing_keys import ALGORITHMS, SigningKey
 from gateway.errors import Forbidden, Unauthenticated
+from gateway.lexer import SURROGATE
 
 LATEST = 10**12  # seconds; no time that is meant comes after it
-HALF = re.compile("[\ud800-\udfff]")  # of a character, which JSON may hold and UTF-8 may not
 
 NO_TOKEN = "This is no token (JWT) that can be read."  # noqa: S105 - a message
 OTHER_ALGORITHM = "The token must be signed as its key is for: by RS…, PS…, ES… or EdDSA."
@@ -175,7 +174,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
 def _text(claims: Mapping[str, Any], name: str) -> str | None:
     """Read a text that is not empty, and can be written."""
     value = claims.get(name)
-    return value if isinstance(value, str) and value and not HALF.search(value) else None
+    return value if isinstance(value, str) and value and not SURROGATE.search(value) else None
 
 
 def _words(claims: Mapping[str, Any], name: str) -> frozenset[str]:

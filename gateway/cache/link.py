@@ -106,9 +106,19 @@ class Link:
         """Run commands while the link is not up yet, for `resume`. Raises what goes wrong with the connection."""
         return await self._run(commands)
 
-    def leave(self, refusal: Exception) -> None:
-        """Leave Redis alone until it takes changes again, as it refused one that all must hear of."""
-        self._fail(refusal)
+    def leave(self, failure: Exception) -> None:
+        """Leave Redis alone until it answers, and takes changes, again."""
+        self.counts.failures += 1
+        if self._is_expected:
+            self._is_expected = False
+            trouble = "refuses commands" if isinstance(failure, ResponseError) else "does not answer"
+            log.warning("Redis %s (%s); going on without it", trouble, type(failure).__name__)
+        if self.is_up:
+            self.is_up = False
+            self.counts.breaks += 1
+            is_first = asyncio.get_running_loop().time() - self._up_since > STEADY_SECONDS
+            self._pause = SHORTEST_PAUSE if is_first else min(2 * self._pause, LONGEST_PAUSE)
+        self._is_lost.set()
 
     async def _run(self, commands: Sequence[Command]) -> Sequence[Any]:
         pipeline = self._cache.client.pipeline(transaction=False)
@@ -127,26 +137,13 @@ class Link:
             async with asyncio.timeout(self._budget):
                 return await question
         except ReadOnlyError as refusal:  # a replica, to which the address of the primary led once
-            self._fail(refusal)
+            self.leave(refusal)
         except ResponseError as refusal:
             self.counts.refused += 1
             log.debug("Redis refused: %s", refusal)
         except Exception as failure:  # noqa: BLE001 - whatever Redis does, or is, no query fails for it
-            self._fail(failure)
+            self.leave(failure)
         return None
-
-    def _fail(self, failure: Exception) -> None:
-        self.counts.failures += 1
-        if self._is_expected:
-            self._is_expected = False
-            trouble = "refuses commands" if isinstance(failure, ResponseError) else "does not answer"
-            log.warning("Redis %s (%s); going on without it", trouble, type(failure).__name__)
-        if self.is_up:
-            self.is_up = False
-            self.counts.breaks += 1
-            is_first = asyncio.get_running_loop().time() - self._up_since > STEADY_SECONDS
-            self._pause = SHORTEST_PAUSE if is_first else min(2 * self._pause, LONGEST_PAUSE)
-        self._is_lost.set()
 
     async def _recover(self) -> None:
         """Whenever it is lost, ask until it answers; at once, for it may have been this process that was slow."""
@@ -186,7 +183,7 @@ class Link:
                     await self._hear_out(subscription)
             except Exception as failure:  # noqa: BLE001 - the same
                 self._hears.clear()
-                self._fail(failure)
+                self.leave(failure)
             await self._rest()
 
     async def _hear_out(self, subscription: Any) -> None:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # redis is there only where it is configured
     from gateway.cache.link import Command, Link
 
-    Page = tuple["Letter", Command]
-
 MOST_WAITING = 10_000  # what must not be lost while Redis is away; the oldest goes first all the same
 MOST_AT_ONCE, MOST_BYTES_AT_ONCE = 100, 500_000  # a letter that makes it more goes along
 
@@ -66,14 +64,14 @@ class Outbox:
         self._letters.clear()
         self._put_back(waited)
         while self._letters:
-            pages = self._take()
+            letters, commands = self._take()
             try:
-                answers = await self.link.require([command for _, command in pages])
+                answers = await self.link.require(commands)
             except BaseException:
-                self._put_back([letter for letter, _ in pages])
+                self._put_back(letters)
                 raise
-            self._tried(pages)
-            if refusal := self._refused(pages, answers):
+            self._let_go(letters)
+            if refusal := self._refused(letters, answers):
                 raise refusal
 
     async def close(self) -> None:
@@ -83,22 +81,16 @@ class Outbox:
     async def _send(self) -> None:
         try:
             while self.link.is_up and self._letters:
-                pages = self._take()
-                await self._try(pages)
-                self._tried(pages)
+                letters, commands = self._take()
+                answers = await self.link.send(commands)
+                if answers is None:
+                    self._put_back(letters)
+                elif refusal := self._refused(letters, answers):
+                    self.link.leave(refusal)
+                self._let_go(letters)
         finally:
             self._sending = None
             self._let_go(list(self._awaited))
-
-    async def _try(self, pages: "Sequence[Page]") -> None:
-        answers = await self.link.send([command for _, command in pages])
-        if answers is None:
-            self._put_back([letter for letter, _ in pages])
-        elif refusal := self._refused(pages, answers):
-            self.link.leave(refusal)
-
-    def _tried(self, pages: "Sequence[Page]") -> None:
-        self._let_go([letter for letter, _ in pages])
 
     def _let_go(self, letters: Sequence[Letter]) -> None:
         """Let those go on who wait for these."""
@@ -107,21 +99,26 @@ class Outbox:
             if tried is not None and not tried.done():
                 tried.set_result(None)
 
-    def _take(self) -> "list[Page]":
-        """Take what goes at once, and write it: large letters take a while to write, in which nothing else is done."""
-        pages: list[Page] = []
+    def _take(self) -> "tuple[list[Letter], list[Command]]":
+        """Take what goes at once, and write it, each command beside the letter that it is of.
+
+        Large ones take a while to write, in which nothing else is done.
+        """
+        letters: list[Letter] = []
+        commands: list[Command] = []
         size = 0
-        while self._letters and len(pages) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+        while self._letters and len(commands) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
             letter = self._letters.popleft()
             for command in letter.commands():
-                pages.append((letter, command))
+                letters.append(letter)
+                commands.append(command)
                 size += sum(len(part) for part in command if isinstance(part, bytes))
-        return pages
+        return letters, commands
 
-    def _refused(self, pages: "Sequence[Page]", answers: Sequence[Any]) -> Exception | None:
+    def _refused(self, letters: Sequence[Letter], answers: Sequence[Any]) -> Exception | None:
         """Keep what must not be lost and was refused, and give the first refusal of it."""
-        both = zip(pages, answers, strict=True)
-        refused = [(one, answer) for (one, _), answer in both if one.is_vital and isinstance(answer, Exception)]
+        both = zip(letters, answers, strict=True)
+        refused = [(one, answer) for one, answer in both if one.is_vital and isinstance(answer, Exception)]
         self._put_back([letter for letter, _ in refused])
         return refused[0][1] if refused else None
 

@@ -23,7 +23,12 @@ from graphql import (
     print_ast,
     value_from_ast_untyped,
 )
-from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
+from graphql.execution.collect_fields import (
+    FieldDetailsList,
+    collect_fields,
+    collect_subfields,
+    get_field_entry_key,
+)
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF
@@ -179,7 +184,7 @@ class Costs:
                 continue
             below = list(self._below(type_, name, details))
             cost = cost_of(type_.fields[name])
-            key = (node.alias or node.name).value
+            key = get_field_entry_key(node)
             if cost is None and first.setdefault(name, key) != key:
                 cost = Again()
             if cost is not None or below:

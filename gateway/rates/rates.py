@@ -77,13 +77,17 @@ class _Account:
     costs_nothing: bool
     is_anyone: bool
 
+    @property
+    def _own(self) -> tuple[Meter, ...]:
+        return (self.requests, self.upstream_calls, self.objects)
+
     def is_idle(self, now: float) -> bool:
-        return all(meter.is_idle(now) for meter in (self.requests, self.upstream_calls, self.objects))
+        return all(meter.is_idle(now) for meter in self._own)
 
     @property
     def share(self) -> float:
         """How much was taken lately of the limit that is used up most."""
-        return max(meter.share for meter in (self.requests, self.upstream_calls, self.objects))
+        return max(meter.share for meter in self._own)
 
 
 @dataclass(slots=True)

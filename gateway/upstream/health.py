@@ -64,7 +64,7 @@ class Healths:
         self._present[id(health)] = health
         finalize(owner, self._bury, health).atexit = False
 
-    def joined(self, now: float = 0.0) -> Health:
+    def joined(self, now: float) -> Health:
         """Add up all; the breaker is that of the credential that is worst off, of those that were asked with lately."""
         present = list(self._present.values())
         joined = Health()

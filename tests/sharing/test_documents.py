@@ -66,7 +66,7 @@ async def test_a_stale_record_of_another_replica_does_not_tell_whose_a_scan_is(r
         await heard_by_all(first)
         scans[scan_id] = replace(scans[scan_id], user_token="another-token")
         first.clock.advance(1_800)
-        first.calls  # noqa: B018 - a look, from which on they are counted
+        first.forget_calls()
         answer = await second.as_caller(owner).execute(query)
         assert answer["data"] == {"scan": {"status": None, "assetUrls": None}}
         assert second.calls == [("GET", f"/scans/{scan_id}")]
@@ -300,7 +300,7 @@ async def test_what_was_still_to_be_written_when_redis_was_lost_is_not_written_a
         link = sharing_of(first).tier.link
         link._pause = 1  # noqa: SLF001 - as if it had failed some times already
         sharing_of(first).tier.write(key, kept, b"")
-        link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+        link.leave(ConnectionError())  # as if an answer had not come
         await second.sources.scenario.upstream.drop(kind, asset_id)
         server.client.delete(DROPPED + key)  # as it is after half a minute
         assert not link.is_up

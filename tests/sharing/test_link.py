@@ -98,7 +98,7 @@ async def test_what_was_changed_while_redis_was_away_is_told_when_it_is_back(
         upstream, kinds = first.sources.scenario.upstream, first.sources.scenario.kinds
         upstream.drop_all(kinds.asset_page)
         await upstream.drop(kinds.asset, "a")
-        sharing_of(first).tier.link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+        sharing_of(first).tier.link.leave(ConnectionError())  # as if an answer had not come
         await until(lambda: sharing_of(first).tier.link.is_up)
         await until(lambda: second.gateway.store.generations.current == first.gateway.store.generations.current)
         assert server.client.get(f"gateway:1:dropped:{upstream.key(kinds.asset, 'a')}") is not None
@@ -109,7 +109,7 @@ async def coming_back(gateway: World, server: RedisServer) -> AsyncIterator[None
     """Lose Redis, and let the block run while it is asked which generations it has; wait until all is well again."""
     link = sharing_of(gateway).tier.link
     server.client.client_pause(60_000, all=False)  # what writes waits, and so does what comes after it
-    link._fail(ConnectionError())  # noqa: SLF001 - as if an answer had not come
+    link.leave(ConnectionError())  # as if an answer had not come
     await until(lambda: any("b" in client["flags"] for client in server.client.client_list()))
     yield
     assert not link.is_up

@@ -228,10 +228,10 @@ def test_how_an_api_does_is_told_over_all_credentials_and_what_was_counted_under
     healths, owners = Healths(), [Owner(), Owner()]
     healths.follow(owners[0], Health(retries=3, waiting=1, limit=4, breaker="half-open"))
     healths.follow(owners[1], Health(retries=2, waiting=5, limit=4, breaker="open"))
-    assert healths.joined() == Health(retries=5, waiting=6, limit=8, breaker="open")
+    assert healths.joined(now=0) == Health(retries=5, waiting=6, limit=8, breaker="open")
     owners.pop()
     gc.collect()
-    assert healths.joined() == Health(retries=5, waiting=1, limit=4, breaker="half-open")
+    assert healths.joined(now=0) == Health(retries=5, waiting=1, limit=4, breaker="half-open")
 
 
 async def test_what_is_refused_for_overload_or_by_a_rate_limit_is_counted_by_status_and_by_why() -> None:
