@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +14,8 @@ import click
 
 from gateway import __version__
 from gateway.auth.api_keys import keep_key, new_key
-from gateway.auth.scopes import SCOPES
+from gateway.auth.caller import Caller
+from gateway.auth.scopes import SCOPES, is_confined
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
 from gateway.environment import ENV_FILE, misspelt, read_settings
@@ -155,12 +157,24 @@ def new_api_key(
     """Add a line to the file."""
     ends = None if expires is None else expires.replace(tzinfo=UTC)
     key, stored = new_key(name, scopes, tenant, owner, ends)
+    _check(stored.caller())
     try:
         keep_key(path, stored)
     except OSError as error:
         raise click.ClickException(f"Cannot write {path}: {error.strerror}.") from None
     click.echo(key)
     click.echo(f"{path} keeps a hash of it; this is the only time that it is shown.", err=True)
+
+
+def _check(caller: Caller) -> None:
+    """Let nobody make a key that is good for nothing, or sees other scans than its words suggest."""
+    sees_own = "scans:read:own" in caller.scopes and is_confined(caller)
+    if sees_own and not caller.owner:
+        raise click.UsageError("scans:read:own takes --owner: the `userToken` of the scans that the key sees.")
+    if caller.owner is not None and not sees_own:
+        raise click.UsageError("--owner is for scans:read:own, beside which no other scope may show every scan.")
+    if caller.expires_at <= time.time():
+        raise click.BadParameter("This is past.", param_hint="'--expires'")
 
 
 def _or_exit(make: Callable[[], T]) -> T:

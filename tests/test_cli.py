@@ -237,6 +237,14 @@ def test_key_new_shows_a_key_once_and_keeps_what_it_is_good_for(folder: Path) ->
         (("--scopes", "scans"), "Invalid value for '--scopes': 'scans' is not one of 'scans:read', "),
         (("--scopes", "*", "--expires", "soon"), "Invalid value for '--expires': 'soon' does not match the formats "),
         ((), "Missing option '--scopes'."),
+        (("--scopes", "*", "--expires", "2026-01-31"), "Invalid value for '--expires': This is past."),
+        (("--scopes", "scans:read:own"), "scans:read:own takes --owner: the `userToken` of the scans that the key "),
+        (("--scopes", "scans:read:own", "--owner", ""), "scans:read:own takes --owner: "),
+        (("--scopes", "scans:read", "--owner", "user-1"), "--owner is for scans:read:own, beside which no other "),
+        (
+            ("--scopes", "scans:read:own", "--scopes", "*", "--owner", "user-1"),
+            "--owner is for scans:read:own, beside which no other scope may show every scan.",
+        ),
     ],
 )
 def test_key_new_makes_nothing_of_what_it_does_not_understand(

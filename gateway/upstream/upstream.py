@@ -48,13 +48,10 @@ def _as_it_came(body: bytes) -> bytes:
 
 
 def _is_utf8(body: bytes) -> bool:
-    if body.isascii():
-        return True
     try:
-        body.decode()
+        return body.isascii() or bool(body.decode())
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def scope_of(key: str) -> str:
@@ -295,5 +292,6 @@ class Upstream:
     def _noted(self, method: str, target: str, error: UpstreamError) -> UpstreamError:
         route = self.tally.of(method, target).route
         fields = {"api": self.name, "method": method, "route": route, "code": error.code}
-        log.warning("%s failed: %s", self.failures.title, error.code, extra=fields)
+        level = logging.INFO if isinstance(error, UpstreamNotFound) else logging.WARNING  # any client causes the former
+        log.log(level, "%s failed: %s", self.failures.title, error.code, extra=fields)
         return error

@@ -155,6 +155,15 @@ async def test_a_failing_upstream_is_logged_with_the_request_that_met_it_and_wit
     assert failure == {"event": f"Prism failed: {code}", "level": "warning", "code": code, **upstream}
 
 
+async def test_an_id_that_an_upstream_does_not_know_is_no_warning_for_any_client_may_ask_for_one() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    async with world() as gateway:
+        await gateway.execute('{ scan(scanId: "canary") { status } }')
+    (failure,) = logged(stream)
+    assert (failure["event"], failure["level"]) == ("Prism failed: NOT_FOUND", "info")
+
+
 async def test_each_request_is_logged_where_that_is_asked_for() -> None:
     async with world({"gateway_log_requests": True}) as gateway:
         stream = io.StringIO()
