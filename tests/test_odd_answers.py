@@ -132,7 +132,7 @@ async def test_a_bug_behind_a_refresh_is_logged_without_its_message_and_trace(ca
 
 
 async def test_a_deep_request_body_is_a_bad_request(gateway: World) -> None:
-    body = b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}"
+    body = b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
     response = await gateway.client.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
 
