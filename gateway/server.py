@@ -38,11 +38,12 @@ class Streaming(Protocol):
     """An application with streams, which end when it is told to `drain`.
 
     Within `heartbeat` seconds a client that has vanished is let go; one that sends more than `message_bytes` at once
-    over a WebSocket is not heard. Requests are still taken for `drain_grace` seconds after it was told to `leave`;
-    what is under way then may take `drain_timeout` more.
+    over a WebSocket is not heard. A connection may rest for `keep_alive` seconds between requests. Requests are still
+    taken for `drain_grace` seconds after it was told to `leave`; what is under way then may take `drain_timeout` more.
     """
 
     heartbeat: float
+    keep_alive: float
     message_bytes: int
     drain_grace: float
     drain_timeout: float
@@ -215,7 +216,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
     state, streaming = getattr(app, "state", None), _streaming(app)
     limits, load = getattr(state, "limits", RequestLimits()), streaming.load if streaming else Load()
     http = protocol(limits, load, getattr(app, "direct", None), getattr(state, "repeats", None))
-    options = _socket_options(streaming) if streaming else {"ws": "none", "timeout_graceful_shutdown": WITHOUT_STREAMS}
+    options = _options(streaming) if streaming else {"ws": "none", "timeout_graceful_shutdown": WITHOUT_STREAMS}
     return uvicorn.Config(app, http=http, log_config=None, access_log=False, server_header=False, **options)
 
 
@@ -223,9 +224,10 @@ def _streaming(app: Any) -> Streaming | None:
     return app if isinstance(app, Streaming) else None
 
 
-def _socket_options(app: Streaming) -> dict[str, Any]:
-    """Ping twice a heartbeat; compress nothing, which would take 40 kB a connection."""
+def _options(app: Streaming) -> dict[str, Any]:
+    """Over WebSocket ping twice a heartbeat, and compress nothing, which would take 40 kB a connection."""
     return {
+        "timeout_keep_alive": app.keep_alive,
         "ws": SocketProtocol,
         "ws_max_size": app.message_bytes,
         "ws_ping_interval": app.heartbeat / 2,

@@ -14,7 +14,11 @@ from gateway.memory import settle
 from gateway.server import GuestServer, Server
 from gateway.supervisor import supervise
 
+if sys.platform != "win32":
+    import resource
+
 MARGIN = 5.0  # seconds beyond those that a process may take to end
+DESCRIPTORS = 10_240  # of a process, where the system names no most; macOS allows as many whatever it names
 BACKLOG = 2_048  # connections that wait to be accepted, where the system lets as many; uvicorn's own number
 
 
@@ -56,6 +60,7 @@ def serve_until_stopped(app: ASGIApp, listener: socket.socket, *beside: Served) 
     # Having shut down, uvicorn raises the signal again, which must not end the process as if it had been killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settle()
+    let_many_connect()
     with contextlib.suppress(KeyboardInterrupt):
         Server(app, listener, serving(*beside)).run(sockets=[listener])
 
@@ -69,7 +74,22 @@ def serve_with_workers(
     where the system cannot do this.
     """
     settle()
+    let_many_connect()
     return supervise(work, listener, count, patience + MARGIN)
+
+
+def let_many_connect() -> None:
+    """Take as many descriptors as the system lets a process have; many shells and services begin with 1,024.
+
+    Workers inherit it.
+    """
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if resource.RLIM_INFINITY != soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextlib.contextmanager

@@ -252,6 +252,11 @@ class Settings(AccessSettings, _Whose):
     )
 
     gateway_workers: int = Field(1, description="How many processes answer; `--workers` wins.", ge=1, le=256)
+    gateway_keep_alive: DayAtMost = Field(
+        75,
+        description="Connections: how long one may rest between requests; set it above what a proxy before it waits.",
+        gt=0,
+    )
     gateway_drain_grace: DayAtMost = Field(
         2, description="At its end: not ready for so long, but still accepting, so that requests are sent elsewhere."
     )

@@ -1,8 +1,10 @@
 """`gateway serve` and `gateway sandbox` as processes with real sockets between them."""
 
 import json
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +65,18 @@ def test_it_says_how_to_build_graphiql_where_it_is_not_built(served: Process) ->
     hints = [json.loads(line)["event"] for line in served.lines if "GraphiQL" in line]
     missing = "GraphiQL is not built, so browsers get a plain console; `make graphiql` builds it (needs Node)"
     assert hints == ([] if graphiql.is_built() else [missing])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells another process's limits")
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_as_many_may_connect_as_the_system_lets_a_process_have_descriptors(
+    arguments: tuple[str, ...], settings: dict[str, str], tmp_path: Path
+) -> None:
+    few = ("sh", "-c", 'ulimit -Sn 300; exec "$@"', "sh")
+    with running("serve", *arguments, folder=tmp_path, settings=settings, through=few) as process:
+        process.wait_for("(accepting requests)")
+        soft, hard = resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard > 300
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -44,6 +44,7 @@ class App(Starlette):
         self.direct = direct
         self.sockets = sockets
         self.heartbeat = settings.gateway_heartbeat
+        self.keep_alive = settings.gateway_keep_alive
         self.message_bytes = settings.gateway_websocket_message_bytes
         self.drain_grace = settings.gateway_drain_grace
         self.drain_timeout = settings.gateway_drain_timeout

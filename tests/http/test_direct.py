@@ -15,6 +15,7 @@ from gateway.app import create_app
 from gateway.auth.caller import ANYONE
 from gateway.http.application import App
 from gateway.sandbox import Fault, Sandbox
+from gateway.server import configured
 from gateway.serving import listen, serving
 from tests.http.requests import GRAPHQL, get, post
 from tests.replicas import until
@@ -226,6 +227,18 @@ async def test_what_a_request_wants_of_its_connection_is_done(by: bytes) -> None
         status, headers, body = await wire.read()
         assert (status, body) == (b"HTTP/1.1 200 OK", b'{"data":{"__typename":"Query"}}')
         assert ((b"connection", b"close") in headers) is (b"close" in by)
+
+
+async def test_a_connection_rests_for_as_long_as_it_may() -> None:
+    async with asyncio.timeout(60), wired(gateway_keep_alive=0.5) as wire:
+        for _ in range(2):
+            await wire.send(post({"query": "{ __typename }"}))
+            assert (await wire.read())[0] == b"HTTP/1.1 200 OK"
+        assert await wire.reader.read() == b""
+
+
+def test_connections_rest_for_longer_than_the_usual_proxies_keep_them() -> None:
+    assert configured(create_app(settings_for(Sandbox()))).timeout_keep_alive == 75
 
 
 async def test_an_old_client_is_answered_and_let_go() -> None:
