@@ -39,6 +39,14 @@ def test_nothing_but_a_cursor_is_taken_for_one(text: str) -> None:
         Cursors("filter").read(text)
 
 
+def test_a_cursor_in_the_other_alphabet_of_base64_is_none() -> None:
+    cursors = Cursors("filter")
+    cursor = cursors.write(Position("~~~???>>>", 0, 50))
+    assert {"-", "_"} & set(cursor)
+    with pytest.raises(BadUserInput):
+        cursors.read(cursor.replace("-", "+").replace("_", "/"))
+
+
 @pytest.mark.parametrize(
     "changed",
     [(2, None, 0, 50), (1, None, -1, 50), (1, None, 0, 49), (1, None, 0, 101), (1, 7, 0, 50), (1, None, "0", 50)],

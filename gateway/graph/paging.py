@@ -11,6 +11,7 @@ import msgspec
 import strawberry
 
 from gateway.errors import BadUserInput, UpstreamError
+from gateway.graph.ids import read_base64url
 
 MIN_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 100
@@ -79,8 +80,7 @@ class Cursors:
 
 def _read(cursor: str) -> _Cursor:
     try:
-        padded = cursor[:MAX_CURSOR_LENGTH].encode("ascii") + b"=" * (-len(cursor) % 4)
-        read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
+        read = msgspec.json.decode(read_base64url(cursor[:MAX_CURSOR_LENGTH]), type=_Cursor)
     except (binascii.Error, UnicodeError, msgspec.MsgspecError):
         raise BadUserInput("`after` takes a cursor of this connection; this is none.") from None
     if read.version != CURSOR_VERSION or not MIN_PAGE_SIZE <= read.size <= MAX_PAGE_SIZE or read.skip < 0:
