@@ -9,6 +9,7 @@ from typing import Any
 import click
 import httpx
 import msgspec
+from uvicorn.loops.auto import auto_loop_factory
 
 from gateway.app import create_app
 from gateway.http import graphiql
@@ -51,8 +52,9 @@ def run_demo(port: int, sandbox_port: int, *, once: bool) -> None:
         listen(HOST, port, "--port") as listener,
         listen(HOST, sandbox_port, "--sandbox-port") as sandbox_listener,
         contextlib.suppress(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=auto_loop_factory()) as runner,  # the loop that `gateway serve` has
     ):
-        asyncio.run(_demo(listener, sandbox_listener, once=once))
+        runner.run(_demo(listener, sandbox_listener, once=once))
 
 
 async def _demo(listener: socket.socket, sandbox_listener: socket.socket, *, once: bool) -> None:
