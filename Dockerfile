@@ -7,7 +7,7 @@ RUN npm ci --omit=dev --no-audit --no-fund
 COPY graphiql ./
 RUN npm run build
 
-FROM python:3.13-slim AS build
+FROM python:3.14-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/gateway
 COPY constraints.txt pyproject.toml README.md LICENSE ./
@@ -16,7 +16,7 @@ COPY --from=graphiql /src/gateway/http/static ./gateway/http/static
 RUN /opt/gateway/bin/pip install --no-cache-dir -c constraints.txt ".[otel,redis]" \
     && /opt/gateway/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim
+FROM python:3.14-slim
 RUN pip uninstall --yes pip \
     && useradd --system --uid 10001 --no-create-home gateway
 COPY --from=build /opt/gateway /opt/gateway
