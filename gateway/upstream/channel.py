@@ -18,7 +18,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back, whole."""
+    """What came back, whole; the names of its `headers` are in small letters."""
 
     status: int
     headers: Mapping[str, str]

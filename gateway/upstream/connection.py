@@ -141,7 +141,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status == _SWITCHED:
             self._break(httpx.RemoteProtocolError("switched to a protocol that was not asked for"))
-        elif status >= 200:  # noqa: PLR2004 - HTTP's 1xx are interim
+        elif status < 200:  # noqa: PLR2004 - HTTP's 1xx are interim
+            self._headed = False
+        else:
             unwritten = self._transport.get_write_buffer_size()
             self._complete(is_reusable=self._parser.should_keep_alive() and not unwritten)
 

@@ -17,7 +17,7 @@ from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
 
 _TARGET = re.compile(r"[!-~]+")
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ def open_http1(base: str, headers: Mapping[str, str], bounds: Bounds) -> Http1Ch
     """Open a channel to an address without a slash at its end."""
     parts = urlsplit(base)
     tls = _tls() if parts.scheme == "https" else None
-    pool = Pool(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls, bounds)
+    pool = Pool(parts.hostname or "", parts.port or PORTS[parts.scheme], tls, bounds)
     host = _lines(" HTTP/1.1", f"host: {_host(parts)}")
     return Http1Channel(
         parts.path.encode("ascii"), host, host + _lines(*_fields(headers)), pool, Patience(bounds.timeout)
@@ -101,7 +101,7 @@ def _lines(*lines: str) -> bytes:
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return host if parts.port in (None, _PORTS[parts.scheme]) else f"{host}:{parts.port}"
+    return host if parts.port in (None, PORTS[parts.scheme]) else f"{host}:{parts.port}"
 
 
 def _tls() -> ssl.SSLContext:

@@ -5,7 +5,7 @@ machine itself, connections kept alive, a bounded number of them, and a bounded 
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,9 +16,12 @@ import httpx
 
 from gateway.tallies import CallTally
 from gateway.upstream.channel import Channel, Way, over
-from gateway.upstream.http1 import Http1Channel, open_http1
+from gateway.upstream.http1 import PORTS, Http1Channel, open_http1
 from gateway.upstream.policy import Bounds
 from gateway.upstream.pool import Pool
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 Transports = Mapping[str, httpx.AsyncBaseTransport | Channel]
 
@@ -83,14 +86,35 @@ def open_network(base_url: str, headers: Mapping[str, str], bounds: Bounds) -> W
 def _proxy(url: str) -> str | None:
     """Find the proxy for an address in the environment, as most programs do."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if _is_this_machine(host) or proxy_bypass(host):
-        return None
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    if _is_this_machine(host) or _is_exempt(host, port, proxies.get("no", "")):
+        return None
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "//" not in proxy else proxy
 
 
 def _is_this_machine(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _is_exempt(host: str, port: int, exempt: str) -> bool:
+    """Whether a host needs no proxy: by its name, with its port too, or its address, or a network that has this."""
+    named = f"[{host}]" if ":" in host else host
+    if proxy_bypass(host) or proxy_bypass(f"{named}:{port}"):
+        return True
+    address = _address(host)
+    return address is not None and any(address in network for network in _networks(exempt))
+
+
+def _networks(exempt: str) -> Iterator[_Network]:
+    for each in exempt.split(","):
+        with suppress(ValueError):
+            yield ipaddress.ip_network(each.strip().strip("[]"), strict=False)
+
+
+def _address(host: str) -> _Address | None:
     with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+        return ipaddress.ip_address(host)
+    return None

@@ -305,6 +305,17 @@ async def test_an_answer_without_bounds_or_sense_ends(answer: Answers | bytes, f
         await answered(answer)
 
 
+async def only_hints(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def test_what_comes_ahead_of_an_answer_is_none_though_nothing_follows() -> None:
+    with pytest.raises(httpx.NetworkError, match="ended before its answer did"):
+        await answered(only_hints)
+
+
 async def test_a_target_that_is_not_encoded_is_refused_without_a_call() -> None:
     async with serving(OK) as server, channel_to(server.url) as channel:
         for target in ("/a b", "/a\r\nx-injected: 1", "/ä"):

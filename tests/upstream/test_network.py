@@ -16,9 +16,11 @@ import pytest
 
 from gateway.upstream import channel
 from gateway.upstream.channel import BASE_HEADERS
+from gateway.upstream.http1 import Http1Channel
 from gateway.upstream.network import Network, open_network
 from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel, as_httpx
+from gateway.upstream.quota import Quota
 from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
 
 Way = Callable[[str, Mapping[str, str], Bounds], channel.Way]
@@ -102,6 +104,21 @@ async def test_an_endless_target_is_refused_without_a_call(way: Way) -> None:
 async def test_a_redirect_is_an_answer_like_any_other(way: Way) -> None:
     moved = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"
     assert await answered(moved, way) == (302, b"")
+
+
+async def test_headers_are_known_by_small_letters_and_those_of_one_name_are_joined(way: Way) -> None:
+    head = b"HTTP/1.1 429 Slow\r\nX-RateLimit-Remaining: 0\r\nVary: A\r\nvary: B\r\nContent-Length: 0\r\n\r\n"
+    async with serving(head) as server, channel_to(server.url, way) as made:
+        got = await made.send("GET", "/", None)
+    assert dict(got.headers) == {"x-ratelimit-remaining": "0", "vary": "A, B", "content-length": "0"}
+
+
+async def test_what_an_answer_says_of_the_budget_is_heard(way: Way) -> None:
+    said = OK.replace(b"\r\n\r\n", b"\r\nX-RateLimit-Remaining: 3\r\nX-RateLimit-Limit: 10\r\n\r\n")
+    budget = Quota("scenario", "Scenario", 0, lambda: 0.0)
+    async with serving(said) as server, channel_to(server.url, way) as made:
+        budget.learn(await made.send("GET", "/", None))
+    assert budget.left == 3
 
 
 async def test_no_cookie_is_sent_back(way: Way) -> None:
@@ -223,3 +240,66 @@ async def test_the_proxy_of_the_environment_is_used_but_never_for_this_machine(
                 await made.send("GET", "/things", None)
     assert [head[0] for head in proxy.heads] == ["GET http://upstream.example/things HTTP/1.1"]
     assert [head[0] for head in here.heads] == ["GET /base/things HTTP/1.1"] * 2
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy yet."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+async def test_a_proxy_that_is_named_without_a_scheme_is_one(name: str, no_proxies: pytest.MonkeyPatch) -> None:
+    async with serving(OK) as proxy:
+        no_proxies.setenv(name, f"127.0.0.1:{proxy.port}")
+        async with channel_to("http://upstream.example") as made:
+            assert (await made.send("GET", "/things", None)).status == 200
+    assert [head[0] for head in proxy.heads] == ["GET http://upstream.example/things HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "exempt"),
+    [
+        ("https://api.example", "api.example"),
+        ("https://api.example", ".example"),
+        ("https://api.example", "api.example:443"),
+        ("https://api.example", "other.example, api.example:443"),
+        ("https://api.example:8443", "api.example:8443"),
+        ("https://api.example", "10.0.0.0/8, api.example"),
+        ("https://api.example", "*"),
+        ("https://10.1.2.3", "192.168.0.0/16, 10.0.0.0/8"),
+        ("https://10.1.2.3", "10.1.2.0/24,api.example"),
+        ("https://[fd00::1]", "fd00::/8"),
+        ("https://[fd00::1]", "fd00::1"),
+        ("https://[fd00::1]", "[fd00::1]"),
+        ("https://[fd00::1]:8443", "[fd00::1]:8443"),
+    ],
+)
+def test_what_the_environment_exempts_is_gone_to_straight(
+    url: str, exempt: str, no_proxies: pytest.MonkeyPatch
+) -> None:
+    no_proxies.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    no_proxies.setenv("NO_PROXY", exempt)
+    assert isinstance(open_network(url, {}, Bounds()), Http1Channel)
+
+
+@pytest.mark.parametrize(
+    ("url", "exempt"),
+    [
+        ("https://api.example", ""),
+        ("https://api.example", "pi.example"),
+        ("https://api.example", "api.example:8443"),
+        ("https://api.example:8443", "api.example:443"),
+        ("https://10.1.2.3", "10.1.3.0/24"),
+        ("https://[fd00::1]", "10.0.0.0/8,nonsense/99"),
+    ],
+)
+def test_what_the_environment_does_not_exempt_is_gone_to_by_its_proxy(
+    url: str, exempt: str, no_proxies: pytest.MonkeyPatch
+) -> None:
+    no_proxies.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    no_proxies.setenv("NO_PROXY", exempt)
+    assert isinstance(open_network(url, {}, Bounds()), ProxiedChannel)
