@@ -12,6 +12,8 @@ from gateway.errors import UpstreamError
 from gateway.pace import Pace, Turns
 from gateway.telemetry import account
 
+LONGEST_PATIENCE = 60.0  # seconds for which an upstream is not asked on its word, as it is for calls: see `Quota`
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -189,8 +191,9 @@ class Watch(Generic[T]):
                 raise
             self._interval = self._pace.longer(self._interval)
             if error.retry_after:
-                self._not_before = self._clock() + error.retry_after
-                await self._turns.take(self.key, error.retry_after + self._pace.turn * self._interval)
+                patience = min(error.retry_after, LONGEST_PATIENCE)
+                self._not_before = self._clock() + patience
+                await self._turns.take(self.key, patience + self._pace.turn * self._interval)
         else:
             if is_new and anew:
                 self._turns.tell(self.key)

@@ -241,6 +241,20 @@ async def test_a_failure_that_may_pass_is_outlived_and_looked_after_ever_less(
         assert heard == ["red", "off", "complete"]
 
 
+async def test_an_upstream_that_wants_one_in_a_day_is_looked_at_in_a_minute_all_the_same() -> None:
+    async with watching() as watchers:
+        clock = clock_of(watchers)
+        light = Light(clock)
+        updates = await watchers.subscribe("l", light)
+        light.error = UpstreamUnavailable("Closed.", upstream="prism", status=503, retry_after=86_400)
+        await clock.run(2)
+        light.error, light.colour = None, "green"
+        await clock.run(60)
+        assert light.looks == [(0.0, False), (2.0, True), (62.0, True)]
+        assert await anext(updates) == "green"
+        await updates.aclose()
+
+
 async def test_no_look_is_made_before_the_upstream_wants_one_whoever_comes() -> None:
     async with watching() as watchers:
         clock = clock_of(watchers)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.upstream.health import Health
@@ -60,7 +61,10 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():
+            if turn.cancelled():
+                with suppress(ValueError):  # it was passed over meanwhile
+                    self._waiting.remove(turn)
+            else:
                 self.health.in_flight -= 1  # it came at the moment of leaving
                 self._pass_on()
             raise

@@ -1,6 +1,7 @@
 """What decides whether an upstream is asked, how long for, and whether again; by clocks that tests move."""
 
 import asyncio
+import math
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import FEW, PERIOD, SAVED, RetryBudget
 from gateway.upstream.health import Health
 from gateway.upstream.latency import UNKNOWN, Latency
-from gateway.upstream.slots import FEWEST, Slots
+from gateway.upstream.slots import FEWEST, MOST_WAITING, Slots
 
 
 def breaker() -> Breaker:
@@ -191,6 +192,22 @@ async def test_a_slot_that_comes_at_the_moment_of_leaving_goes_to_the_next() -> 
     some.leave(0.0, 0.01)
     turns[0].cancel()
     await turns[1]
+    assert (some.health.in_flight, some.health.waiting) == (1, 0)
+
+
+async def test_who_has_left_the_queue_keeps_nobody_from_joining_it() -> None:
+    some = slots(1)
+    some.latency.note(1.0)
+    assert some.take()
+    turns = [asyncio.ensure_future(some.turn()) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    assert some.expects() == math.inf
+    for turn in turns[1:]:
+        turn.cancel()
+    await asyncio.wait(turns[1:])
+    assert (some.expects(), some.health.waiting) == (2.0, 1)
+    some.leave(0.0, 0.01)
+    await turns[0]
     assert (some.health.in_flight, some.health.waiting) == (1, 0)
 
 
