@@ -215,6 +215,52 @@ async def test_a_member_of_a_page_that_is_none_is_left_out(gateway: World) -> No
     assert await gateway.data("{ assets { nodes { assetId } } }") == {"assets": {"nodes": [{"assetId": "a"}]}}
 
 
+HALVES = r'"A man \ud83d\ude00 \ud83d \\ud83d \ude00"'  # as a text that was cut by UTF-16 is written
+WHOLE = "A man \U0001f600 \ufffd \\ud83d \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "data"),
+    [
+        (
+            "{ assets { nodes { assetId description } } }",
+            '{"assets": [{"id": "a", "description": %s}, {"id": "b"}]}',
+            {"assets": {"nodes": [{"assetId": "a", "description": WHOLE}, {"assetId": "b", "description": None}]}},
+        ),
+        (
+            '{ assetsById(assetIds: ["a", "b"]) { description } }',
+            '{"assets": [{"id": "b"}, {"id": "a", "description": %s}]}',
+            {"assetsById": [{"description": WHOLE}, {"description": None}]},
+        ),
+        (
+            '{ asset(assetId: "a") { raw } }',
+            '{"asset": {"id": "a", "description": %s}}',
+            {"asset": {"raw": {"id": "a", "description": WHOLE}}},
+        ),
+        (
+            """mutation {
+              lockAsset(input: { assetId: "a", lockExpiresAt: "2026-09-22T00:00:00Z" }) { asset { description } }
+            }""",
+            '{"asset": {"id": "a", "description": %s}, "lockId": "l"}',
+            {"lockAsset": {"asset": {"description": WHOLE}}},
+        ),
+    ],
+    ids=["page", "bulk", "asset", "lock"],
+)
+async def test_half_a_character_costs_nothing_but_itself(
+    gateway: World, query: str, body: str, data: dict[str, Any]
+) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="scenario", status=200, body=body % HALVES))
+    assert await gateway.execute(query) == {"data": data}
+    assert len(gateway.calls) == 1
+
+
+async def test_a_byte_order_mark_is_none_of_the_answer(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=200, body='\ufeff{"id": "s", "status": "READY"}'))
+    assert await gateway.execute('{ scan(scanId: "s") { status } }') == {"data": {"scan": {"status": "READY"}}}
+    assert gateway.calls == [("GET", "/scans/s")]
+
+
 async def test_a_token_that_is_none_breaks_the_contract_and_keeps_what_was_read(gateway: World) -> None:
     pages = [{"assets": [{"id": "a"}], "nextPaginationToken": "t"}, {"assets": [], "nextPaginationToken": 7}]
     for page in pages:

@@ -23,6 +23,7 @@ from gateway.errors import (
 from gateway.tallies import GIVEN_UP, CallTally, RouteTally, status_word
 from gateway.telemetry import count_call, count_seconds
 from gateway.upstream.channel import Answer, Channel
+from gateway.upstream.characters import read_whole, whole
 from gateway.upstream.credentials import Credential
 from gateway.upstream.failures import Failures, failure_word
 from gateway.upstream.health import Health
@@ -166,7 +167,7 @@ class Upstream:
 
     async def _change(self, method: str, target: str, content: bytes | None) -> bytes:
         try:
-            return await self._request(method, target, content, _as_it_came)
+            return await self._request(method, target, content, whole)
         except (UpstreamTimeout, UpstreamUnavailable, UpstreamContract) as error:
             if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
                 raise  # it never left
@@ -205,7 +206,7 @@ class Upstream:
         if not _is_utf8(answer.body):
             raise self._noted(method, target, self.failures.broken_contract(is_transient=True))
         try:
-            return read(answer.body)
+            return read_whole(read, answer.body)
         except UNREADABLE as error:
             is_damaged = type(error) is msgspec.DecodeError  # what has another shape has it next time too
             raise self._noted(method, target, self.failures.broken_contract(is_transient=is_damaged)) from error
