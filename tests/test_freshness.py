@@ -33,6 +33,15 @@ async def test_a_moving_scan_is_fresh_for_2_seconds_then_fetched_again(gateway: 
         assert len(gateway.calls) == calls
 
 
+async def test_what_was_fetched_before_the_clock_was_put_back_is_fetched_again(gateway: World) -> None:
+    scan_id, asset_id = gateway.sandbox.prism.scan_ids("READY")[0], gateway.asset_ids[0]
+    query = f'{{ scan(scanId: "{scan_id}") {{ status }} asset(assetId: "{asset_id}") {{ kind }} }}'
+    for step, calls in ((0, 2), (0, 0), (-30, 0), (-3_600, 2), (0, 0), (1, 0)):
+        gateway.clock.advance(step)
+        await gateway.data(query)
+        assert len(gateway.calls) == calls
+
+
 @pytest.mark.parametrize(("stage", "calls"), [("started", 1), ("succeeded", 0), ("failed", 0), (None, 0)])
 async def test_a_record_that_embeds_a_stage_that_moves_is_fresh_for_2_seconds(
     gateway: World, stage: str | None, calls: int

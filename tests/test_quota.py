@@ -1,5 +1,6 @@
 """The budget of a credential: learned from what the upstream answers, and spent on people before polls."""
 
+import math
 from typing import Any
 
 import pytest
@@ -102,6 +103,26 @@ def test_a_429_closes_for_as_long_as_it_says_and_never_for_long() -> None:
     assert refused_for(budget) is None
     budget.learn(answer(429, retry_after="86400"))
     assert refused_for(budget) == 60
+
+
+def test_a_clock_that_is_put_back_closes_nothing_for_longer() -> None:
+    budget, clock = quota()
+    budget.learn(answer(429, retry_after="7"))
+    assert (refused_for(budget), budget.left) == (7, 0)
+    clock.advance(-3_600)
+    assert (refused_for(budget), refused_for(budget, is_poll=True), budget.left) == (None, None, math.inf)
+    budget.learn(answer(ratelimit_remaining="0", ratelimit_limit="10", ratelimit_reset="20"))
+    assert (refused_for(budget), refused_for(budget, is_poll=True), budget.left) == (20, 20, 0)
+    clock.advance(-3_600)
+    assert (refused_for(budget), refused_for(budget, is_poll=True), budget.left) == (None, None, math.inf)
+
+
+def test_polls_wait_no_longer_where_the_clock_is_put_back() -> None:
+    budget, clock = quota(100)
+    assert admitted(budget, 80) == 80
+    assert refused_for(budget, is_poll=True) is not None
+    clock.advance(-3_600)
+    assert refused_for(budget, is_poll=True) is None
 
 
 def test_a_429_that_does_not_say_until_when_concerns_polls_alone() -> None:

@@ -9,6 +9,7 @@ import msgspec
 FRAGMENT_BYTES = "fragment bytes"
 FRAGMENT_OVERHEAD = 200  # bytes that Python spends on a fragment, its key and its place
 ROOM_FOR_FRAGMENTS = 1_000  # bytes that even the smallest document has for them
+CLOCKS_APART = 60.0  # seconds; what was fetched later yet was so before the clock was put back, nobody knows when
 
 
 class Lifetime(msgspec.Struct, frozen=True):
@@ -77,11 +78,11 @@ class Document(msgspec.Struct, frozen=True):
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be served without asking again."""
-        return now < self.fresh_until
+        return self.fetched_at - CLOCKS_APART <= now < self.fresh_until
 
     def is_dead(self, now: float) -> bool:
         """Whether it may not be served at all any more."""
-        return now >= self.dead_at
+        return now >= self.dead_at or now < self.fetched_at - CLOCKS_APART
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MINUTE = 60.0
+LONGEST = MINUTE + 1  # what is left of one, unless the clock was put back
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Meter:
 
     def take(self, now: float, amount: int = 1) -> bool:
         """Take as much at a Unix second, or nothing where less is left."""
-        if now >= self.ends_at:
+        if not 0 < self.ends_at - now < LONGEST:
             self._turn(now)
         if self.taken + self.before + amount > self.most:  # which needs a closer look
             used = self.taken + self.before * (self.ends_at - now) / MINUTE
@@ -49,20 +50,20 @@ class Meter:
 
     def count(self, now: float, amount: int = 1) -> None:
         """Count what is taken at a Unix second anyway, or given back."""
-        if now >= self.ends_at:
+        if not 0 < self.ends_at - now < LONGEST:
             self._turn(now)
         self.add(amount)
 
     def left(self, now: float) -> float:
         """Give what may be taken at once; infinite where nothing limits it."""
-        if now >= self.ends_at:
+        if not 0 < self.ends_at - now < LONGEST:
             self._turn(now)
         used = self.taken + self.before * (self.ends_at - now) / MINUTE
         return min(self.most, max(0.0, self.most - used))
 
     def wait(self, now: float, amount: float = 1) -> float:
         """Give the seconds until so much is left, while nothing else is taken."""
-        if now >= self.ends_at:
+        if not 0 < self.ends_at - now < LONGEST:
             self._turn(now)
         room = max(0.0, self.most - amount)
         if self.taken <= room:
@@ -107,8 +108,8 @@ class Meter:
             self.tell(self)
 
     def _turn(self, now: float) -> None:
-        """Begin a minute: right after the last, or now."""
-        is_next = now < self.ends_at + MINUTE
+        """Begin a minute: right after the last, or now, as where the clock was put back."""
+        is_next = 0 <= now - self.ends_at < MINUTE
         self.late = self.taken - self.known if is_next else 0
         self.before = self.taken if is_next else 0
         self.ends_at = self.ends_at + MINUTE if is_next else now + MINUTE

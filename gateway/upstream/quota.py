@@ -13,6 +13,7 @@ from gateway.upstream.channel import Answer
 
 FOR_PEOPLE = 0.25  # the share of a budget that polls leave alone
 LONGEST = 60.0  # seconds for which an upstream is left alone on its word; then one call finds out whether it holds
+AHEAD = LONGEST + 1  # what that can be by the clock, unless this was put back
 SAME_WINDOW = 2.0  # seconds by which two answers may differ on when a budget is filled up again
 MOMENTS = 1e9  # above are Unix seconds, below seconds from now; above a hundred times as much, milliseconds
 
@@ -57,7 +58,7 @@ class Quota:
     def admit(self) -> None:
         """Count a call that is about to be made. Raises UpstreamRateLimited where the upstream would refuse it."""
         now = self.clock()
-        if now < self._closed_until:
+        if 0 < self._closed_until - now < AHEAD:
             raise self._spent(self._closed_until - now)
         told = self._current(now)
         if told is not None:
@@ -70,7 +71,7 @@ class Quota:
     def give_way(self) -> None:
         """Let a poll pass where enough is left for people too. Raises UpstreamRateLimited where it is not."""
         now = self.clock()
-        if now < self._closed_until:
+        if 0 < self._closed_until - now < AHEAD:
             raise self._spent(self._closed_until - now)
         told = self._current(now)
         if told is not None:
@@ -92,7 +93,7 @@ class Quota:
     def left(self) -> float:
         """How many calls are thought to be left, now; infinite where nothing is known."""
         now = self.clock()
-        if now < self._closed_until:
+        if 0 < self._closed_until - now < AHEAD:
             return 0
         told = self._current(now)
         return self._made.left(now) if told is None else told.remaining
@@ -106,7 +107,8 @@ class Quota:
 
     def _current(self, now: float) -> Told | None:
         """What the upstream said, while it holds."""
-        if self._told is not None and self._told.resets_at is not None and now >= self._told.resets_at:
+        told = self._told
+        if told is not None and told.resets_at is not None and not 0 < told.resets_at - now < AHEAD:
             self._told = None
         return self._told
 

@@ -30,6 +30,14 @@ def test_after_a_long_silence_nothing_counts() -> None:
     assert meter.left(NOON + 1_000) == 2
 
 
+def test_a_clock_that_is_put_back_begins_a_minute() -> None:
+    meter = Meter(2)
+    assert meter.take(NOON, 2)
+    assert not meter.take(NOON + 1)
+    assert meter.take(NOON - 3_600, 2)
+    assert (meter.left(NOON - 3_600), meter.wait(NOON - 3_600)) == (0, 90)
+
+
 def test_what_is_given_back_can_be_taken_again() -> None:
     meter = Meter(10)
     assert meter.take(NOON, 8)
