@@ -43,6 +43,7 @@ class _Session:
                 max_line_size=bounds.head_bytes,
                 max_field_size=bounds.head_bytes,
             )
+            self.client._retry_connection = False  # noqa: SLF001 - by itself it sends a PUT twice, which may be a lock
         return self.client
 
 

@@ -21,7 +21,7 @@ from gateway.upstream.network import Network, open_network
 from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel, as_httpx
 from gateway.upstream.quota import Quota
-from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, say_nothing, serving
+from tests.upstream.raw_server import OK, Answers, hang_up, hang_up_midway, in_turn, say_nothing, serving
 
 Way = Callable[[str, Mapping[str, str], Bounds], channel.Way]
 
@@ -52,6 +52,10 @@ async def answered(answer: Answers | bytes, way: Way, timeout_: float = 60) -> o
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error)
     return got.status, got.body
+
+
+async def leave(writer: asyncio.StreamWriter) -> None:
+    writer.close()
 
 
 async def test_a_request_is_sent_as_it_was_written(way: Way) -> None:
@@ -177,6 +181,18 @@ async def test_one_connection_serves_calls_that_follow_each_other(way: Way) -> N
         for _ in range(10):
             await made.send("GET", "/", None)
     assert (server.connections, len(server.heads)) == (1, 10)
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize("answers", [(OK, hang_up, OK), (OK, leave, OK)], ids=["broken off", "closed"])
+async def test_a_change_whose_connection_ends_is_sent_once(
+    method: str, answers: tuple[Answers | bytes, ...], way: Way
+) -> None:
+    async with serving(in_turn(*answers)) as server, channel_to(server.url, way) as made:
+        await made.send("GET", "/", None)
+        with pytest.raises(httpx.NetworkError):
+            await made.send(method, "/lock", b"{}")
+    assert (server.targets, server.bodies) == (["/base/", "/base/lock"], [b"", b"{}"])
 
 
 async def test_at_most_a_hundred_connections_are_open(way: Way) -> None:
