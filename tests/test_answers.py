@@ -68,7 +68,8 @@ def test_the_message_is_found_in_every_known_json_shape(body: object, message: s
         (b"\x00\x01\x02", None),
         (b"caf\xe9 is closed", "caf\ufffd is closed"),
         (b'{"message": "caf\xe9"}', None),
-        (b'"\\ud800"', '"\\ud800"'),
+        (b'"\\ud800"', "\ufffd"),
+        (b'{"message": "no \\ud83d here"}', "no \ufffd here"),
     ],
 )
 def test_a_body_that_is_not_the_json_it_should_be_is_read_as_text_or_not_at_all(

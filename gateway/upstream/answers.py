@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.upstream.characters import read_whole
+
 MAX_MESSAGE = 300
 MAX_DEPTH = 8
 MESSAGE_KEYS = ("message", "msg", "error", "reason", "details", "errors", "errorSlug", "code")
@@ -47,7 +49,7 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _decode(body: bytes) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        return msgspec.json.decode(body)
+        return read_whole(msgspec.json.decode, body)
     except RecursionError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
