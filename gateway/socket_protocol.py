@@ -88,6 +88,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
+    async def receive(self) -> Any:
+        """Give what has come; uvicorn reads on then, though the client may still take nothing."""
+        message = await super().receive()
+        if not self.writable.is_set() and not self.transport.is_closing():
+            self.transport.pause_reading()
+        return message
+
+    def handle_cont(self, event: Any) -> None:
+        """Keep no pieces that hold nothing: of these there may be any number."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+
     def handle_parser_exception(self) -> None:
         """Say why, then read on until the client has heard it: closing at once would take the words back."""
         if self.close_sent or self.conn.close_sent is None:

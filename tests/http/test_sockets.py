@@ -356,6 +356,37 @@ async def test_who_pings_and_reads_no_answer_is_not_read_either(gateway: Served)
     await gateway.until_left()
 
 
+async def test_nor_is_who_says_more_between_the_pings(gateway: Served) -> None:
+    one = await gateway.subscribe()
+    one.transport.pause_reading()
+    (serving_,) = [one for one in _protocols() if not one.disconnected]
+    pings = (frame(Opcode.PING, b"x" * 125) * 200 + frame(Opcode.TEXT, b'{"type":"pong"}')) * 5
+    for _ in range(100):
+        one.transport.write(pings)
+        await asyncio.sleep(0)
+    while serving_.writable.is_set():  # noqa: ASYNC110 - nothing tells it
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)  # in which all would be read
+    assert serving_.transport.get_write_buffer_size() < 1_000_000
+    one.transport.resume_reading()
+    await one.send(json.dumps({"id": "2", "type": "subscribe", "payload": {"query": "{ __typename }"}}))
+    answer = {"data": {"__typename": "Query"}}
+    assert json.loads(await one.recv()) == {"id": "2", "type": "next", "payload": answer}
+    await one.close()
+
+
+async def test_of_the_pieces_of_a_message_those_that_hold_nothing_are_not_kept(gateway: Served) -> None:
+    one = await gateway.subscribe()
+    (serving_,) = [one for one in _protocols() if not one.disconnected]
+    nothing = frame(Opcode.CONT, b"", first=0) * 1_000
+    one.transport.write(frame(Opcode.TEXT, b"", first=0) + nothing + frame(Opcode.CONT, b'{"type":', first=0) + nothing)
+    await (await one.ping())  # it is answered once all before it is read
+    assert serving_.frames == [b"", b'{"type":']
+    one.transport.write(nothing + frame(Opcode.CONT, b'"ping"}', first=0) + frame(Opcode.CONT, b""))
+    assert json.loads(await one.recv()) == {"type": "pong"}
+    await one.close()
+
+
 async def test_who_breaks_the_rules_as_a_server_ends_keeps_nobody_from_ending_well(
     gateway: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
