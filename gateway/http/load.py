@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.errors import Overloaded
 from gateway.http.refusal import Refusal
 from gateway.http.reply import Reply, refused, send_reply
-from gateway.http.request_id import new_request_id
+from gateway.http.request import joined
+from gateway.http.request_id import request_id
 
 LATE = 0.03  # seconds that a request waits for its first turn, and nobody minds
 LEAST = 1  # so many may always wait, late or not; each more makes all that come next wait for it too
@@ -122,4 +123,5 @@ class Bounded:
             with self.load.counted():
                 await self.app(scope, receive, send)
         else:
-            await send_reply(send, self.load.turn_away(id_ := new_request_id()), id_)
+            id_ = request_id(joined(scope["headers"]).get(b"x-request-id"))
+            await send_reply(send, self.load.turn_away(id_), id_)

@@ -120,6 +120,7 @@ async def test_who_finds_no_room_is_refused_and_health_is_told_all_the_same(head
         app.load.under_way = app.load.most
         answer = await client.post(url, json=QUERY, headers={"x-request-id": "mine"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["x-request-id"] == answer.json()["errors"][0]["extensions"]["requestId"] == "mine"
         assert extensions_of(answer.json()) == OVERLOADED
         for path in ("/healthz", "/readyz"):
             assert (await client.get(url.replace("/graphql", path))).status_code == 200
