@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.http.heads import GuardedProtocol
@@ -48,7 +48,18 @@ async def _until_left(
 ) -> None:
     """Answer a request; that its client has left is no failure, of which uvicorn would write a traceback."""
     try:
-        await app(scope, receive, send)
+        is_old = cycle.scope["http_version"] == "1.0"
+        await app(scope, receive, partial(_send_unchunked, cycle, send) if is_old else send)
     except asyncio.CancelledError:
         if not cycle.disconnected:
             raise
+
+
+async def _send_unchunked(cycle: RequestResponseCycle, send: ASGISendCallable, message: ASGISendEvent) -> None:
+    """Send as HTTP/1.0 has it, which knows no chunks: what does not say its length ends with the connection."""
+    if message["type"] == "http.response.start":
+        if b"content-length" not in dict(message.get("headers", ())):
+            cycle.chunked_encoding = False
+    elif message["type"] == "http.response.body":
+        cycle.expected_content_length = len(message.get("body", b""))
+    await send(message)

@@ -25,5 +25,5 @@ class DepartingProtocol(AbandonedProtocol):
         """Let the connection end with this request, where that is wanted."""
         super().on_headers_complete()
         cycle: RequestResponseCycle | None = self.cycle
-        if self.load.is_leaving and cycle is not None:
+        if self.load.is_leaving and cycle is not None and cycle is not self._before:
             cycle.keep_alive = False

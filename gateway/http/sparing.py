@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from gateway.http.staying import StayingProtocol
 
 
-class SparingProtocol(HttpToolsProtocol):
+class SparingProtocol(StayingProtocol):
     """Closes a connection on which nothing comes, by one timer that goes on; makes a scope for what ASGI answers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -241,11 +241,72 @@ def test_connections_rest_for_longer_than_the_usual_proxies_keep_them() -> None:
     assert configured(create_app(settings_for(Sandbox()))).timeout_keep_alive == 75
 
 
+OFFER = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_who_offers_another_protocol_is_answered_in_this_one_wherever_the_request_is_cut(
+    direct: bool,  # noqa: FBT001 - a case
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with wired(direct=direct) as wire:
+        request = post({"query": "{ __typename }"}, OFFER)
+        behind = get(b"/graphql?query=%7Bbehind:__typename%7D", OFFER + GRAPHQL)
+        for place in range(1, len(request), 17):
+            await wire.send(request[:place], request[place:] + behind)
+            for answer in (b'{"data":{"__typename":"Query"}}', b'{"data":{"behind":"Query"}}'):
+                status, _, body = await wire.read()
+                assert (status, body) == (b"HTTP/1.1 200 OK", answer)
+    assert caplog.messages == []
+
+
+async def test_an_offer_that_comes_ahead_of_an_answer_is_none_of_its_business() -> None:
+    async with wired() as wire:
+        wire.sandbox.faults.add(Fault(delay=0.1, times=1))
+        offering = post({"query": "{ __typename }"}, OFFER)
+        await wire.send(post({"query": SCAN, "variables": {"id": wire.scan_id}}) + offering * 2 + b"no request\r\n\r\n")
+        bodies = [(await wire.read())[2] for _ in range(3)]
+        assert (b'"isReady":true' in bodies[0], bodies[1:]) == (True, [b'{"data":{"__typename":"Query"}}'] * 2)
+        assert await wire.reader.read() == b""
+
+
+async def test_nobody_is_connected_to_elsewhere() -> None:
+    async with wired() as wire:
+        await wire.send(b"CONNECT elsewhere.test:80 HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n")
+        assert (await wire.reader.read()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
 async def test_an_old_client_is_answered_and_let_go() -> None:
     async with wired() as wire:
         await wire.send(post({"query": "{ __typename }"}, b"connection: keep-alive\r\n", version=b"1.0"))
         assert (b"connection", b"close") in (await wire.read())[1]
         assert await wire.reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        (
+            b"text/event-stream",
+            b':\n\nevent: next\ndata: {"data":{"scanUpdated":{"status":"READY"}}}\n\nevent: complete\ndata:\n\n',
+        ),
+        (
+            b"multipart/mixed;subscriptionSpec=1.0",
+            (
+                b"\r\n--graphql\r\ncontent-type: application/json\r\n\r\n"
+                b'{"payload":{"data":{"scanUpdated":{"status":"READY"}}}}\r\n--graphql--\r\n'
+            ),
+        ),
+    ],
+)
+async def test_a_stream_to_an_old_client_ends_with_its_connection_and_has_no_chunks(
+    accept: bytes, answer: bytes
+) -> None:
+    async with wired() as wire:
+        follow = {"query": f'subscription {{ scanUpdated(scanId: "{wire.scan_id}") {{ status }} }}'}
+        await wire.send(post(follow, b"accept: " + accept + b"\r\n", version=b"1.0"))
+        head, _, body = (await wire.reader.read()).partition(b"\r\n\r\n")
+        assert (head[:15], b"transfer-encoding" in head, body) == (b"HTTP/1.1 200 OK", False, answer)
 
 
 async def test_who_leaves_takes_the_upstream_call_along() -> None:
