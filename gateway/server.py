@@ -126,6 +126,8 @@ class Server(uvicorn.Server):
         """End in steps; what is under way when the time is over is broken off by uvicorn."""
         if self._app is not None:
             self._app.leave()
+            for protocol_ in self._http_connections():
+                protocol_.depart()
             if not self._is_in_haste:
                 await self._until(lambda: self._is_in_haste, self._app.drain_grace)
             end = asyncio.get_running_loop().time() + self._app.drain_timeout

@@ -27,3 +27,8 @@ class DepartingProtocol(AbandonedProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         if self.load.is_leaving and cycle is not None and cycle is not self._before:
             cycle.keep_alive = False
+
+    def depart(self) -> None:
+        """Let the connection end with the answers that are owed, where any are."""
+        if not self.has_answered:
+            self.cycle.keep_alive = False

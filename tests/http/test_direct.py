@@ -1,6 +1,7 @@
 """Requests that have come as a whole, over real sockets: answered without ASGI, and exactly as by way of it."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from gateway.app import create_app
 from gateway.auth.caller import ANYONE
 from gateway.http.application import App
 from gateway.sandbox import Fault, Sandbox
-from gateway.server import configured
+from gateway.server import GuestServer, configured
 from gateway.serving import listen, serving
 from tests.http.requests import GRAPHQL, get, post
 from tests.replicas import until
@@ -338,6 +339,31 @@ async def test_one_under_way_is_answered_before_its_server_ends() -> None:
         reading = asyncio.create_task(wire.read())
     status, headers, _ = await reading
     assert (status, (b"connection", b"close") in headers) == (b"HTTP/1.1 200 OK", True)
+
+
+@pytest.mark.parametrize("by", [b"", b"expect: 100-continue\r\n"], ids=["directly", "by way of ASGI"])
+async def test_what_is_under_way_as_the_end_begins_ends_its_connection_with_the_last_answer_that_is_owed(
+    by: bytes,
+) -> None:
+    sandbox = Sandbox(clock=Clock(), url=URL)
+    transport = httpx.ASGITransport(app=sandbox.app)
+    given = settings_for(sandbox, gateway_drain_grace=60)
+    app = create_app(given, transports={"prism": transport, "scenario": transport})
+    sandbox.faults.add(Fault(delay=0.3))
+    asked = post({"query": SCAN, "variables": {"id": sandbox.prism.scan_ids("READY")[0]}}, by)
+    with listen("127.0.0.1", 0, "nothing") as listener:
+        server = GuestServer(app, listener)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(asked + post({"query": "{ behind: __typename }"}))
+            await until(lambda: len(sandbox.prism.calls) > 0)
+            server.handle_exit(signal.SIGTERM, None)
+            heard = await reader.read()
+            assert (heard.count(b"HTTP/1.1 200 OK"), heard.count(b"connection: close\r\n")) == (2, 1)
+            assert heard.endswith(b'{"data":{"behind":"Query"}}')
+            server.handle_exit(signal.SIGTERM, None)  # who waits no longer
+            writer.close()
 
 
 async def test_each_request_is_counted_once_whichever_way_it_is_answered() -> None:
