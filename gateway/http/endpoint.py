@@ -213,10 +213,10 @@ class Endpoint:
 
     def _operation(self, request: Request, body: bytes, takes: Accepted) -> Operation:
         """Read what is asked, with its document, which may be known by a name only. Raises Refusal."""
-        operation = with_document(request.operation(body, self._limits), self._documents)
-        if request.is_safe:
-            self._door.check_reading(request.headers, takes)
-        return operation
+        operation = request.operation(body, self._limits)
+        if request.is_safe and (operation.query or operation.document_id or operation.extensions):
+            self._door.check_reading(request.headers, takes)  # before a document is kept
+        return with_document(operation, self._documents)
 
     def _is_streamed(self, operation: Operation, takes: Accepted) -> bool:
         """Whether a stream answers: the client takes one, and it is a subscription or all that the client takes."""

@@ -1,5 +1,7 @@
 """Who may come in: by which name, from which pages, and by which GET."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -54,6 +56,21 @@ async def test_a_get_with_a_header_that_a_browser_asks_about_first_is_executed(
     header: dict[str, str], gateway: World
 ) -> None:
     assert await get(gateway, accept="*/*", **header) == (200, DATA)
+
+
+@pytest.mark.parametrize("headers", [{"accept": "image/*,*/*"}, {"accept": URQL, "sec-fetch-site": "cross-site"}])
+async def test_nor_is_its_document_kept(headers: dict[str, str], gateway: World) -> None:
+    known = {"persistedQuery": {"version": 1, "sha256Hash": sha256(b"{ __typename }").hexdigest()}}
+    asked = {"query": "{ __typename }", "extensions": json.dumps(known)}
+    answer = await gateway.client.get("/graphql", params=asked, headers=headers)
+    assert answer.status_code == 403
+    answer = await gateway.client.post("/graphql", json={"extensions": known})
+    assert answer.json()["errors"][0]["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+
+
+async def test_a_get_that_asks_nothing_is_told_that_whatever_it_accepts(gateway: World) -> None:
+    answer = await gateway.client.get("/graphql", headers={"accept": "*/*"})
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize("mode", ["no-cors", "navigate"])
