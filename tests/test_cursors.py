@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadUserInput, UpstreamError, UpstreamUnavailable
-from gateway.graph.paging import MAX_EMPTY_PAGES, Cursors, Page, Position, Slice, first_position, read_slice
+from gateway.graph.paging import MAX_EMPTY_PAGES, Cursors, Page, Position, Slice, first_position, pages_of, read_slice
 
 POSITIONS = st.builds(
     Position,
     token=st.none() | st.text(max_size=60),
     skip=st.integers(min_value=0, max_value=100),
     size=st.integers(min_value=50, max_value=100),
+    last=st.none() | st.text(max_size=60),
 )
 FILTERS = st.text(max_size=40)
 
@@ -23,6 +24,11 @@ FILTERS = st.text(max_size=40)
 def test_a_cursor_leads_back_to_its_position(position: Position, filter_: str) -> None:
     cursors = Cursors(filter_)
     assert cursors.read(cursors.write(position)) == position
+
+
+def test_a_place_that_is_found_again_costs_as_if_it_were_the_last_of_its_page() -> None:
+    after = [Cursors("filter").write(Position(None, 20, 50, last)) for last in (None, "told")]
+    assert [pages_of(20, cursor) for cursor in after] == [1, 2]
 
 
 @given(POSITIONS, FILTERS, FILTERS)

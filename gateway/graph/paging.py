@@ -5,7 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import strawberry
@@ -38,12 +38,14 @@ class PageInfo:
 class Position:
     """A place between two items: after `skip` items of the upstream page that `token` leads to.
 
-    The page size is part of it, because nobody knows whether a token may be used with another.
+    The page size is part of it, because nobody knows whether a token may be used with another. By what tells of the
+    `last` of these items the place is found again where others came or went before it.
     """
 
     token: str | None
     skip: int
     size: int
+    last: str | None = None
 
 
 class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -52,6 +54,7 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     skip: int
     size: int
     filter: str
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ class Cursors:
 
     def write(self, position: Position) -> str:
         """Make the cursor of a position."""
-        cursor = _Cursor(CURSOR_VERSION, position.token, position.skip, position.size, self.fingerprint)
+        cursor = [CURSOR_VERSION, position.token, position.skip, position.size, self.fingerprint]
+        if position.last is not None:
+            cursor.append(position.last)
         return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
     def read(self, cursor: str) -> Position:
@@ -75,7 +80,7 @@ class Cursors:
         read = _read(cursor)
         if read.filter != self.fingerprint:
             raise BadUserInput("`after` was given for another filter or sort; use both together, or neither.")
-        return Position(read.token, read.skip, read.size)
+        return Position(read.token, read.skip, read.size, read.last)
 
 
 def _read(cursor: str) -> _Cursor:
@@ -88,12 +93,33 @@ def _read(cursor: str) -> _Cursor:
     return read
 
 
+class Order(Protocol):
+    """What finds a place among the items of a page again."""
+
+    def tell(self, place: int) -> str | None:
+        """Tell of the item at a place to whoever goes on after it; None where nothing can be told."""
+
+    def place_after(self, last: str, skip: int) -> int:
+        """The place after an item that was told of, where it was the last of so many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One upstream page: its items and the token of the next page, if any. An unreadable item is None."""
 
     items: Sequence[T | None]
     next_token: str | None
+    order: Order | None = None
+
+    def find(self, position: Position) -> int:
+        """The place of a position on this page."""
+        if self.order is None or position.last is None:
+            return min(position.skip, len(self.items))
+        return min(self.order.place_after(position.last, position.skip), len(self.items))
+
+    def tell(self, place: int) -> str | None:
+        """What there is to tell of an item, if it is one."""
+        return self.order.tell(place) if self.order and 0 <= place < len(self.items) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +134,7 @@ class Run(Generic[T]):
         """The position after an item: within the page, or at the start of the next one."""
         skip = place + 1
         if skip < len(self.page.items) or self.page.next_token in {None, "", self.position.token}:
-            return Position(self.position.token, skip, self.position.size)
+            return Position(self.position.token, skip, self.position.size, self.page.tell(place))
         return Position(self.page.next_token, 0, self.position.size)
 
 
@@ -149,9 +175,13 @@ def first_position(first: int) -> Position:
 
 
 def pages_of(first: int, after: str | None) -> int:
-    """How many full pages hold `first` items. Raises BadUserInput for what is no cursor of any filter."""
+    """How many full pages hold `first` items. Raises BadUserInput for what is no cursor of any filter.
+
+    A place that is found again may be anywhere on its page.
+    """
     start = first_position(first) if after is None else _read(after)
-    return -(-(first + min(start.skip, start.size)) // start.size)
+    skip = min(start.skip, start.size) if start.last is None else start.size
+    return -(-(first + skip) // start.size)
 
 
 async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:
@@ -170,7 +200,7 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
             if position == start:
                 raise
             return Slice(runs, position, has_next=True, error=error)
-        skip = min(position.skip, len(page.items))
+        skip = page.find(position)
         stop = min(skip + missing, len(page.items))
         places: Sequence[int] = range(skip, stop)
         if None in page.items:

@@ -51,6 +51,8 @@ class _Signed(msgspec.Struct, rename="camel", gc=False):
 
 class _Listed(_Signed, rename="camel", gc=False):
     id: str | None = None
+    created_at: Any = None
+    updated_at: Any = None
 
 
 class _Odd(msgspec.Struct, gc=False):
@@ -65,8 +67,10 @@ class _ListedPage(_Page, rename="camel", gc=False):
     assets: list[_Listed]
 
 
-class _Named(msgspec.Struct, gc=False):
+class _Named(msgspec.Struct, rename="camel", gc=False):
     id: str | None = None
+    created_at: Any = None
+    updated_at: Any = None
 
 
 class _NamedPage(_Page, rename="camel", gc=False):
@@ -78,10 +82,15 @@ _listed, _named = msgspec.json.Decoder(_ListedPage).decode, msgspec.json.Decoder
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What a page holds: the id of each member, None for one that nobody can ask for, and the next page's token."""
+    """What a page holds: the id of each member, None for one that nobody can ask for, and the next page's token.
+
+    And when each was made and changed, as Scenario says it.
+    """
 
     ids: Sequence[str | None]
     next_token: str | None
+    created: Sequence[Any]
+    updated: Sequence[Any]
 
 
 def index_of(page: Document) -> Index:
@@ -89,19 +98,21 @@ def index_of(page: Document) -> Index:
     known: Index | None = page.made.get("index")
     if known is None:
         odd = msgspec.json.decode(page.body, type=_Page)  # a member that is no object, or whose id is no text
-        known = page.made["index"] = _index([_id_in(asset) for asset in odd.assets], odd.next_pagination_token)
+        known = page.made["index"] = _index([_named_in(asset) for asset in odd.assets], odd.next_pagination_token)
     return known
 
 
-def _id_in(asset: object) -> str | None:
-    id_ = asset.get("id") if isinstance(asset, dict) else None
-    return id_ if isinstance(id_, str) else None
+def _named_in(asset: object) -> _Named:
+    keys = asset if isinstance(asset, dict) else {}
+    id_ = keys.get("id")
+    return _Named(id_ if isinstance(id_, str) else None, keys.get("createdAt"), keys.get("updatedAt"))
 
 
-def _index(ids: Sequence[str | None], token: str | None) -> Index:
+def _index(assets: Sequence[_Listed | _Named], token: str | None) -> Index:
+    ids = [asset.id for asset in assets]
     if None in ids:
         drift.note("GET /assets", "an asset without an id")
-    return Index(ids, token)
+    return Index(ids, token, [asset.created_at for asset in assets], [asset.updated_at for asset in assets])
 
 
 class _Job(msgspec.Struct, rename="camel"):
@@ -154,7 +165,7 @@ class ScenarioKinds:
         except msgspec.ValidationError:
             first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Odd).assets))
             return Lifetime(fresh, stale, first)
-        index = _index([asset.id for asset in page.assets], page.next_pagination_token)
+        index = _index(page.assets, page.next_pagination_token)
         first = first_expiry(_urls(page.assets)) if isinstance(page, _ListedPage) else None
         return Lifetime(fresh, stale, first, {"index": index})
 

@@ -19,6 +19,7 @@ from gateway.scenario.client import MAX_BULK, ListQuery, ScenarioClient
 from gateway.scenario.hidden import HiddenTags
 from gateway.scenario.hits import hits_of
 from gateway.scenario.kinds import index_of
+from gateway.scenario.order import order_of
 from gateway.scenario.tagged import Tagged, is_of_recent, offset_in, with_documents
 from gateway.scenario.types import MAX_FIRST, Asset, AssetConnection, DownloadJob
 from gateway.upstream.targets import encode_query
@@ -101,7 +102,7 @@ class ScenarioLoaders:
             raise BadUserInput("`filter.tags` names a tag that the caller may not read.")
         filter_ = encode_query(query)  # type: ignore[arg-type]
         cursors, start = _beginning(filter_, first, after)
-        read = await read_slice(partial(self._page, filter_), start, first)
+        read = await read_slice(partial(self._page, query, filter_), start, first)
         return self._connected(read, cursors, after, path)
 
     async def tagged(self, tagged: Tagged, first: int, after: str | None, path: list[str | int]) -> AssetConnection:
@@ -163,7 +164,7 @@ class ScenarioLoaders:
         found = self._places.get(asset_id)
         return None if found is None else member(found[0], "assets", "asset", found[1])
 
-    async def _page(self, filter_: str, token: str | None, size: int) -> Page[Document]:
+    async def _page(self, query: ListQuery, filter_: str, token: str | None, size: int) -> Page[Document]:
         asked = self.client.asked_page(filter_, size, token)
         kept = self.client.kept_asset_page(asked)
         outcome = kept or await self._pages.load(asked, partial(self.client.asset_page, asked))
@@ -176,9 +177,8 @@ class ScenarioLoaders:
             raise self.client.upstream.broken_contract() from None
         self._seen.append(document)
         shown = self._shown(document)
-        if None in index.ids:
-            return Page([None if id_ is None else shown for id_ in index.ids], index.next_token)
-        return Page([shown] * len(index.ids), index.next_token)
+        items = [None if id_ is None else shown for id_ in index.ids] if None in index.ids else [shown] * len(index.ids)
+        return Page(items, index.next_token, order_of(index, query))
 
     async def _found(self, tagged: Tagged, said: dict[str, float], token: str | None, size: int) -> Page[str]:
         token = token or ""

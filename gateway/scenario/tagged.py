@@ -17,6 +17,7 @@ from gateway.scenario.hits import Hits, bears
 MAX_OFFSET_DIGITS = 7
 MAX_SHOWN = 400  # of what is recent; so many marks fit into a cursor
 FOUND = "0"  # begins the token of the first page of what is searched for
+MARK_LENGTH = 8
 NOBODY = ""  # stands for a hit that is no asset of the page, and counts all the same
 
 
