@@ -93,6 +93,22 @@ async def test_a_stage_that_has_not_begun_is_pending_and_ends_nothing(gateway: W
     assert (stages["isReady"], stages["isFinal"]) == (False, False)
 
 
+@pytest.mark.parametrize("is_told", [True, False], ids=["Prism tells of what is to come", "Prism has none of it yet"])
+async def test_before_capture_stages_and_urls_are_as_the_schema_says(gateway: World, *, is_told: bool) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("CREATED")[0]
+    if not is_told:
+        gateway.sandbox.faults.add(Fault(upstream="prism", path="/(scan-assets|asset-urls)$", status=404))
+    pending, said = {"status": "PENDING"}, '__type(name: "Scan") { fields { name description } }'
+    stages = {"captureData": pending, "body": pending, "fittedBody": pending, "measurement": pending}
+    query = f"query ($id: ID!) {{ scan(scanId: $id) {{ {STAGES} assetUrls {{ model expiresAt }} }} {said} }}"
+    answer = await gateway.data(query, id=scan_id)
+    there = {"assets": {"isReady": False, "isFinal": False, **stages}, "assetUrls": {"model": None, "expiresAt": None}}
+    assert answer["scan"] == (there if is_told else {"assets": None, "assetUrls": None})
+    descriptions = {field["name"]: field["description"] for field in answer["__type"]["fields"]}
+    assert descriptions["assets"].endswith("Before capture each is PENDING, or this is null.")
+    assert descriptions["assetUrls"].endswith("While there is none, each is null, or this is.")
+
+
 async def test_a_failed_stage_is_final(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("FAILED")[0]
     stages = (await scan_of(gateway, STAGES, scan_id))["assets"]

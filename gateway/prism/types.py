@@ -156,7 +156,7 @@ class Scan(Node):
         return cls(scan_id=strawberry.ID(scan_id), seen=seen)
 
     @strawberry.field(
-        description="Which assets are generated, stage by stage. Null until capture begins.",
+        description="Which assets are generated, stage by stage. Before capture each is PENDING, or this is null.",
         metadata=costs(Reads("scan stages", owned_by=RECORD)),
     )
     def assets(self, info: Info) -> ScanAssets | None:
@@ -166,7 +166,7 @@ class Scan(Node):
         return None if self.seen.stages is None else ScanAssets.of(self.seen.stages)
 
     @strawberry.field(
-        description="Signed download URLs of every available file. Null when Prism has none yet.",
+        description="Signed download URLs of every available file. While there is none, each is null, or this is.",
         metadata=costs(Reads(URLS, owned_by=RECORD)),
     )
     def asset_urls(self, info: Info) -> ScanAssetUrls | None:
