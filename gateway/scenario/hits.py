@@ -17,12 +17,13 @@ class _Answer(msgspec.Struct, rename="camel"):
 class Hits(msgspec.Struct):
     """One page: each hit's id, None for one that has none; the ids of those that say themselves that they bear the tag.
 
-    And the offset of the next page, if there is one.
+    And the offset of the next page, if there is one; and when each was made, as Scenario says it.
     """
 
     ids: Sequence[str | None]
     bearers: Sequence[str]
     next_offset: int | None
+    created: Sequence[Any] = ()
 
 
 def found_in(offset: int, limit: int, spellings: Sequence[str], body: bytes) -> bytes:
@@ -34,7 +35,8 @@ def found_in(offset: int, limit: int, spellings: Sequence[str], body: bytes) -> 
     end = offset + len(ids)
     total = answer.total_hits if answer.estimated_total_hits is None else answer.estimated_total_hits
     has_more = end < total if isinstance(total, int | float) else len(ids) >= limit
-    return msgspec.json.encode(Hits(ids, bearers, end if ids and has_more else None))
+    created = [hit.get("createdAt") for hit in hits]
+    return msgspec.json.encode(Hits(ids, bearers, end if ids and has_more else None, created))
 
 
 def bears(tags: object, spellings: Sequence[str]) -> bool:

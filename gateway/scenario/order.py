@@ -1,16 +1,27 @@
 """The order of a page of assets, by which a place in it is found again though others came or went before it."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from gateway.graph.scalars import read_datetime
-from gateway.scenario.client import ListQuery
 from gateway.scenario.kinds import Index
-from gateway.scenario.tagged import MARK_LENGTH, mark_of
 
+if TYPE_CHECKING:
+    from gateway.scenario.client import ListQuery
+
+MARK_LENGTH = 8
 MAX_MOMENT_LENGTH = 40
+
+
+@lru_cache(maxsize=4_096)
+def mark_of(asset_id: str) -> str:
+    """Stand for an asset in a cursor, in eight letters."""
+    return base64.urlsafe_b64encode(hashlib.blake2b(asset_id.encode(), digest_size=6).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class AssetOrder:
         return one > other if self.descending else one < other
 
 
-def order_of(index: Index, query: ListQuery) -> AssetOrder | None:
+def order_of(index: Index, query: "ListQuery") -> AssetOrder | None:
     """The order in which a page was asked for; None where that was left to Scenario."""
     by = query.get("sortBy")
     if by is None:

@@ -1,10 +1,7 @@
 """Assets by a tag: Scenario's search says which may bear it, and their own documents which do."""
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,11 +10,11 @@ from gateway.cache.document import Document
 from gateway.errors import BadUserInput
 from gateway.graph.paging import Page, Position, Run, Slice
 from gateway.scenario.hits import Hits, bears
+from gateway.scenario.order import AssetOrder, mark_of
 
 MAX_OFFSET_DIGITS = 7
 MAX_SHOWN = 400  # of what is recent; so many marks fit into a cursor
 FOUND = "0"  # begins the token of the first page of what is searched for
-MARK_LENGTH = 8
 NOBODY = ""  # stands for a hit that is no asset of the page, and counts all the same
 
 
@@ -75,13 +72,8 @@ class Tagged:
         shown = marks_in(token)
         ids = [NOBODY if id_ is None or (shown and mark_of(id_) in shown) else id_ for id_ in hits.ids]
         _, dot, marks = token.partition(".")
-        return Page(ids, None if hits.next_offset is None else f"{hits.next_offset}{dot}{marks}")
-
-
-@lru_cache(maxsize=4_096)
-def mark_of(asset_id: str) -> str:
-    """Stand for an asset in a cursor, in eight letters."""
-    return base64.urlsafe_b64encode(hashlib.blake2b(asset_id.encode(), digest_size=6).digest()).decode()
+        next_token = None if hits.next_offset is None else f"{hits.next_offset}{dot}{marks}"
+        return Page(ids, next_token, AssetOrder(hits.ids, hits.created, descending=True) if hits.created else None)
 
 
 def is_of_recent(token: str) -> bool:
@@ -115,6 +107,6 @@ def with_documents(found: Slice[str], documents: Mapping[str, Document]) -> Slic
 
     def run_of(run: Run[str]) -> Run[Document]:
         items = [None if id_ is None else documents.get(id_) for id_ in run.page.items]
-        return Run(run.position, Page(items, run.page.next_token), list(places(run)))
+        return Run(run.position, Page(items, run.page.next_token, run.page.order), list(places(run)))
 
     return Slice([run_of(run) for run in found.runs], found.end, found.has_next, found.error)
