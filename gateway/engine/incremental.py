@@ -56,8 +56,9 @@ class PartsExecutor(Executor):
         return super().handle_stream(index, path, *rest)
 
     def build_stream_item_queue(self, *args: Any) -> StreamItemQueue:
-        """Make the queue of a streamed list's items, which are read ahead."""
+        """Make the queue of a streamed list's items, which are read ahead: all, as they want things together."""
         queue = super().build_stream_item_queue(*args)
+        queue._entries = asyncio.Queue()  # noqa: SLF001 - which would hold a hundred, and loaders leave with these alone
         self._queues.append(queue)
         return queue
 

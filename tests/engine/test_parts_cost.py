@@ -15,8 +15,9 @@ from gateway.errors import RateLimited
 from tests.test_limits import refused
 from tests.world import ONCE, World, world
 
-SETTINGS = {**ONCE, "gateway_incremental": True, "gateway_rate_objects": 1_000}
+SETTINGS = {**ONCE, "gateway_incremental": True, "gateway_rate_objects": 2_000}
 ANN = Caller("ann", scopes=frozenset({"*"}))
+PAGE = "{ assets(first: 500) { nodes { assetId } } }"
 TWICE = '{ ...A @defer(label: "1") ...A @defer(label: "2") } fragment A on Query '
 
 
@@ -122,6 +123,21 @@ async def test_a_null_for_whether_anything_comes_later_is_one_error_of_the_reque
         ((code, path),) = [(error["extensions"]["code"], error.get("path")) for error in whole["errors"]]
         assert (code, path) == ("BAD_USER_INPUT", None)
         assert gateway.calls == []
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("initial", [0, 2, 250])
+async def test_what_the_later_items_of_a_long_list_lead_to_is_loaded_together(initial: int, form: Form) -> None:
+    query = "{ assets(first: 500) { nodes @stream(initialCount: $count) { parent { assetId } } } }"
+    async with world({**SETTINGS, "gateway_cache_bytes": 0}) as gateway:
+        page = [node["assetId"] for node in (await gateway.data(PAGE))["assets"]["nodes"]]
+        assets = gateway.sandbox.scenario.assets
+        for child, parent in zip(page, sorted({*gateway.asset_ids} - {*page}), strict=False):
+            assets[child] = {**assets[child], "metadata": {**assets[child]["metadata"], "parentId": parent}}
+        gateway.forget_calls()
+        await read(await ask(gateway, query.replace("$count", str(initial)), form))
+        bulks = -(-initial // 200) + -(-(500 - initial) // 200)
+        assert [path for _, path in gateway.calls] == ["/assets"] * 5 + ["/assets/get-bulk"] * bulks
 
 
 async def test_who_has_too_little_left_for_the_parts_is_refused_and_has_lost_nothing() -> None:
