@@ -6,7 +6,7 @@ one. A worker that does not answer in time is told of as not up, and the others 
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,8 @@ class Crew:
 
         async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(msgspec.json.encode(list(_families(registry.collect()))))
-            await writer.drain()
+            with suppress(ConnectionError):  # whoever asked waits no more
+                await writer.drain()
             writer.close()
 
         path = self.folder / f"{self.number}{SUFFIX}"
@@ -104,7 +105,7 @@ async def _ask(path: Path) -> list[Family] | None:
     except (ConnectionError, FileNotFoundError, msgspec.DecodeError):
         _forget(path)
         return GONE
-    except TimeoutError:
+    except OSError:  # its time is over, or so many wait for it already that no more may
         return None
 
 

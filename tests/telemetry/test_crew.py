@@ -1,11 +1,14 @@
 """Several workers behind one `/metrics`: whoever is asked tells of all."""
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -50,6 +53,33 @@ async def test_a_worker_that_hangs_is_told_of_as_not_up_and_one_that_has_ended_i
             told = told_by(await Crew(tmp_path, 0).gather())
     assert told["scan_gateway_worker_up"] == {("0",): 1, ("2",): 0}
     assert not (tmp_path / "3.sock").exists()
+
+
+async def test_a_worker_that_hangs_for_so_long_that_no_more_may_wait_for_it_is_told_of_as_not_up(
+    tmp_path: Path,
+) -> None:
+    with socket.socket(socket.AF_UNIX) as hanging, ExitStack() as waiting:
+        hanging.bind(str(tmp_path / "2.sock"))
+        hanging.listen(0)
+        with suppress(BlockingIOError):
+            for _ in range(10):
+                asking = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                asking.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+                asking.connect(str(tmp_path / "2.sock"))
+        async with Crew(tmp_path, 0).telling(CollectorRegistry()):
+            told = told_by(await Crew(tmp_path, 0).gather())
+    assert told["scan_gateway_worker_up"] == {("0",): 1, ("2",): 0}
+    assert (tmp_path / "2.sock").exists()
+
+
+async def test_whoever_asks_and_does_not_wait_is_no_error_of_the_worker_that_was_asked(tmp_path: Path) -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with Crew(tmp_path, 0).telling(CollectorRegistry()):
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(tmp_path / "0.sock"))
+        told = told_by(await Crew(tmp_path, 0).gather())  # who came first was told first
+    assert (told["scan_gateway_worker_up"], errors) == ({("0",): 1}, [])
 
 
 async def test_a_worker_in_the_place_of_one_that_was_killed_takes_its_socket(tmp_path: Path) -> None:
