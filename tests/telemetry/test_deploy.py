@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from gateway.metrics.crew import Crew
 from gateway.sandbox import Fault
 from gateway.settings import Settings
 from gateway.telemetry import drift
+from tests.processes import environment, running, settings_at
 from tests.telemetry.reading import told_by
 from tests.world import world
 
@@ -96,6 +99,34 @@ def test_every_alert_says_what_to_do_and_is_tested() -> None:
     assert [name for name in names if f"name: {name} fires" not in tests] == []
     silent = re.findall(r"alertname: (\w+)\n        eval_time: \d+m\n        exp_alerts: \[\]", tests)
     assert sorted(silent) == sorted(names)
+
+
+def test_every_alert_tells_the_job_by_which_the_dashboard_shows_it() -> None:
+    alerts = (DEPLOY / "prometheus/alerts.yaml").read_text(encoding="utf-8")
+    groups = re.findall(r"\bby \(([^()]*)\)", alerts)
+    assert [labels for labels in groups if "job" not in labels.split(", ")] == []
+
+
+@pytest.mark.parametrize(
+    "proxy", [{}, {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}], ids=["none", "of all else"]
+)
+def test_the_image_asks_itself_whether_it_is_healthy_and_no_proxy(proxy: dict[str, str], tmp_path: Path) -> None:
+    dockerfile = (DEPLOY.parent / "Dockerfile").read_text(encoding="utf-8")
+    found = re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    assert found is not None
+    python, *arguments = json.loads(found[1])
+    assert python == "python"
+
+    def is_healthy(port: str) -> bool:
+        command = [sys.executable, *arguments]
+        its = {**environment({}), "GATEWAY_PORT": port, **proxy}
+        return subprocess.run(command, env=its, check=False, capture_output=True).returncode == 0  # noqa: S603 - our own
+
+    with running("serve", folder=tmp_path, settings=settings_at("http://127.0.0.1:1")) as served:
+        port = served.wait_for(r"listening on http://127\.0\.0\.1:(\d+)/graphql")
+        served.wait_for(r"(accepting requests)")
+        assert is_healthy(port)
+    assert not is_healthy(port)
 
 
 def test_what_is_deployed_sets_nothing_that_is_no_setting() -> None:
