@@ -101,10 +101,10 @@ def _read_jwk(member: dict[str, Any]) -> SigningKey | None:
 
 
 def _is_for_verifying(member: Mapping[str, Any]) -> bool:
-    """Whether a key says so, or nothing, of what it is for, and by a name which algorithm; a null says nothing."""
+    """Whether a key says so, or nothing, of what it is for and by which algorithm; a null says nothing."""
     use, operations = member.get("use"), member.get("key_ops")
     may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
-    return use in (None, "sig") and may_verify and isinstance(member.get("alg"), str | None)
+    return use in (None, "sig") and may_verify and member.get("alg") in (None, *ALGORITHMS)
 
 
 def _key_of(public: object, id_: str | None) -> SigningKey | None:

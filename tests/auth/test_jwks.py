@@ -228,7 +228,7 @@ async def test_a_member_that_says_null_says_nothing(nothing: dict[str, Any]) -> 
         assert await is_let_in(gateway, token("p256"))
 
 
-@pytest.mark.parametrize("odd", [{"use": ["sig"]}, {"key_ops": 1}, {"alg": ["ES256"]}, {"alg": {}}])
+@pytest.mark.parametrize("odd", [{"use": ["sig"]}, {"key_ops": 1}, {"alg": ["ES256"]}, {"alg": {}}, {"alg": "none"}])
 async def test_a_member_that_says_something_odd_spoils_no_other(odd: dict[str, Any]) -> None:
     async with published(jwk_of("p384", **odd), jwk_of("p256")) as document, gateway_of(document) as gateway:
         assert await is_let_in(gateway, token("p256"))
