@@ -17,6 +17,7 @@ from gateway.auth.caller import Caller
 from gateway.engine.subscriptions import AnswerStream
 from gateway.http.answering import Answering
 from gateway.http.operation import Operation
+from gateway.http.request import joined
 from gateway.tallies import OperationTally, Outcome
 from gateway.telemetry import account
 
@@ -103,7 +104,7 @@ class ObservedEndpoint:
                     message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(exchange))]}
             await send(message)
 
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in joined(scope["headers"]).items()}
         with self.watch.over(exchange, headers):
             await self.app(scope, receive, sent)
 

@@ -121,6 +121,20 @@ async def test_a_trace_comes_in_and_goes_on_to_the_upstream(traced: Traced) -> N
     assert "baggage" not in traced.sent[0]
 
 
+async def test_what_vendors_say_of_a_trace_goes_on_whole_though_it_comes_in_several_headers(traced: Traced) -> None:
+    headers = [("traceparent", PARENT), ("tracestate", "one=1"), ("tracestate", "other=2"), ("accept", "*/*")]
+    asked = {"query": SCAN, "variables": {"scanId": "a"}}
+    await traced.gateway.client.post("/graphql", json=asked, headers=headers)
+    assert traced.sent[0]["tracestate"] == "one=1,other=2"
+
+
+async def test_a_request_that_names_two_traces_is_of_neither(traced: Traced) -> None:
+    headers = [("traceparent", PARENT), ("traceparent", PARENT.replace("0af7", "0af8")), ("accept", "*/*")]
+    asked = {"query": SCAN, "variables": {"scanId": "a"}}
+    await traced.gateway.client.post("/graphql", json=asked, headers=headers)
+    assert traced.spans[-1].parent is None
+
+
 async def test_a_client_that_samples_no_trace_has_none(traced: Traced) -> None:
     traced.gateway.headers["traceparent"] = PARENT[:-2] + "00"
     await traced.gateway.execute(SCAN, scanId="a")
