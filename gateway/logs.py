@@ -150,12 +150,12 @@ def _with_place(_logger: Any, _name: str, event: EventDict) -> EventDict:
 
 
 def _without(secrets: Iterable[str]) -> Callable[[Any, str, EventDict], EventDict]:
-    """Bound every text, and take out of it what looks like a credential or a query string, or is a secret."""
+    """Bound every text, and take out what looks like a credential or a query string, is a secret, or is no UTF-8."""
     known = Secrets(secrets)
 
     def clean(text: str, most: int) -> str:
         text = _CREDENTIAL.sub(rf"\1 {REDACTED}", _QUERY.sub("?…", text))
-        text = _credentials.out_of(known.out_of(text))
+        text = _credentials.out_of(known.out_of(text)).encode(errors="backslashreplace").decode()
         return text if len(text) <= most else f"{text[:most]} …"
 
     def cleaned(_logger: Any, _name: str, event: EventDict) -> EventDict:

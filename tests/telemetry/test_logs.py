@@ -65,6 +65,16 @@ def test_what_is_long_is_cut() -> None:
     assert (len(line["event"]), len(line["route"])) == (MAX_EVENT + 2, MAX_FIELD + 2)
 
 
+def test_what_came_in_other_bytes_than_those_of_utf_8_is_logged_as_these_bytes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    log.info("%s is unknown", os.fsdecode(b"n\xffme"), extra={"route": "é"})
+    assert [(line["event"], line["route"]) for line in logged(stream)] == [("n\\udcffme is unknown", "é")]
+    assert capsys.readouterr().err == ""
+
+
 def test_secrets_credentials_and_query_strings_are_taken_out_wherever_they_stand() -> None:
     stream = io.StringIO()
     configure_logging("info", secrets=["s3cret-key", "it"], stream=stream)
