@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from gateway.app import create_app
 from gateway.http.application import App
-from gateway.metrics.crew import Crew
+from gateway.metrics.crew import Crew, check_folder
 from gateway.metrics.exposition import metrics_app
 from gateway.serving import Served, listen, serve_until_stopped, serve_with_workers, url_of
 from gateway.settings import BadSettingsError, Settings
@@ -57,11 +57,14 @@ def run_gateway(settings: Settings, workers: int) -> int:
 
 def _folder(held: ExitStack) -> Path:
     try:
-        return Path(held.enter_context(TemporaryDirectory(prefix="scan-gateway-")))
-    except OSError:
+        folder = Path(held.enter_context(TemporaryDirectory(prefix="scan-gateway-")))
+        check_folder(folder)
+    except OSError as error:
+        reason = error.strerror or error  # a path that is too long has no number
         raise click.ClickException(
-            "Workers tell each other their metrics by a temporary folder, and there can be none: set TMPDIR."
+            f"Workers tell each other their metrics by a temporary folder, and have none ({reason}): set TMPDIR."
         ) from None
+    return folder
 
 
 def _made_or_exit(make_app: Callable[[], App]) -> App:

@@ -141,6 +141,9 @@ def test_serve_warns_of_a_setting_that_is_none(taken: int, folder: Path) -> None
     assert "GATEWAY_MAX_DEPHT is no setting; GATEWAY_MAX_DEPTH may be meant." in result.stderr
 
 
+NO_FOLDER = "Workers tell each other their metrics by a temporary folder, and have none"
+
+
 def test_serve_needs_a_temporary_folder_for_the_metrics_of_workers_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,13 +151,27 @@ def test_serve_needs_a_temporary_folder_for_the_metrics_of_workers_alone(
     result = invoke("serve", "--workers", "2", **ENOUGH, GATEWAY_PORT="0", GATEWAY_METRICS_PORT="0")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1,
-        "Error: Workers tell each other their metrics by a temporary folder, and there can be none: set TMPDIR.",
+        f"Error: {NO_FOLDER} (No such file or directory): set TMPDIR.",
     )
     settings = {**ENOUGH, "GATEWAY_PORT": "0", "GATEWAY_DRAIN_GRACE": "0", "TMPDIR": str(folder)}
     with running("serve", "--workers", "2", folder=folder, settings=settings) as process:
         process.wait_for("(accepting requests)")
         assert list(folder.iterdir()) == []
         assert process.stop(signal.SIGTERM)[0] == 0
+
+
+def test_serve_says_when_the_temporary_folder_is_too_deep_for_the_sockets_of_workers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = folder / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    result = invoke("serve", "--workers", "2", **ENOUGH, GATEWAY_PORT="0", GATEWAY_METRICS_PORT="0")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        f"Error: {NO_FOLDER} (AF_UNIX path too long): set TMPDIR.",
+    )
+    assert list(deep.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])

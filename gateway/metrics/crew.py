@@ -5,6 +5,7 @@ one. A worker that does not answer in time is told of as not up, and the others 
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 GONE: list["Family"] = []  # what a worker tells that has ended
 PATIENCE = 1.0  # seconds
 SUFFIX = ".sock"
+LONGEST_NUMBER = 2**22  # as many processes as Linux may have
 
 
 class Sample(msgspec.Struct, array_like=True):
@@ -90,6 +92,16 @@ class Crew:
         by_worker = zip((path.stem for path in sockets), told, strict=True)
         registry.register(Gathered({worker: families for worker, families in by_worker if families is not GONE}))
         return registry
+
+
+def check_folder(folder: Path) -> None:
+    """Raises OSError where no worker could have a socket in a folder, as where its path is too long for one."""
+    if not hasattr(socket, "AF_UNIX"):
+        return  # nor are there workers, which need fork
+    path = folder / f"{LONGEST_NUMBER}{SUFFIX}"
+    with socket.socket(socket.AF_UNIX) as tried:
+        tried.bind(str(path))
+    path.unlink()
 
 
 def _families(metrics: Iterable[Metric]) -> Iterator[Family]:
