@@ -122,9 +122,9 @@ def of_engine(engine: Engine) -> Iterator[Metric]:
 def of_cache(store: DocumentStore, engine: Engine, repeats: Repeats | None) -> Iterator[Metric]:
     """What was found in memory, or behind it in Redis, and what was not, and how full memory is."""
     tally = store.tally
-    found = [(["memory", kind, "hit"], count) for kind, count in tally.hits.items()]
-    found += [(["memory", kind, "stale"], count) for kind, count in tally.stale.items()]
-    found += [(["memory", kind, "miss"], count) for kind, count in tally.misses.items()]
+    outcomes = {"hit": tally.hits, "stale": tally.stale, "miss": tally.misses}
+    kinds = sorted({kind for counts in outcomes.values() for kind in counts})  # of each all three: none is a number too
+    found = [(["memory", kind, outcome], counts.get(kind, 0)) for outcome, counts in outcomes.items() for kind in kinds]
     if store.sharing is not None:
         shared = store.sharing.tier.counts
         found += [(["shared", "document", "hit"], shared.hits), (["shared", "document", "miss"], shared.misses)]

@@ -188,6 +188,17 @@ async def test_what_the_cache_has_is_told_by_kind(gateway: World) -> None:
     assert metrics_of(gateway.app)["cache_bytes"] == {(): gateway.gateway.store.memory.used_bytes}
 
 
+async def test_of_what_was_only_missed_it_is_told_that_it_was_never_found(gateway: World) -> None:
+    await gateway.execute(f'{{ asset(assetId: "{gateway.asset_ids[0]}") {{ kind }} }}')
+    assert metrics_of(gateway.app)["cache_lookups_total"] == {
+        ("asset", "hit", "memory"): 0,
+        ("asset", "stale", "memory"): 0,
+        ("asset", "miss", "memory"): 1,
+        ("answer", "hit", "memory"): 0,
+        ("request", "hit", "memory"): 0,
+    }
+
+
 async def test_subscriptions_and_websockets_are_told_while_they_last() -> None:
     async with world({"gateway_watch_jitter": 0}) as gateway:
         socket = await connect(gateway.app)
