@@ -54,14 +54,12 @@ class Link:
     """
 
     def __init__(self, url: str, channel: str, budget: float) -> None:
+        """Raises ValueError for what is no address of Redis."""
         self.is_up = False
         self.counts = LinkCounts()
         self.hear: Callable[[bytes], None] = _ignore
         self.resume: Callable[[], Awaitable[None]] = _nothing
-        # Without a timeout of its own for each command, by which Python 3.11 may lose a cancellation.
-        self.pool: ConnectionPool = ConnectionPool.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=PROBE_SECONDS, protocol=2
-        )
+        self.pool = _pool(url)
         self._channel = channel
         self._budget = budget
         self._cache = RedisCache(
@@ -221,3 +219,15 @@ def _ignore(_message: bytes) -> None:
 
 async def _nothing() -> None:
     """Resume nothing."""
+
+
+def _pool(url: str) -> ConnectionPool:
+    # Without a timeout of its own for each command, by which Python 3.11 may lose a cancellation.
+    pool: ConnectionPool = ConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=PROBE_SECONDS, protocol=2
+    )
+    try:
+        pool.connection_class(**pool.connection_kwargs)  # which connects nowhere yet, and reads the address's options
+    except (TypeError, RedisError) as error:
+        raise ValueError("it has an option that cannot be used") from error
+    return pool

@@ -172,5 +172,12 @@ def test_a_url_that_is_none_of_redis_is_refused_without_showing_it() -> None:
         "GATEWAY_REDIS_URL cannot be used: It must begin with redis://, rediss:// or unix://. "
         "A Redis or Valkey, by which gateways share documents, changes, watches and rates."
     )
-    with pytest.raises(BadSettingsError, match="it is not an address of Redis"):
-        create_gateway(settings_for(sandbox, gateway_redis_url="redis://localhost:port"))
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://localhost:port", "redis://localhost?ssl=true", "rediss://localhost?ssl_cert_reqs=CERT_NONE"]
+)
+async def test_a_url_that_redis_could_never_be_asked_by_is_told_at_the_start(url: str) -> None:
+    with pytest.raises(BadSettingsError) as refused:
+        create_gateway(settings_for(Sandbox(), gateway_redis_url=url))
+    assert refused.value.lines == ["GATEWAY_REDIS_URL cannot be used: it is not an address of Redis."]
