@@ -43,8 +43,7 @@ class DocumentLimits:
         """Parse a document. Raises AskedTooMuch, at the first token too many or for anything else of its size."""
         if has_more_than(text, self.tokens):
             raise AskedTooMuch("tokens", self.tokens)
-        document = read(text)
-        return Measured(document, self.check(document))
+        return self.check(read(text))
 
     def check_bytes(self, text: str) -> None:
         """Refuse a text for its length alone. Raises AskedTooMuch."""
@@ -52,8 +51,8 @@ class DocumentLimits:
         if len(text) > most or (not text.isascii() and len(text.encode(errors="surrogatepass")) > most):
             raise AskedTooMuch("document_bytes", most, len(text.encode(errors="surrogatepass")))
 
-    def check(self, document: DocumentNode) -> int:
-        """Refuse a document for what it holds, or give its `merges`. Raises AskedTooMuch."""
+    def check(self, document: DocumentNode) -> "Measured":
+        """Refuse a document for what it holds, or say how much that is. Raises AskedTooMuch."""
         self._check("definitions", len(document.definitions))
         counting = Counting.of(document)
         for name in ("aliases", "directives", "fragments", "values"):
@@ -63,7 +62,7 @@ class DocumentLimits:
         self._check("depth", counting.value_depth)
         pairs = merges(counting, self.merges)
         self._check("merges", pairs)
-        return pairs
+        return Measured(document, pairs, tuple(size.fields for size in counting.operations))
 
     def check_introspection(self, asked: int) -> None:
         """Refuse a document for what it asks of the schema, which is counted no further. Raises AskedTooMuch."""
@@ -135,7 +134,8 @@ class CostLimits(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A document that keeps its limits, and how many pairs of fields validation compares in it."""
+    """A document that keeps its limits: how many pairs of fields validation compares, and each operation's fields."""
 
     document: DocumentNode
     merges: int
+    fields: tuple[int, ...]

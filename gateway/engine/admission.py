@@ -29,7 +29,7 @@ from gateway.engine.operation import Operation, Prepared
 from gateway.engine.selection import fragments_of
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
-from gateway.limits import DocumentLimits
+from gateway.limits import DocumentLimits, Measured
 
 STEERING = {"skip", "include"}
 INTROSPECTING = {"includeDeprecated"}
@@ -168,7 +168,7 @@ class Admission:
         if errors:
             return Prepared(errors=tuple(errors))
         self.limits.check_introspection(values_asked(schema, document, self.limits.introspection))
-        return Prepared(_operations(schema, document))
+        return Prepared(_operations(schema, measured))
 
 
 def refused_document(error: AskedTooMuch) -> Prepared:
@@ -176,9 +176,11 @@ def refused_document(error: AskedTooMuch) -> Prepared:
     return Prepared(errors=(GraphQLError(error.message, original_error=error),))
 
 
-def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, ...]:
+def _operations(schema: GraphQLSchema, measured: Measured) -> tuple[Operation, ...]:
+    given = measured.document
     document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
     fragments = fragments_of(document)
+    definitions = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     known = {name: _Steering.of(details.definition) for name, details in fragments.items()}
     return tuple(
         Operation(
@@ -190,9 +192,9 @@ def _operations(schema: GraphQLSchema, given: DocumentNode) -> tuple[Operation, 
             steering.is_known and definition.operation is not OperationType.MUTATION,
             None if steering.nests_variables else _plain_variables(definition),
             frozenset(steering.decisive),
+            fields,
             given if document is not given and definition.operation is OperationType.QUERY else None,
         )
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode)
+        for definition, fields in zip(definitions, measured.fields, strict=True)
         for steering in [_Steering.of(definition).take_in(known)]
     )

@@ -1,7 +1,7 @@
 """One operation of a document: what its variables are, what it may cost, and its plans."""
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,8 @@ class Operation:
     """One operation of a document, and its plans.
 
     There is one for each choice of what `@skip` and `@include` depend on, and of what is forbidden. `decisive` are
-    variables of which none may be null: graphql-core would say so at every object that they decide about.
+    variables of which none may be null: graphql-core would say so at every object that they decide about. `fields` are
+    those that a plan has at most; `planned` is told of them when there is one more.
     `deferring` is the document with its `@defer` and `@stream`, where a query has any; all else knows none of them.
     """
 
@@ -52,6 +53,7 @@ class Operation:
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
     decisive: frozenset[str] = frozenset()
+    fields: int = 0
     deferring: DocumentNode | None = None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[Hashable, Costing] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class Operation:
     rights: Rights | None = None  # found when a first caller may not do everything
     serial: int = field(default_factory=_serials.__next__)
     tally: OperationTally | None = None
+    planned: Callable[[int], None] | None = None
 
     @property
     def name(self) -> str | None:
@@ -117,6 +120,8 @@ class Operation:
             if len(self.plans) >= MAX_VARIANTS:
                 return None
             self.plans[choice] = self._compile(variables, forbidden)
+            if self.planned is not None:
+                self.planned(self.fields)
         return self.plans[choice]
 
     def afford(self, variables: VariableValues, most: CostLimits, *, confined: bool = False) -> Estimate:
@@ -165,6 +170,11 @@ class Prepared:
 
     operations: tuple[Operation, ...] = ()
     errors: tuple[GraphQLError, ...] = ()
+
+    @property
+    def planned_fields(self) -> int:
+        """How many fields all plans hold that there are so far."""
+        return sum(len(operation.plans) * operation.fields for operation in self.operations)
 
     def find(self, name: str | None) -> Operation:
         """The operation of a name; without one the only operation there is. Raises NoOperation."""

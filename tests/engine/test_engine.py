@@ -50,6 +50,24 @@ def test_a_thousand_operations_leave_no_more_than_may_be_kept() -> None:
     assert len(operations) == 110
 
 
+def test_operations_with_large_plans_are_fewer() -> None:
+    operations = Operations(GRAPHQL, most_planned=1_000)
+
+    def plan(number: int, variants: int) -> None:
+        fields = " ".join(f"a{number}_{place}: __typename" for place in range(49))
+        text = f"query ($a: Boolean!, $b: Boolean!) {{ {fields} x: __typename @include(if: $a) @skip(if: $b) }}"
+        (operation,) = operations.find(text).operations
+        for variant in range(variants):
+            operation.plan(VariableValues({}, {"a": variant % 2 > 0, "b": variant > 1}))
+
+    for number in range(100):
+        plan(number, 1)
+    assert 17 <= len(operations) <= 19
+    for number in range(100, 200):
+        plan(number, 4)
+    assert 4 <= len(operations) <= 5
+
+
 def test_an_invalid_operation_is_remembered_for_a_while() -> None:
     clock = Clock(0.0)
     operations = Operations(GRAPHQL, clock=clock)
