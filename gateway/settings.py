@@ -122,7 +122,9 @@ class Settings(AccessSettings, _Whose):
         default=True,
         description="Answer by compiled plans; without them graphql-core reads, validates and executes all.",
     )
-    gateway_operations: int = Field(1_000, description="How many operations are kept parsed and planned; fewer where they are large.", ge=0)
+    gateway_operations: int = Field(
+        1_000, description="How many operations are kept parsed and planned; fewer where they are large.", ge=0
+    )
     gateway_answers: bool = Field(
         default=False,
         description="Answer a request that comes again byte for byte before it is parsed, while it is true.",

@@ -25,7 +25,7 @@ class StayingProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError:
-            self.logger.warning(INVALID)
+            self.logger.info(INVALID)  # no warning: anybody may send it
             self.send_400_response(INVALID)
 
     def on_headers_complete(self) -> None:
