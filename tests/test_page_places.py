@@ -99,7 +99,7 @@ def test_whatever_is_told_of_an_asset_a_place_is_one_of_the_page_or_the_old_one(
     moments: list[Any], last: str, skip: int
 ) -> None:
     ids = [f"asset_{place}" for place in range(len(moments))]
-    order = order_of(Index(ids, None, moments, []), {"sortBy": "createdAt", "sortDirection": "asc"})
+    order = order_of(Index(ids, None, moments, []), "createdAt", "asc")
     assert order is not None
     assert order.place_after(last, skip) in {skip, *range(len(moments) + 1)}
     for place in range(len(moments)):
@@ -112,13 +112,13 @@ def test_of_assets_of_one_moment_those_that_come_after_the_last_are_not_passed_o
     moment = "2026-01-01T00:00:00Z"
     ids = ["new", "a", "b", "c", "old"]
     moments = ["2026-01-02T00:00:00Z", moment, None, moment, "2025-12-31T00:00:00Z"]
-    order = order_of(Index(ids, None, moments, []), {"sortBy": "createdAt", "sortDirection": "desc"})
-    before = order_of(Index(ids[1:], None, moments[1:], []), {"sortBy": "createdAt", "sortDirection": "desc"})
+    order = order_of(Index(ids, None, moments, []), "createdAt", "desc")
+    before = order_of(Index(ids[1:], None, moments[1:], []), "createdAt", "desc")
     assert order is not None
     assert before is not None
     places = [order.place_after(told, at + 1) for at in range(4) if (told := before.tell(at)) is not None]
     assert places == [2, 4, 5]
-    gone = order_of(Index(["gone"], None, [moment], []), {"sortBy": "createdAt", "sortDirection": "desc"})
+    gone = order_of(Index(["gone"], None, [moment], []), "createdAt", "desc")
     assert gone is not None
     assert order.place_after(gone.tell(0) or "", 3) == 1
-    assert order_of(Index(ids, None, moments, []), {"deleted": True}) is None
+    assert order_of(Index(ids, None, moments, []), None, None) is None

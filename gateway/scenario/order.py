@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.graph.scalars import read_datetime
 from gateway.scenario.kinds import Index
-
-if TYPE_CHECKING:
-    from gateway.scenario.client import ListQuery
 
 MARK_LENGTH = 8
 MAX_MOMENT_LENGTH = 40
@@ -65,10 +62,8 @@ class AssetOrder:
         return one > other if self.descending else one < other
 
 
-def order_of(index: Index, query: "ListQuery") -> AssetOrder | None:
-    """The order in which a page was asked for; None where that was left to Scenario."""
-    by = query.get("sortBy")
+def order_of(index: Index, by: str | None, direction: str | None) -> AssetOrder | None:
+    """The order in which a page was asked for, in Scenario's words; None where that was left to Scenario."""
     if by is None:
         return None
-    moments = index.created if by == "createdAt" else index.updated
-    return AssetOrder(index.ids, moments, query.get("sortDirection") == "desc")
+    return AssetOrder(index.ids, index.created if by == "createdAt" else index.updated, direction == "desc")

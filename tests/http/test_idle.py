@@ -1,4 +1,4 @@
-"""Connections on which nothing comes are closed after 5 seconds, by a clock that moves when a test says so."""
+"""Connections on which nothing comes are closed, here after 5 seconds, by a clock that moves when a test says so."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +36,7 @@ class Held(httpx.AsyncBaseTransport):
 async def connected() -> AsyncIterator[tuple[Held, asyncio.StreamReader, Ask]]:
     sandbox = Sandbox(clock=lambda: NOON, url="http://sandbox.test")
     upstream = Held(sandbox)
-    given = settings_for(sandbox, gateway_deadline=3_600, gateway_slow_from=3_600)
+    given = settings_for(sandbox, gateway_deadline=3_600, gateway_slow_from=3_600, gateway_keep_alive=5)
     app = create_app(given, transports={"prism": upstream, "scenario": upstream}, clock=lambda: NOON)
     with listen("127.0.0.1", 0, "nothing") as listener:
         async with asyncio.timeout(3_600), serving((app, listener)):
