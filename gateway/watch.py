@@ -11,8 +11,7 @@ from gateway.cache.store import look_past_memory
 from gateway.errors import UpstreamError
 from gateway.pace import Pace, Turns
 from gateway.telemetry import account
-
-LONGEST_PATIENCE = 60.0  # seconds for which an upstream is not asked on its word, as it is for calls: see `Quota`
+from gateway.upstream.quota import LONGEST_PATIENCE
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -12,6 +12,11 @@ ROOM_FOR_FRAGMENTS = 1_000  # bytes that even the smallest document has for them
 CLOCKS_APART = 60.0  # seconds; what was fetched later yet was so before the clock was put back, nobody knows when
 
 
+def holds(fetched_at: float, now: float, until: float) -> bool:
+    """Whether what was fetched at one Unix second, and is true until another, is so now."""
+    return fetched_at - CLOCKS_APART <= now < until
+
+
 class Lifetime(msgspec.Struct, frozen=True):
     """How long a document stays true: seconds fresh, then seconds stale, both ended by `expires_at` (Unix seconds).
 
@@ -78,11 +83,11 @@ class Document(msgspec.Struct, frozen=True):
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be served without asking again."""
-        return self.fetched_at - CLOCKS_APART <= now < self.fresh_until
+        return holds(self.fetched_at, now, self.fresh_until)
 
     def is_dead(self, now: float) -> bool:
         """Whether it may not be served at all any more."""
-        return now >= self.dead_at or now < self.fetched_at - CLOCKS_APART
+        return not holds(self.fetched_at, now, self.dead_at)
 
     @property
     def size(self) -> int:

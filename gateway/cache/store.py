@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.cache.document import CLOCKS_APART, Document, own_part
+from gateway.cache.document import Document, own_part
 from gateway.cache.flight import Flights, Fly, Late, Outcome, Waiting, waiting_for
 from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
@@ -109,7 +109,7 @@ class DocumentStore:
         document: Document | None = self.memory.peek(key)
         if document is None or document.fetched_at < _not_before.get():
             return None
-        if not document.fetched_at - CLOCKS_APART <= self.clock() < document.fresh_until:
+        if not document.is_fresh(self.clock()):
             return None
         self.tally.hits[document.kind] += 1
         return document

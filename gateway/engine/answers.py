@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.auth.caller import Caller
-from gateway.cache.document import CLOCKS_APART, Tenure
+from gateway.cache.document import Tenure, holds
 from gateway.cache.store import DocumentStore
 from gateway.engine.operation import Operation
 from gateway.graph.journal import Journal
@@ -56,9 +56,7 @@ class Answers:
 
     def is_true(self, kept: Kept) -> bool:
         """Whether every document in an answer is the one that is kept, and fresh, and nothing was changed since."""
-        if kept.changes != self.store.changes:
-            return False
-        if not kept.fetched_at - CLOCKS_APART <= self.store.clock() < kept.fresh_until:
+        if kept.changes != self.store.changes or not holds(kept.fetched_at, self.store.clock(), kept.fresh_until):
             return False
         return all(document.is_kept for document in kept.documents)
 

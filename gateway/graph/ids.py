@@ -39,15 +39,20 @@ def each_id(ids: Sequence[str], argument: str, at_most: int, load: Callable[[str
     return [or_failure(load_one, id_) for id_ in ids]
 
 
+def write_base64url(raw: bytes) -> str:
+    """Encode as base64url without padding (RFC 4648, 5)."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def read_base64url(text: str) -> bytes:
-    """Decode base64url without padding (RFC 4648, 5). Raises binascii.Error or UnicodeError for anything else."""
+    """Decode what was so encoded. Raises binascii.Error or UnicodeError for anything else."""
     padded = text.encode("ascii") + b"=" * (-len(text) % 4)
     return base64.b64decode(padded.translate(_BASE64URL), validate=True)
 
 
 def global_id(type_name: str, id_: str) -> strawberry.ID:
     """Make the id that is unique in the graph: the type and the upstream's id, in base64url."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{id_}".encode()).decode().rstrip("="))
+    return strawberry.ID(write_base64url(f"{type_name}:{id_}".encode()))
 
 
 def read_global_id(id_: str, argument: str) -> tuple[str, str]:

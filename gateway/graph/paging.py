@@ -1,6 +1,5 @@
 """One connection over many upstream pages: opaque cursors, and the loop that joins pages."""
 
-import base64
 import binascii
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +10,7 @@ import msgspec
 import strawberry
 
 from gateway.errors import BadUserInput, UpstreamError
-from gateway.graph.ids import read_base64url
+from gateway.graph.ids import read_base64url, write_base64url
 
 MIN_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 100
@@ -73,7 +72,7 @@ class Cursors:
         cursor = [CURSOR_VERSION, position.token, position.skip, position.size, self.fingerprint]
         if position.last is not None:
             cursor.append(position.last)
-        return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+        return write_base64url(msgspec.json.encode(cursor))
 
     def read(self, cursor: str) -> Position:
         """Find the position of a cursor. Raises BadUserInput for one that is none, or belongs to another filter."""

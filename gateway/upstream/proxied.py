@@ -79,7 +79,7 @@ class ProxiedChannel:
         async with self._session.open(self.bounds).request(
             method, url, data=content, headers=every, allow_redirects=False, proxy=self.proxy
         ) as response:
-            body, headers = await self._body(response), _headers(response)
+            body, headers = await self._body(response), httpx.Headers(response.raw_headers)
         coding, most = headers.get("content-encoding"), self.bounds.body_bytes
         return Answer(response.status, headers, decode(body, coding, most) if coding else body)
 
@@ -102,15 +102,6 @@ class ProxiedChannel:
         """Close the connections."""
         if self._session.client is not None:
             await self._session.client.close()
-
-
-def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    """Give headers as every channel does: by names in small letters, several of a name as one."""
-    headers: dict[str, str] = {}
-    for name, text in response.headers.items():
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
 
 
 def as_httpx(error: Exception) -> httpx.TransportError:

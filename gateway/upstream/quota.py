@@ -12,8 +12,10 @@ from gateway.upstream.answers import read_retry_after
 from gateway.upstream.channel import Answer
 
 FOR_PEOPLE = 0.25  # the share of a budget that polls leave alone
-LONGEST = 60.0  # seconds for which an upstream is left alone on its word; then one call finds out whether it holds
-AHEAD = LONGEST + 1  # what that can be by the clock, unless this was put back
+LONGEST_PATIENCE = (
+    60.0  # seconds for which an upstream is left alone on its word; then one call finds out whether it holds
+)
+AHEAD = LONGEST_PATIENCE + 1  # what that can be by the clock, unless this was put back
 SAME_WINDOW = 2.0  # seconds by which two answers may differ on when a budget is filled up again
 MOMENTS = 1e9  # above are Unix seconds, below seconds from now; above a hundred times as much, milliseconds
 
@@ -58,9 +60,7 @@ class Quota:
     def admit(self) -> None:
         """Count a call that is about to be made. Raises UpstreamRateLimited where the upstream would refuse it."""
         now = self.clock()
-        if 0 < self._closed_until - now < AHEAD:
-            raise self._spent(self._closed_until - now)
-        told = self._current(now)
+        told = self._allowed(now)
         if told is not None:
             if told.remaining < 1:
                 raise self._spent((told.resets_at or now) - now)
@@ -71,9 +71,7 @@ class Quota:
     def give_way(self) -> None:
         """Let a poll pass where enough is left for people too. Raises UpstreamRateLimited where it is not."""
         now = self.clock()
-        if 0 < self._closed_until - now < AHEAD:
-            raise self._spent(self._closed_until - now)
-        told = self._current(now)
+        told = self._allowed(now)
         if told is not None:
             if told.remaining < FOR_PEOPLE * (told.limit or 0):
                 raise self._spent((told.resets_at or now) - now)
@@ -93,7 +91,7 @@ class Quota:
     def left(self) -> float:
         """How many calls are thought to be left, now; infinite where nothing is known."""
         now = self.clock()
-        if 0 < self._closed_until - now < AHEAD:
+        if self._is_closed(now):
             return 0
         told = self._current(now)
         return self._made.left(now) if told is None else told.remaining
@@ -101,9 +99,18 @@ class Quota:
     def _refused(self, retry_after: float | None, now: float) -> None:
         """Close on the upstream's word; where it does not say until when it may mean one call alone: polls give way."""
         if retry_after is not None:
-            self._closed_until = now + min(retry_after, LONGEST)
+            self._closed_until = now + min(retry_after, LONGEST_PATIENCE)
         elif self.assumed:
             self._made.count(now, math.floor(self._made.left(now)))
+
+    def _is_closed(self, now: float) -> bool:
+        return 0 < self._closed_until - now < AHEAD
+
+    def _allowed(self, now: float) -> Told | None:
+        """What the upstream said, while it holds. Raises UpstreamRateLimited while it takes no call at all."""
+        if self._is_closed(now):
+            raise self._spent(self._closed_until - now)
+        return self._current(now)
 
     def _current(self, now: float) -> Told | None:
         """What the upstream said, while it holds."""
@@ -116,7 +123,7 @@ class Quota:
         """Believe an answer, unless calls that it has not counted yet are under way."""
         known = self._current(now)
         limit = said.limit or max(said.remaining, (known.limit if known else None) or 0)
-        resets_at = min(said.resets_at or (known and known.resets_at) or now + MINUTE, now + LONGEST)
+        resets_at = min(said.resets_at or (known and known.resets_at) or now + MINUTE, now + LONGEST_PATIENCE)
         if known is None or abs(resets_at - (known.resets_at or 0)) > SAME_WINDOW:
             return Told(said.remaining, limit, resets_at)
         return Told(min(said.remaining, known.remaining), limit, resets_at)

@@ -276,6 +276,12 @@ async def test_a_proxy_that_is_named_without_a_scheme_is_one(name: str, no_proxi
     assert [head[0] for head in proxy.heads] == ["GET http://upstream.example/things HTTP/1.1"]
 
 
+def beside_a_proxy(url: str, exempt: str, environment: pytest.MonkeyPatch) -> channel.Way:
+    environment.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    environment.setenv("NO_PROXY", exempt)
+    return open_network(url, {}, Bounds())
+
+
 @pytest.mark.parametrize(
     ("url", "exempt"),
     [
@@ -297,9 +303,7 @@ async def test_a_proxy_that_is_named_without_a_scheme_is_one(name: str, no_proxi
 def test_what_the_environment_exempts_is_gone_to_straight(
     url: str, exempt: str, no_proxies: pytest.MonkeyPatch
 ) -> None:
-    no_proxies.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    no_proxies.setenv("NO_PROXY", exempt)
-    assert isinstance(open_network(url, {}, Bounds()), Http1Channel)
+    assert isinstance(beside_a_proxy(url, exempt, no_proxies), Http1Channel)
 
 
 @pytest.mark.parametrize(
@@ -316,6 +320,4 @@ def test_what_the_environment_exempts_is_gone_to_straight(
 def test_what_the_environment_does_not_exempt_is_gone_to_by_its_proxy(
     url: str, exempt: str, no_proxies: pytest.MonkeyPatch
 ) -> None:
-    no_proxies.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    no_proxies.setenv("NO_PROXY", exempt)
-    assert isinstance(open_network(url, {}, Bounds()), ProxiedChannel)
+    assert isinstance(beside_a_proxy(url, exempt, no_proxies), ProxiedChannel)
