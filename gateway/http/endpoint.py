@@ -23,7 +23,7 @@ from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import NOT_LET_IN, Refusal
 from gateway.http.reply import Reply, refused, send_reply
-from gateway.http.request import METHODS, Request
+from gateway.http.request import METHODS, Head, Request
 from gateway.http.writing import Writing
 from gateway.rates.rates import Rates
 from gateway.tallies import CLIENT_LEFT, HttpTally
@@ -82,7 +82,7 @@ class Endpoint:
             self.tally.statuses[status] += 1
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
-        request = Request(scope["method"], scope["headers"], scope["query_string"])
+        request = Request(Head(scope["method"], scope["headers"], scope["query_string"]))
         try:
             reply = await self._reply(request, receive, send)
         except ClientDisconnect:

@@ -12,12 +12,14 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.http.corked import Corked
 from gateway.http.departing import DepartingProtocol
 from gateway.http.direct import Direct
+from gateway.http.known_heads import KnownHeads
 from gateway.http.load import Load
 from gateway.http.repeats import Repeat, Repeats
 from gateway.http.reply import Reply, head_of
-from gateway.http.request import Request
+from gateway.http.request import Head, Request
 from gateway.http.request_id import new_request_id
 from gateway.http.turns import Turns
 from gateway.limits import RequestLimits
@@ -29,50 +31,15 @@ def protocol(
     limits: RequestLimits, load: Load, direct: Direct | None = None, repeats: Repeats | None = None
 ) -> type[HttpToolsProtocol]:
     """Make the protocol of one application; without `direct` ASGI gets everything."""
-    own = {"limits": limits, "load": load, "direct": direct, "repeats": repeats, "turns": Turns()}
+    own = {
+        "limits": limits,
+        "load": load,
+        "direct": direct,
+        "repeats": repeats,
+        "turns": Turns(),
+        "known_heads": KnownHeads(),
+    }
     return type("DirectProtocol", (_DirectProtocol,), own)
-
-
-class _Corked:
-    """A transport that holds what is written until the next write or the next turn of the loop.
-
-    So the head of an answer and its body leave by one system call, which is most of what a short answer costs; and as
-    one piece, for which uvloop has a shorter way than for two.
-    """
-
-    __slots__ = ("_held", "_loop", "transport")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        if self._held:
-            held, self._held = self._held, b""
-            self.transport.write(held + data)
-        else:
-            self._held = data
-            self._loop.call_soon(self._flush)
-
-    def writelines(self, parts: tuple[bytes, ...]) -> None:
-        self._flush()
-        self.transport.write(b"".join(parts))
-
-    def is_closing(self) -> bool:
-        return self.transport.is_closing()
-
-    def close(self) -> None:
-        self._flush()
-        self.transport.close()
-
-    def _flush(self) -> None:
-        if self._held and not self.transport.is_closing():
-            self.transport.write(self._held)
-        self._held = b""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.transport, name)
 
 
 class _Exchange:
@@ -96,18 +63,19 @@ class _DirectProtocol(DepartingProtocol):
     direct: ClassVar[Direct | None]
     repeats: ClassVar[Repeats | None]
     turns: ClassVar[Turns]
+    known_heads: ClassVar[KnownHeads]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._held: bytes | None = None  # the body of a request that ASGI has not got yet
         self._begun_now = 0  # requests that began in what came last
-        self._answered: tuple[Request, Reply] | _Exchange | None = None  # the last of them
+        self._answered: tuple[Request, bytes, Reply | _Exchange] | None = None  # the last of them, and its body
         self._exchange: _Exchange | None = None
         self._defaults: object = None
         self._default_lines = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        super().connection_made(cast("asyncio.Transport", _Corked(transport)))
+        super().connection_made(cast("asyncio.Transport", Corked(transport)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what nobody waits for any more."""
@@ -123,7 +91,7 @@ class _DirectProtocol(DepartingProtocol):
             self.load.waiting -= 1
 
     def handle_websocket_upgrade(self) -> None:
-        if isinstance(self.transport, _Corked):
+        if isinstance(self.transport, Corked):
             self.transport = self.transport.transport
         super().handle_websocket_upgrade()
         del self.parser  # it and this hold each other, until all garbage is collected
@@ -131,17 +99,17 @@ class _DirectProtocol(DepartingProtocol):
     def data_received(self, data: bytes) -> None:
         """Answer a request that is known; else read on, and let ASGI have what has come in part only."""
         is_between = self._is_between()
-        if self.repeats is not None and is_between and (repeat := self.repeats.find(data)) is not None:
-            self._write(repeat.head, repeat.body, repeat.request_id or new_request_id().encode())
-            self.on_response_complete()
+        if is_between and self._answer_unparsed(data):
             return
         self._begun_now = 0
         super().data_received(data)
         if self._held is not None:
             self._hand_on(self._held)
         answered, self._answered = self._answered, None
-        if answered is not None and self.repeats is not None and is_between and self._begun_now == 1:
-            self._repeat_later(data, answered)
+        if answered is not None and is_between and self._begun_now == 1:
+            request, body, answer = answered
+            self.known_heads.keep(data, request.head, body)
+            self._repeat_later(data, request, answer)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -164,11 +132,15 @@ class _DirectProtocol(DepartingProtocol):
 
     def on_message_complete(self) -> None:
         """Answer a request that was held back, or let ASGI do it."""
-        if self._held is not None:
-            if self._answer(self._held):
+        body = self._held
+        if body is not None:
+            request = Request(Head(self.parser.get_method().decode(), self.headers, self.url.partition(b"?")[2]))
+            answer = self._answer(request, body)
+            if answer is not None:
+                self._answered = request, body, answer
                 self._held = self._begun_at = self._before = None
                 return
-            self._hand_on(self._held)
+            self._hand_on(body)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -202,23 +174,40 @@ class _DirectProtocol(DepartingProtocol):
         if body:
             super().on_body(body)
 
-    def _answer(self, body: bytes) -> bool:
-        request = Request(self.parser.get_method().decode(), self.headers, self.url.partition(b"?")[2])
+    def _answer_unparsed(self, data: bytes) -> bool:
+        """Answer a request that has come before, or whose head has."""
+        repeat = None if self.repeats is None else self.repeats.find(data)
+        if repeat is not None:
+            self._write(repeat.head, repeat.body, repeat.request_id or new_request_id().encode())
+            self.on_response_complete()
+            return True
+        known = None if self.load.is_leaving else self.known_heads.find(data)
+        if known is None:
+            return False
+        self._idle_since = None
+        request = Request(known[0])
+        answer = self._answer(request, known[1])
+        if answer is None:
+            return False
+        self._repeat_later(data, request, answer)
+        return True
+
+    def _answer(self, request: Request, body: bytes) -> Reply | _Exchange | None:
+        """Answer a request, at once or later; None leaves it to ASGI."""
         reply = self.direct.answer(request, body) if self.direct else None
         if reply is None:
-            return False
+            return None
         if not isinstance(reply, Reply) and not self.load.has_room():
             reply.close()
             reply = self.load.turn_away(request.id)
         if isinstance(reply, Reply):
-            self._answered = request, reply
             self._write(self._head(reply), reply.body, request.id.encode())
             self.on_response_complete()
-        else:
-            self._answered = self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
-            self.cycle = cast("RequestResponseCycle", exchange)
-            self.turns.wait(partial(self._begin, exchange), self.loop)
-        return True
+            return reply
+        self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
+        self.cycle = cast("RequestResponseCycle", exchange)
+        self.turns.wait(partial(self._begin, exchange), self.loop)
+        return exchange
 
     def _begin(self, exchange: _Exchange) -> None:
         if not exchange.disconnected:
@@ -263,13 +252,14 @@ class _DirectProtocol(DepartingProtocol):
             self._default_lines = b"".join([b"%s: %s\r\n" % header for header in defaults])
         self.transport.writelines((b"%s%sx-request-id: %s\r\n\r\n" % (head, self._default_lines, request_id), body))
 
-    def _repeat_later(self, data: bytes, answered: tuple[Request, Reply] | _Exchange) -> None:
+    def _repeat_later(self, data: bytes, request: Request, answer: Reply | _Exchange) -> None:
         """Let an answer be found when all of its request, which this is, comes again."""
-        if isinstance(answered, _Exchange):
-            answered.whole = data
+        if self.repeats is None:
+            return
+        if isinstance(answer, _Exchange):
+            answer.whole = data
         else:
-            request, reply = answered
-            self._keep(data, request, reply, self._head(reply))
+            self._keep(data, request, answer, self._head(answer))
 
     def _keep(self, data: bytes, request: Request, reply: Reply, head: bytes) -> None:
         if self.repeats is not None and reply.is_true is not None:

@@ -16,14 +16,10 @@ from gateway.limits import RequestLimits
 METHODS = b"GET, HEAD, POST, OPTIONS"
 
 
-class Request:
-    """A request without its body: method, headers by their names in lower case, query string, id, and who asks.
+class Head:
+    """What comes before the body: method, headers by their names in lower case, and query string."""
 
-    The `caller` is there once the gate has let them in.
-    """
-
-    __slots__ = ("caller", "headers", "id", "is_safe", "method", "query_string")
-    caller: Caller
+    __slots__ = ("headers", "is_safe", "method", "query_string")
 
     def __init__(self, method: str, headers: Sequence[tuple[bytes, bytes]], query_string: bytes) -> None:
         by_name = dict(headers)
@@ -31,6 +27,23 @@ class Request:
         self.method = method
         self.is_safe = method != "POST"  # so it may only read
         self.query_string = query_string
+
+
+class Request:
+    """A request without its body: its head, of which there may have been others, its id, and who asks.
+
+    The `caller` is there once the gate has let them in.
+    """
+
+    __slots__ = ("caller", "head", "headers", "id", "is_safe", "method", "query_string")
+    caller: Caller
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.headers = head.headers
+        self.method = head.method
+        self.is_safe = head.is_safe
+        self.query_string = head.query_string
         self.id = request_id(self.headers.get(b"x-request-id"))
 
     @property
