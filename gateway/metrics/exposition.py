@@ -43,7 +43,7 @@ def metrics_app(registry: CollectorRegistry, crew: Crew | None = None) -> Starle
     """
 
     async def metrics(request: Request) -> Response:
-        encode, type_ = choose_encoder(request.headers.get("accept", ""))
+        encode, type_ = _encoder(request.headers.get("accept", ""))
         told = registry if crew is None else await crew.gather()
         return Response(encode(told), headers={"content-type": type_, "cache-control": "no-store"})
 
@@ -53,3 +53,11 @@ def metrics_app(registry: CollectorRegistry, crew: Crew | None = None) -> Starle
             yield
 
     return Starlette(routes=[Route("/metrics", metrics)], lifespan=lifespan)
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """Give what writes metrics as a client takes them, or as plain text where it asks for a version that is none."""
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # in comparing it with one
+        return choose_encoder("")

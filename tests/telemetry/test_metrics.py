@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.app import create_app
@@ -282,6 +283,14 @@ async def test_what_is_refused_without_asgi_is_counted_alike() -> None:
     assert counted(gateway.app, "http_requests_total") == {("200",): 1, ("429",): 1, ("503",): 1}
     assert counted(gateway.app, "overload_refusals_total") == {(): 1}
     assert counted(gateway.app, "rate_refusals_total") == {("requests",): 1}
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=x", "text/plain;version=1.0.x", ";;=,"])
+async def test_an_accept_header_that_says_nothing_is_answered_in_the_plain_format(accept: str) -> None:
+    transport = httpx.ASGITransport(metrics_app(CollectorRegistry()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://metrics.test") as client:
+        answer = await client.get("/metrics", headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
 
 
 def test_a_histogram_counts_what_takes_exactly_a_bound_within_it() -> None:
