@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from gateway.spans import Traces
 
 HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
-ASKING = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")  # the first that is there is taken
+ASKING = ("OTEL_TRACES_EXPORTER", *ENDPOINTS)
 
 
 class NoTracesError(Exception):
@@ -50,6 +51,7 @@ def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None"
         raise NoTracesError(f"OTEL_TRACES_EXPORTER cannot be {exporter}: spans are exported by otlp, or none are.")
     if protocol != "http/protobuf":
         raise NoTracesError(f"OTEL_EXPORTER_OTLP_PROTOCOL cannot be {protocol}: spans are exported by http/protobuf.")
+    _check_endpoint(environment)
     try:
         from gateway.spans import exported  # noqa: PLC0415 - OpenTelemetry, which is an extra and takes its time
     except ModuleNotFoundError as error:
@@ -66,6 +68,21 @@ def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None"
             raise _unusable(error) from error
 
     return begin
+
+
+def _check_endpoint(environment: Mapping[str, str]) -> None:
+    """Refuse where nothing would arrive, which OpenTelemetry finds out with each export. Raises NoTracesError."""
+    name = next((name for name in ENDPOINTS if environment.get(name)), None)
+    if name is not None and not _is_web_address(environment[name]):
+        raise NoTracesError(f"{name} cannot be used: it must be an address such as http://collector:4318.")
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 def _unusable(error: ValueError) -> NoTracesError:

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from gateway.app import create_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.spans import Traces
-from gateway.tracing import NoTracesError, are_wanted, start_traces
+from gateway.tracing import NoTracesError, are_wanted, find_traces, start_traces
 from tests.http.exchanges import connect
 from tests.processes import run, running
 from tests.telemetry.receiver import Receiver, receiving
@@ -198,6 +198,23 @@ def test_traces_are_made_where_the_standard_variables_say_so(environment: dict[s
 def test_what_cannot_be_exported_so_is_refused_by_the_name_of_the_variable(environment: dict[str, str]) -> None:
     with pytest.raises(NoTracesError, match=rf"{list(environment)[-1]} cannot be {list(environment.values())[-1]}"):
         start_traces(environment)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["collector:4318", "collector", "//collector:4318", "grpc://collector:4317", "http://", "http://a:431800"],
+)
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_an_address_where_nothing_can_arrive_is_refused_by_the_name_of_its_variable(name: str, address: str) -> None:
+    with pytest.raises(NoTracesError) as refused:
+        start_traces({name: address})
+    assert str(refused.value) == f"{name} cannot be used: it must be an address such as http://collector:4318."
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/v1/traces", "HTTPS://[::1]"])
+def test_an_address_that_is_not_gone_by_is_not_looked_at(address: str) -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": address}
+    assert find_traces(environment) is not None
 
 
 def test_the_extra_is_named_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
