@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ _FAMILIES = tuple(
     for family in ("ratelimit", "x-ratelimit", "x-rate-limit")
 )
 _SAYING = frozenset({"ratelimit", *(remaining for remaining, _, _ in _FAMILIES)})
-_PARAMETER = re.compile(r"\b(r|t|remaining|reset|limit)=(\d{1,12})")
+_MEMBER = re.compile(r'(?=[^\s,])("(?:\\.|[^"\\])*+"?)?([^,]*)')  # a quoted name, and all else
+_PARAMETER = re.compile(r"\b(q|r|t|remaining|reset|limit)=(\d{1,12})")
 _WHOLE = re.compile(r"\s*(\d{1,15})")
 _NAMES = {"r": "remaining", "t": "reset"}
 TOO_MANY_REQUESTS = 429
@@ -144,17 +146,35 @@ def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
         if remaining in headers and (left := _whole(headers[remaining])) is not None:
             return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
     combined = headers.get("ratelimit")
-    if combined is None:
-        return None
-    said = {_NAMES.get(name, name): int(value) for name, value in _PARAMETER.findall(combined)}
-    if "remaining" not in said:
-        return None
-    return Told(said["remaining"], said.get("limit") or _limit(headers), _moment(said.get("reset"), now))
+    return None if combined is None else _binding(combined, headers.get("ratelimit-policy", ""), now)
 
 
-def _limit(headers: Mapping[str, str]) -> int | None:
-    found = re.search(r"\bq=(\d{1,12})", headers.get("ratelimit-policy", ""))
-    return int(found[1]) if found else None
+def _binding(combined: str, policies: str, now: float) -> Told | None:
+    """Give what binds first of what the IETF's draft puts into one header: the fewest calls, and these for longest."""
+    quotas = {name: said["q"] for name, said in _members(policies) if "q" in said}
+    alone = next(iter(quotas.values())) if len(quotas) == 1 else None
+    told = [
+        Told(said["remaining"], said.get("limit") or quotas.get(name, alone), _moment(said.get("reset"), now))
+        for name, said in _budgets(combined)
+    ]
+    return min(told, key=lambda one: (one.remaining, -(one.resets_at or math.inf)), default=None)
+
+
+def _budgets(combined: str) -> list[tuple[str, dict[str, int]]]:
+    """Read one budget a member; the draft once had a member for each parameter of the only one."""
+    members = list(_members(combined))
+    budgets = [(name, said) for name, said in members if "remaining" in said]
+    if len(budgets) != 1:
+        return budgets
+    name, its_own = budgets[0]
+    return [(name, dict(ChainMap(its_own, *(said for _, said in members))))]
+
+
+def _members(header: str) -> Iterator[tuple[str, dict[str, int]]]:
+    """Read the members of a list by their names."""
+    for quoted, rest in _MEMBER.findall(header):
+        said = {_NAMES.get(name, name): int(value) for name, value in _PARAMETER.findall(rest)}
+        yield quoted or rest.partition(";")[0].strip(), said
 
 
 def _moment(reset: int | None, now: float) -> float | None:
