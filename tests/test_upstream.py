@@ -205,6 +205,18 @@ async def test_an_answer_that_is_not_compressed_as_it_says_breaks_the_contract()
     assert error.code == "UPSTREAM_CONTRACT"
 
 
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "NOT_FOUND"), (429, "UPSTREAM_RATE_LIMITED"), (503, "UPSTREAM_UNAVAILABLE")],
+)
+async def test_a_refusal_that_is_not_compressed_as_it_says_counts_as_its_status(status: int, code: str) -> None:
+    headers = {"content-encoding": "gzip", "retry-after": "30"}
+    stream = httpx.ByteStream(b"<html></html>")
+    error = await failure(Handler(lambda _: httpx.Response(status, headers=headers, stream=stream)))
+    assert (error.code, error.status, error.retry_after) == (code, status, 30)
+    assert error.message == f"Scenario answered {status}."
+
+
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"torn', b"[]", b"7", b"[" * 100_000])
 async def test_a_document_that_is_not_what_was_promised_breaks_the_contract(body: bytes) -> None:
     async with upstream(Handler(lambda _: httpx.Response(200, content=body))) as scenario:

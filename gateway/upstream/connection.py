@@ -8,7 +8,7 @@ import httptools
 import httpx
 
 from gateway.upstream.channel import Answer
-from gateway.upstream.decoding import TooLarge, decode
+from gateway.upstream.decoding import TooLarge, decode_answer
 from gateway.upstream.policy import Bounds
 
 _BODILESS = (204, 304)
@@ -59,7 +59,8 @@ class Connection(asyncio.Protocol):
         coding = answer.headers.get("content-encoding")
         if not coding:
             return answer
-        return Answer(answer.status, answer.headers, decode(answer.body, coding, self._bounds.body_bytes))
+        body = decode_answer(answer.status, answer.body, coding, self._bounds.body_bytes)
+        return Answer(answer.status, answer.headers, body)
 
     @property
     def was_stale(self) -> bool:

@@ -14,6 +14,21 @@ class TooLarge(httpx.DecodingError):
     """More came than is taken, or would be there once it is unpacked."""
 
 
+def decode_answer(status: int, body: bytes, coding: str, most: int) -> bytes:
+    """Undo the codings of an answer. One that is no success, and not packed as it says, keeps its status alone.
+
+    Raises DecodingError for a success, TooLarge for any.
+    """
+    try:
+        return decode(body, coding, most)
+    except TooLarge:
+        raise
+    except httpx.DecodingError:
+        if httpx.codes.is_success(status):
+            raise
+        return b""
+
+
 def decode(body: bytes, coding: str, most: int) -> bytes:
     """Undo the codings of a `Content-Encoding`, up to one that is unknown.
 

@@ -11,7 +11,7 @@ import httpx
 from yarl import URL
 
 from gateway.upstream.channel import MAX_TARGET, NO_HEADERS, Answer
-from gateway.upstream.decoding import TooLarge, decode
+from gateway.upstream.decoding import TooLarge, decode_answer
 from gateway.upstream.patience import Patience
 from gateway.upstream.policy import Bounds
 
@@ -80,8 +80,10 @@ class ProxiedChannel:
             method, url, data=content, headers=every, allow_redirects=False, proxy=self.proxy
         ) as response:
             body, headers = await self._body(response), httpx.Headers(response.raw_headers)
-        coding, most = headers.get("content-encoding"), self.bounds.body_bytes
-        return Answer(response.status, headers, decode(body, coding, most) if coding else body)
+        coding = headers.get("content-encoding")
+        if coding:
+            body = decode_answer(response.status, body, coding, self.bounds.body_bytes)
+        return Answer(response.status, headers, body)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read a body as it comes, up to as much as is taken. Raises TooLarge."""

@@ -16,6 +16,7 @@ import pytest
 
 from gateway.upstream import channel
 from gateway.upstream.channel import BASE_HEADERS
+from gateway.upstream.decoding import TooLarge
 from gateway.upstream.http1 import Http1Channel
 from gateway.upstream.network import Network, open_network
 from gateway.upstream.policy import Bounds
@@ -137,6 +138,18 @@ async def test_an_answer_is_decompressed(way: Way) -> None:
     packed = gzip.compress(b'{"a":1}')
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
     assert await answered(head + packed, way) == (200, b'{"a":1}')
+
+
+@pytest.mark.parametrize("body", [b"<html>", gzip.compress(b"{}")[:-1]], ids=["not compressed", "cut short"])
+async def test_a_refusal_that_is_not_compressed_as_it_says_has_its_status_all_the_same(body: bytes, way: Way) -> None:
+    head = b"HTTP/1.1 503 Later\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+    assert await answered(head + body, way) == (503, b"")
+
+
+async def test_a_refusal_that_unpacks_to_more_than_is_taken_is_too_large(way: Way) -> None:
+    body = gzip.compress(bytes(Bounds().body_bytes + 1), 1)
+    head = b"HTTP/1.1 503 Later\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+    assert await answered(head + body, way) is TooLarge
 
 
 @pytest.mark.parametrize(
