@@ -1,6 +1,5 @@
 """What an upstream's refusal says: read from JSON of any shape, text or nothing, and cleaned of secrets."""
 
-import codecs
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -47,13 +46,12 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _decode(body: bytes) -> Any:
-    body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return read_whole(msgspec.json.decode, body)
     except RecursionError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return body.decode(errors="replace")
+        return body.decode("utf-8-sig", errors="replace")
 
 
 def _first_text(value: Any, depth: int = MAX_DEPTH) -> str | None:
