@@ -22,7 +22,7 @@ from gateway.http.negotiation import LEGACY_JSON, Accepted, WholeType, accepted
 from gateway.http.operation import Operation, parameters_of
 from gateway.http.persisted import Documents, with_document
 from gateway.http.refusal import NOT_LET_IN, Refusal
-from gateway.http.reply import Reply, refused, send_reply
+from gateway.http.reply import Reply, send_reply
 from gateway.http.request import METHODS, Head, Request
 from gateway.http.writing import Writing
 from gateway.rates.rates import Rates
@@ -106,10 +106,10 @@ class Endpoint:
             whole = takes.whole
             reply = None if whole is None else self._direct(request, body, takes, whole)
         except (Refusal, RateLimited, NoOperation) as error:
-            reply = refused(_refusal_of(error), whole, request.id)
+            reply = self._writing.refusal(request, _refusal_of(error), whole)
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
-            reply = refused(FAILED, whole, request.id)
+            reply = self._writing.refusal(request, FAILED, whole)
         if reply.__class__ is Reply:
             self.tally.statuses[reply.status] += 1
         return reply
@@ -146,11 +146,11 @@ class Endpoint:
             reply = await self._writing.whole(request, answer, type_)
             status = reply.status
         except RateLimited as error:
-            reply = refused(Refusal.of_rate(error), type_, request.id)
+            reply = self._writing.refusal(request, Refusal.of_rate(error), type_)
             status = reply.status
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
-            reply = refused(FAILED, type_, request.id)
+            reply = self._writing.refusal(request, FAILED, type_)
             status = reply.status
         finally:
             self.tally.under_way -= 1
@@ -173,12 +173,12 @@ class Endpoint:
             operation = self._operation(request, await request.body(receive, self._limits), takes)
             return await self._answered(request, operation, takes, receive, send)
         except (Refusal, *NOT_LET_IN, RateLimited, NoOperation, ReadsOnly, StreamsOnly) as error:
-            return refused(_refusal_of(error), whole, request.id)
+            return self._writing.refusal(request, _refusal_of(error), whole)
         except ClientDisconnect:
             raise
         except Exception:
             log.exception("%s in request %s", INTERNAL, request.id)
-            return refused(FAILED, whole, request.id)
+            return self._writing.refusal(request, FAILED, whole)
 
     async def _answered(
         self, request: Request, operation: Operation, takes: Accepted, receive: Receive, send: Send

@@ -9,15 +9,15 @@ from gateway.auth.caller import Gate
 from gateway.engine.answer import Answer
 from gateway.http import caching, compression
 from gateway.http.negotiation import WholeType
-from gateway.http.refusal import rate_headers
-from gateway.http.reply import GUARDS, Header, Reply
+from gateway.http.refusal import Refusal, rate_headers
+from gateway.http.reply import GUARDS, Header, Reply, refused
 from gateway.http.request import Request
 from gateway.rates.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Writes whole answers.
+    """Writes whole answers, and refusals.
 
     `compress_from` is the size in bytes of the smallest that is compressed, 0 compresses none; `repeats` says whether a
     reply tells how long it may be given again, which it may as long as the `gate` admits who asked; their `rates` count
@@ -56,6 +56,13 @@ class Writing:
             return reply
         body = await compression.compressed(reply.body, request.headers.get(b"accept-encoding"), reply.headers)
         return msgspec.structs.replace(reply, body=body)
+
+    def refusal(self, request: Request, refusal: Refusal, type_: WholeType | None) -> Reply:
+        """Write why a request is not executed; who was let in is told what is left of their requests, too."""
+        reply = refused(refusal, type_, request.id)
+        if not self.tells_rates or b"ratelimit" in refusal.headers or not hasattr(request, "caller"):
+            return reply
+        return msgspec.structs.replace(reply, headers=reply.headers + self._rates_of(request))
 
     def _repeated_while(self, request: Request, answer: Answer) -> Callable[[], bool] | None:
         is_true = answer.is_true

@@ -145,6 +145,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"gateway_answers": True},
     {"gateway_origins": "https://app.test", "gateway_hosts": "gateway.test", "gateway_compress_from": 100},
     {"gateway_graphiql": False, "gateway_incremental": True, "gateway_introspection": False},
+    {"gateway_rate_requests": 100, "gateway_rate_headers": True},
 ]
 
 

@@ -12,6 +12,7 @@ from tests.rates.gates import NameGate
 from tests.test_subscriptions import moving
 from tests.world import Clock, World, world
 
+JSON = "application/json"
 EVENTS = {"accept": "text/event-stream"}
 FOLLOW = "subscription ($id: ID!) { scanUpdated(scanId: $id) { scanId } }"
 LEFT = "{ viewer { requests { remaining } upstreamCalls { remaining } objects { remaining } } }"
@@ -80,6 +81,17 @@ async def test_that_a_client_has_the_answer_already_tells_what_is_left_too() -> 
         ]
         told = [(answer.status_code, answer.headers.get("ratelimit")) for answer in answers]
         assert told == [(200, '"requests";r=8;t=60'), (304, '"requests";r=7;t=60')]
+
+
+async def test_a_refusal_tells_who_was_let_in_what_is_left_and_nobody_else() -> None:
+    async with world({"gateway_rate_requests": 9, "gateway_rate_headers": True}, gate=NameGate()) as gateway:
+        told = []
+        for content, type_ in (("{", JSON), ("{}", JSON), ("{}", "text/plain")):
+            answer = await gateway.client.post(
+                "/graphql", content=content, headers={"x-name": "ann", "content-type": type_}
+            )
+            told.append((answer.status_code, answer.headers.get("ratelimit")))
+        assert told == [(400, '"requests";r=8;t=60'), (400, '"requests";r=7;t=60'), (415, None)]
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0, application/json"])
