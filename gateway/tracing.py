@@ -64,7 +64,7 @@ def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None"
     def begin() -> "Traces":
         try:
             return exported()
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # as for a credential provider that is not installed
             raise _unusable(error) from error
 
     return begin
@@ -85,5 +85,5 @@ def _is_web_address(text: str) -> bool:
         return False
 
 
-def _unusable(error: ValueError) -> NoTracesError:
+def _unusable(error: ValueError | RuntimeError) -> NoTracesError:
     return NoTracesError(f"OTEL_… variables cannot be used: {error}")

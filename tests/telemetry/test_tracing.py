@@ -311,3 +311,9 @@ def test_a_variable_that_cannot_be_used_is_told_in_a_line(
     assert ended.returncode == exit_code, ended.stderr
     assert f"OTEL_… variables cannot be used: {why}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_provider_of_credentials_that_is_not_installed_is_told_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "of-ours")
+    with pytest.raises(NoTracesError, match="variables cannot be used: Requested component 'of-ours' not found"):
+        start_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
