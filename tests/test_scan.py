@@ -1,11 +1,12 @@
 """A scan: which documents its fields come from, and what each costs."""
 
+import json
 from typing import Any
 
 import pytest
 
 from gateway.sandbox import Fault
-from tests.world import World, world
+from tests.world import ONCE, World, world
 
 STAGES = (
     "assets { isReady isFinal captureData { status } body { status } fittedBody { status } measurement { status } }"
@@ -113,6 +114,43 @@ async def test_a_failed_stage_is_final(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("FAILED")[0]
     stages = (await scan_of(gateway, STAGES, scan_id))["assets"]
     assert (stages["isReady"], stages["isFinal"]) == (False, True)
+
+
+UNBEGUN = {"captureData": None, "body": None, "fittedBody": None, "measurement": None}
+HALF = {"captureData": "succeeded", "body": "succeeded"}  # an old configuration that makes no more
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+@pytest.mark.parametrize("stages", [UNBEGUN, HALF], ids=["none", "some"])
+@pytest.mark.parametrize(
+    ("record", "is_final"),
+    [
+        ({"status": 200, "body": '{"status": "FAILED"}'}, True),
+        ({"status": 200, "body": '{"status": "READY"}'}, True),
+        ({"status": 200, "body": '{"status": "PROCESSING"}'}, False),
+        ({"status": 200, "body": '{"status": "ARCHIVED"}'}, False),
+        ({"status": 404}, False),
+        ({"status": 503}, False),
+    ],
+    ids=["FAILED", "READY", "PROCESSING", "unknown", "missing", "unreadable"],
+)
+async def test_stages_that_never_begin_are_final_once_the_scan_has_ended(
+    record: dict[str, Any], stages: dict[str, Any], *, is_final: bool, uses_plans: bool
+) -> None:
+    async with world({**ONCE, "gateway_plans": uses_plans}) as gateway:
+        gateway.sandbox.faults.add(Fault(path="/scans/s$", **record))
+        gateway.sandbox.faults.add(Fault(path="/scan-assets$", status=200, body=json.dumps(stages)))
+        answers = [await scan_of(gateway, "assets { isReady isFinal body { status } }", "s") for _ in range(2)]
+        body = {"status": "SUCCEEDED" if stages is HALF else "PENDING"}
+        assert answers == [{"assets": {"isReady": False, "isFinal": is_final, "body": body}}] * 2
+        calls = [("GET", "/scans/s/scan-assets"), ("GET", "/scans/s")]
+        assert gateway.calls == [*calls, *calls[1:] * (record["status"] == 503)]
+
+
+async def test_nobody_asks_whether_a_scan_has_ended_while_a_stage_is_under_way(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(path="/scan-assets$", status=200, body='{"captureData": "started"}'))
+    assert await scan_of(gateway, "assets { isFinal }", "s") == {"assets": {"isFinal": False}}
+    assert gateway.calls == [("GET", "/scans/s/scan-assets")]
 
 
 async def test_a_missing_scans_record_is_not_found_while_its_parts_are_just_absent(gateway: World) -> None:

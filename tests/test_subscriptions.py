@@ -133,6 +133,19 @@ async def test_a_scan_that_fails_is_final_too(steady: World) -> None:
     assert reader.states()[-1] == scan_state("FAILED", "SUCCEEDED", "PENDING", is_final=True)
 
 
+@pytest.mark.parametrize("embeds", [True, False], ids=["in one call", "in two"])
+async def test_a_scan_that_fails_before_its_first_stage_is_told_of_once_and_for_all(*, embeds: bool) -> None:
+    async with world(STEADY) as gateway:
+        stages = {"captureData": None, "body": None}
+        record = {"status": "FAILED", **({"scanAssets": stages} if embeds else {})}
+        gateway.sandbox.faults.add(Fault(path="/scans/s$", status=200, body=json.dumps(record)))
+        gateway.sandbox.faults.add(Fault(path="/scan-assets$", status=200, body=json.dumps(stages)))
+        reader = await follow(gateway, SCAN, scanId="s")
+        assert reader.states() == [scan_state("FAILED", "PENDING", "PENDING", is_final=True)]
+        assert reader.ended == "complete"
+        assert gateway.calls == [("GET", "/scans/s"), ("GET", "/scans/s/scan-assets")][: 1 if embeds else 2]
+
+
 async def test_where_the_record_embeds_no_stages_a_look_is_two_calls() -> None:
     async with world(STEADY, embed_scan_assets=False) as gateway:
         scan_id = moving(gateway)

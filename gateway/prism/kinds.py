@@ -33,7 +33,7 @@ def stages_are_final(*stages: object) -> bool:
     """
     if stages_are_ready(*stages):
         return True
-    return "failed" in stages and _have_ended(stages)
+    return "failed" in stages and have_ended(stages)
 
 
 class _Record(msgspec.Struct):
@@ -56,11 +56,11 @@ def scan_is_final(record: bytes, stages: bytes) -> bool:
     status = _record(record).status
     each = _each_in(stages)
     if status in FINAL_STATUSES:
-        return _have_ended(each)
+        return have_ended(each)
     return status not in MOVING_STATUSES and stages_are_final(*each)
 
 
-def _have_ended(stages: Iterable[object]) -> bool:
+def have_ended(stages: Iterable[object]) -> bool:
     """Whether no stage is under way; one that never began is none."""
     return all(stage in ("succeeded", "failed", None) for stage in stages)
 
@@ -111,7 +111,7 @@ class PrismKinds:
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
         is_final = _record(body).status in FINAL_STATUSES
-        return self._stage(is_final=is_final and _have_ended(_each_in(_embedded(body))))
+        return self._stage(is_final=is_final and have_ended(_each_in(_embedded(body))))
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
         return self._stage(is_final=stages_are_final(*_each(_stages(body))))

@@ -1,23 +1,28 @@
 """Prism's part of the graph: a scan, its stages and its signed URLs."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, NamedTuple, Self
 
 import strawberry
 
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
+from gateway.errors import GatewayError
 from gateway.graph.cost import Reads, costs
 from gateway.graph.document_type import DocumentType, gathered, wire
 from gateway.graph.ids import Node, global_id
+from gateway.graph.promise import Promise, promised
 from gateway.graph.scalars import URL
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.context import Info
 from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
-from gateway.prism.kinds import STAGES, stages_are_final, stages_are_ready
+from gateway.prism.kinds import STAGES, have_ended, stages_are_final, stages_are_ready
 
 RECORD, URLS = "scan record", "scan urls"
 URL_KEYS = ("previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo")
+ENDED = (ScanStatus.READY, ScanStatus.FAILED)
 MIME_TYPES = {
     ScanAssetType.PREVIEW_IMAGE: "image/png",
     ScanAssetType.TEXTURE: "image/png",
@@ -57,6 +62,30 @@ def _stage(key: str, description: str) -> Any:
     return gathered(description, status=key, updatedAt=f"{key}UpdatedAt")
 
 
+def _has_ended(info: Info, read_status: Callable[[], Any]) -> bool:
+    """Whether a scan's status says that it has ended, or a promise of that; not where it cannot be read."""
+    try:
+        status = read_status()
+    except GatewayError:
+        info.context.journal.end_freshness()  # who asks next may be told more
+        return False
+    if isinstance(status, Promise):
+        return promised(Promise(status.future, lambda outcome: _has_ended(info, partial(status.read, outcome))))
+    return status in ENDED
+
+
+def _is_final(self: "ScanAssets", info: Info) -> bool:
+    """Take one call, for the scan's record, where no stage is under way and it may be that another begins."""
+    document = self.decoded()
+    stages = [document.get(stage) for stage in STAGES]
+    if stages_are_final(*stages) or not have_ended(stages):
+        return stages_are_final(*stages)
+    record, own = self.seen_with()
+    if record is not None:
+        return ScanRecord.of(record).status in ENDED
+    return _has_ended(info, partial(info.context.prism.recorded, own.id, "status"))
+
+
 @strawberry.type(description="The status of each asset of a scan; the stages follow each other in this order.")
 class ScanAssets(DocumentType):
     """`GET /scans/{id}/scan-assets`."""
@@ -68,9 +97,24 @@ class ScanAssets(DocumentType):
     fitted_body: AssetStage = _stage("fittedBody", "The mesh fitted to a body model.")
     measurement: AssetStage = _stage("measurement", "The measurements taken from it.")
     is_ready: bool = wire("True when every stage has succeeded.", keys=STAGES, convert=stages_are_ready)
-    is_final: bool = wire("True when no stage can change any more.", keys=STAGES, convert=stages_are_final)
+    is_final: bool = strawberry.field(
+        resolver=_is_final,
+        description="True when no stage can change any more: none is under way, and the scan has ended, or its stages.",
+        metadata=costs(Reads(RECORD)),
+    )
     created_at: datetime | None = wire("When this record was made.")
     updated_at: datetime | None = wire("When this record last changed.")
+
+    @classmethod
+    def beside(cls, record: Document, stages: Document) -> Self:
+        """Read them as they were when the scan's record was this one."""
+        instance = cls.of(stages)
+        instance.__dict__["_record"] = record
+        return instance
+
+    def seen_with(self) -> tuple[Document | None, Document]:
+        """The scan's record, where it was seen with them, and their own."""
+        return self.__dict__.get("_record"), self.__dict__["_document"]
 
 
 @strawberry.type(description="Signed download URLs of every file of a scan; null where there is no such file.")
@@ -163,7 +207,7 @@ class Scan(Node):
         """One call, or none where the record is asked for too and embeds them."""
         if self.seen is None:
             return info.context.prism.stages(self.scan_id)
-        return None if self.seen.stages is None else ScanAssets.of(self.seen.stages)
+        return None if self.seen.stages is None else ScanAssets.beside(self.seen.record, self.seen.stages)
 
     @strawberry.field(
         description="Signed download URLs of every available file. While there is none, each is null, or this is.",
