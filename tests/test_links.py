@@ -332,6 +332,14 @@ async def test_each_asset_that_is_refused_has_its_reason_and_the_others_are_link
     assert gateway.calls == [SEARCH, BULK]
 
 
+@pytest.mark.parametrize("change", [LINK, UNLINK])
+async def test_where_every_asset_is_refused_so_is_the_scan(gateway: World, change: str) -> None:
+    (payload,) = (await gateway.data(change, input={"scanId": scan_of(gateway), "assetIds": ["asset_gone"]})).values()
+    message = "Scenario answered 404: Asset asset_gone not found"
+    refused = {"code": "NOT_FOUND", "message": message, "field": ["assetIds", "0"]}
+    assert payload == {"scan": None, "assetIds": [], "userErrors": [refused]}
+
+
 async def test_a_link_of_which_nobody_knows_whether_it_was_made_says_so_and_is_sent_once(gateway: World) -> None:
     scan_id = scan_of(gateway)
     lost, made = free(gateway, 2)

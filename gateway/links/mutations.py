@@ -102,9 +102,8 @@ class LinkMutations:
             tag = links.tag.write(input.scan_id)
             before, noted = links.recent.of(input.scan_id), links.recent.note(input.scan_id, asset_ids)
             change = partial(scenario.client.change_tags, add=[tag])
-            refused = await _change_each(info, payload, asset_ids, change)
+            refused = await _change_each(info, payload, input.scan_id, asset_ids, change)
             links.recent.forget(input.scan_id, {id_: noted for id_ in refused if id_ not in before})
-            payload.scan = Scan.by_id(input.scan_id)
         return payload
 
     @strawberry.mutation(
@@ -124,9 +123,8 @@ class LinkMutations:
         if asset_ids and (not needs_scan or await _exists(info, input.scan_id, payload)):
             change = partial(scenario.client.change_tags, delete=links.tag.spellings(input.scan_id))
             before = links.recent.of(input.scan_id)
-            await _change_each(info, payload, asset_ids, change)
+            await _change_each(info, payload, input.scan_id, asset_ids, change)
             links.recent.forget(input.scan_id, {id_: before[id_] for id_ in payload.asset_ids if id_ in before})
-            payload.scan = Scan.by_id(input.scan_id)
         return payload
 
 
@@ -159,11 +157,11 @@ async def _exists(info: Info, scan_id: str, payload: LinkingPayload) -> bool:
 
 
 async def _change_each(
-    info: Info, payload: LinkingPayload, asset_ids: Mapping[str, int], change: Change
+    info: Info, payload: LinkingPayload, scan_id: str, asset_ids: Mapping[str, int], change: Change
 ) -> Sequence[str]:
     """Change every asset, and note for which it was done, and what failed. Gives those that were refused.
 
-    Raises the first failure where nothing else came of it.
+    The scan is part of the answer unless all were. Raises the first failure where nothing else came of it.
     """
     errors = await asyncio.gather(*(_failure_of(change, asset_id) for asset_id in asset_ids))
     info.context.scenario.forget()
@@ -180,6 +178,8 @@ async def _change_each(
             failures.append(error)
     if len(failures) == len(asset_ids):
         raise failures[0]
+    if len(refused) < len(asset_ids):
+        payload.scan = Scan.by_id(scan_id)
     for failure in failures:
         info.context.journal.add_error(failure, info.path.as_list())
     return refused
