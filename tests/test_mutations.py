@@ -12,7 +12,7 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from tests.world import URL, Clock, World, opened, settings_for, world
+from tests.world import ONCE, URL, Clock, World, opened, settings_for, world
 
 UNTIL = "2030-01-01T00:00:00Z"
 
@@ -133,6 +133,38 @@ async def test_a_dry_run_says_what_it_would_cost_and_starts_nothing(gateway: Wor
         "requestBatchDownload": {"downloadJob": None, "creativeUnitsCost": 1.0, "userErrors": []}
     }
     assert [call[:3] for call in sent(gateway)] == [("POST", "/assets/download", "dryRun=true")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "code"),
+    [
+        ({"status": 503}, "Scenario answered 503.", "UPSTREAM_UNAVAILABLE"),
+        ({"status": 504}, "Scenario answered 504.", "UPSTREAM_TIMEOUT"),
+        (
+            {"status": 200, "body": "{}"},
+            "Scenario answered something else than the JSON it promises.",
+            "UPSTREAM_CONTRACT",
+        ),
+    ],
+)
+async def test_a_dry_run_that_fails_leaves_nothing_unknown_and_may_be_made_again(
+    fault: dict[str, Any], message: str, code: str
+) -> None:
+    async with world(ONCE) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="scenario", **fault))
+        answer = await gateway.execute(BATCH, input={"assetIds": ["asset_1"], "dryRun": True})
+        assert answer["data"] == {"requestBatchDownload": None}
+        (error,) = answer["errors"]
+        assert error["message"] == message
+        assert (error["extensions"]["code"], error["extensions"]["retryable"]) == (code, True)
+        assert gateway.calls == [("POST", "/assets/download")]
+
+
+async def test_a_dry_run_is_tried_again_as_a_read_is(gateway: World, image: str) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="scenario", status=503, times=1))
+    answer = await gateway.data(BATCH, input={"assetIds": [image], "dryRun": True})
+    assert answer["requestBatchDownload"]["creativeUnitsCost"] == 1.0
+    assert gateway.calls == [("POST", "/assets/download")] * 2
 
 
 async def test_a_lock_answers_the_locked_asset_and_what_opens_it(gateway: World, image: str) -> None:
@@ -317,7 +349,7 @@ async def test_a_refusal_is_an_answer_with_a_code_and_the_input_field_that_it_co
         }
     ]
     assert payload == dict.fromkeys(payload)
-    assert len(gateway.calls) == 1, name
+    assert len(gateway.calls) == 1 or "dryRun" in change, name
 
 
 FAILURES: list[tuple[Fault, str]] = [
@@ -355,7 +387,7 @@ async def test_what_is_nobodys_fault_is_an_error_and_is_not_tried_again(
         assert (payload, error["path"], error["extensions"]["code"]) == (None, [name], code)
         assert error["extensions"]["upstream"] == "scenario"
         assert error["extensions"].get("upstreamStatus") == (None if fault.status == 200 else fault.status)
-        assert len(gateway.calls) == 1
+        assert len(gateway.calls) == 1 or "dryRun" in change  # which changes nothing
 
 
 @pytest.mark.parametrize("id_", ["../x", "", "a/b", "\x00", "x" * 10_000])

@@ -175,8 +175,9 @@ class ScenarioClient:
 
     async def estimate_batch(self, query: wire.BatchQuery, options: wire.BatchOptions) -> float:
         """`POST /assets/download?dryRun=true`: the creative units that it would cost; nothing is started."""
-        body = {"query": query, "options": options}
-        answer = await self._post("/assets/download", body, _EstimateAnswer, {"dryRun": "true"})
+        body, asked = {"query": query, "options": options}, {**self._project, "dryRun": "true"}
+        read = msgspec.json.Decoder(_EstimateAnswer).decode
+        answer = await self.upstream.call("POST", "/assets/download", query=asked, body=body, read=read)
         return answer.creative_units_cost
 
     async def lock(self, asset_id: str, lock_expires_at: str, *, original_assets: bool = False) -> Locked:
@@ -217,9 +218,8 @@ class ScenarioClient:
             self.upstream.drop_all(self.kinds.asset_page)
             await self.upstream.drop(self.kinds.asset, asset_id)
 
-    async def _post(self, route: str, body: Any, answer: type[T], query: Query | None = None) -> T:
-        asked: Query = {**self._project, **(query or {})}
-        return self._decode_change(await self.upstream.change("POST", route, query=asked, body=body), answer)
+    async def _post(self, route: str, body: Any, answer: type[T]) -> T:
+        return self._decode_change(await self.upstream.change("POST", route, query=self._project, body=body), answer)
 
     def _decode_change(self, body: bytes, answer: type[T]) -> T:
         try:
