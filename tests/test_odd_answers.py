@@ -11,7 +11,7 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
-from tests.world import URL, Clock, World, settings_for, world
+from tests.world import ONCE, URL, Clock, World, settings_for, world
 
 
 @pytest.mark.parametrize("name", ["modelId", "inferenceId", "collectionId", "parentAssetId", "rootAssetId", "authorId"])
@@ -141,6 +141,21 @@ async def test_a_deep_answer_to_a_change_breaks_the_contract(gateway: World) -> 
     gateway.sandbox.faults.add(Fault(status=200, body='{"asset": ' + "[" * 100_000))
     answer = await gateway.execute('mutation { unlockAsset(input: { assetId: "a" }) { userErrors { code } } }')
     assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_CONTRACT"
+
+
+@pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])
+async def test_raw_passes_on_what_is_deep_and_refuses_what_is_too_deep(*, uses_plans: bool) -> None:
+    async with world({**ONCE, "gateway_plans": uses_plans}) as gateway:
+        for depth in (499, 500, 930, 960, 980):
+            deep = "[" * depth + "]" * depth
+            body = f'{{"asset": {{"id": "a", "kind": "image", "x": {deep}}}}}'
+            gateway.sandbox.faults.add(Fault(path=f"/asset_{depth}$", status=200, body=body))
+            answer = await gateway.execute(f'{{ asset(assetId: "asset_{depth}") {{ raw }} }}')
+            if depth == 499:
+                assert answer == {"data": {"asset": {"raw": {"id": "a", "kind": "image", "x": json.loads(deep)}}}}
+            else:
+                assert answer["data"] == {"asset": None}
+                assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_CONTRACT"]
 
 
 async def test_drift_does_not_log_a_signature(gateway: World, caplog: pytest.LogCaptureFixture) -> None:

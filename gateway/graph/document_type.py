@@ -14,7 +14,7 @@ an enum is UNKNOWN. Elsewhere what is missing or cannot be read is null, and the
 another type is left to GraphQL, which refuses it for its own field only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -29,6 +29,8 @@ from strawberry.utils.str_converters import to_camel_case
 from gateway.cache.document import Document
 from gateway.graph.scalars import URL, read_datetime, read_url
 from gateway.telemetry import drift
+
+MAX_DEPTH = 500  # of what is decoded to be encoded again; Python's own limit counts whoever called, too
 
 Conversion = Callable[[Any], Any]
 
@@ -107,8 +109,12 @@ class DocumentType:
         return instance
 
     def decoded(self) -> Any:
-        """The whole document, decoded."""
-        return msgspec.json.decode(self.__dict__["_document"].body)
+        """The whole document, decoded. Raises RecursionError for one too deep to be encoded again."""
+        body = self.__dict__["_document"].body
+        document = msgspec.json.decode(body)
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+            _check_depth(document)
+        return document
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":
@@ -119,6 +125,19 @@ class DocumentType:
             raise AttributeError(f"{type(self).__name__} has no field {name}")
         self.__dict__[name] = value
         return value
+
+
+def _check_depth(document: Any) -> None:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, list | dict)]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _members(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _keys(text: bytes | msgspec.Raw) -> Mapping[str, msgspec.Raw] | None:

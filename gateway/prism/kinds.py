@@ -54,7 +54,7 @@ def scan_is_final(record: bytes, stages: bytes) -> bool:
     before leaves it to the stages.
     """
     status = _record(record).status
-    each = _each_in(stages)
+    each = each_in(stages)
     if status in FINAL_STATUSES:
         return have_ended(each)
     return status not in MOVING_STATUSES and stages_are_final(*each)
@@ -90,7 +90,7 @@ _maybe_stages = msgspec.json.Decoder(_Stages | None).decode
 _urls, _embedding = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(_Embedding).decode
 
 
-def _each_in(stages: bytes) -> tuple[object, ...]:
+def each_in(stages: bytes) -> tuple[object, ...]:
     """The status of each stage; `stages` may be null."""
     return _each(_maybe_stages(stages) or _Stages())
 
@@ -111,7 +111,7 @@ class PrismKinds:
 
     def _scan(self, body: bytes, _now: float) -> Lifetime:
         is_final = _record(body).status in FINAL_STATUSES
-        return self._stage(is_final=is_final and have_ended(_each_in(_embedded(body))))
+        return self._stage(is_final=is_final and have_ended(each_in(_embedded(body))))
 
     def _scan_assets(self, body: bytes, _now: float) -> Lifetime:
         return self._stage(is_final=stages_are_final(*_each(_stages(body))))

@@ -18,7 +18,7 @@ from gateway.graph.scalars import URL
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.context import Info
 from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
-from gateway.prism.kinds import STAGES, have_ended, stages_are_final, stages_are_ready
+from gateway.prism.kinds import STAGES, each_in, have_ended, stages_are_final, stages_are_ready
 
 RECORD, URLS = "scan record", "scan urls"
 URL_KEYS = ("previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo")
@@ -76,11 +76,10 @@ def _has_ended(info: Info, read_status: Callable[[], Any]) -> bool:
 
 def _is_final(self: "ScanAssets", info: Info) -> bool:
     """Take one call, for the scan's record, where no stage is under way and it may be that another begins."""
-    document = self.decoded()
-    stages = [document.get(stage) for stage in STAGES]
+    record, own = self.seen_with()
+    stages = each_in(own.body)
     if stages_are_final(*stages) or not have_ended(stages):
         return stages_are_final(*stages)
-    record, own = self.seen_with()
     if record is not None:
         return ScanRecord.of(record).status in ENDED
     return _has_ended(info, partial(info.context.prism.recorded, own.id, "status"))
