@@ -230,6 +230,44 @@ async def test_a_member_of_a_page_that_is_none_is_left_out(gateway: World) -> No
     assert await gateway.data("{ assets { nodes { assetId } } }") == {"assets": {"nodes": [{"assetId": "a"}]}}
 
 
+TOKEN_PAGE = """query ($after: String) {
+  assets(first: 1, after: $after) { nodes { assetId } pageInfo { hasNextPage endCursor } }
+}"""
+
+
+@pytest.mark.parametrize("length", [6_200, 8_192, 11_998])
+async def test_a_cursor_leads_on_however_long_the_token_in_it_is(gateway: World, length: int) -> None:
+    for id_, token in (("a", "t" * length), ("b", None)):
+        body = json.dumps({"assets": [{"id": id_}], "nextPaginationToken": token})
+        gateway.sandbox.faults.add(Fault(path="/assets$", status=200, body=body, times=1))
+    first = (await gateway.data(TOKEN_PAGE))["assets"]
+    assert (first["nodes"], first["pageInfo"]["hasNextPage"]) == ([{"assetId": "a"}], True)
+    then = (await gateway.data(TOKEN_PAGE, after=first["pageInfo"]["endCursor"]))["assets"]
+    assert (then["nodes"], then["pageInfo"]["hasNextPage"]) == ([{"assetId": "b"}], False)
+    assert f"paginationToken={'t' * length}" in gateway.sandbox.scenario.requests[-1].query
+
+
+async def test_a_page_after_which_no_cursor_can_lead_on_says_that_there_is_more(gateway: World) -> None:
+    body = json.dumps({"assets": [{"id": "a"}, {"id": "b"}], "nextPaginationToken": "t" * 11_999})
+    gateway.sandbox.faults.add(Fault(path="/assets$", status=200, body=body))
+    lost = {
+        "message": "Scenario has more, but its token for that is too long to go on from.",
+        "path": ["assets"],
+        "extensions": {"code": "UPSTREAM_CONTRACT", "upstream": "scenario", "retryable": True},
+    }
+    first = await gateway.execute(TOKEN_PAGE)
+    after = first["data"]["assets"]["pageInfo"]["endCursor"]
+    assert first == {"data": {"assets": {"nodes": [{"assetId": "a"}], "pageInfo": info(after, has_next=True)}}}
+    for ids in ([{"assetId": "b"}], []):
+        then = await gateway.execute(TOKEN_PAGE, after=after)
+        after = then["data"]["assets"]["pageInfo"]["endCursor"]
+        assert then == {"data": {"assets": {"nodes": ids, "pageInfo": info(after, has_next=False)}}, "errors": [lost]}
+
+
+def info(end: str | None, *, has_next: bool) -> dict[str, Any]:
+    return {"hasNextPage": has_next, "endCursor": end}
+
+
 HALVES = r'"A man \ud83d\ude00 \ud83d \\ud83d \ude00"'  # as a text that was cut by UTF-16 is written
 WHOLE = "A man \U0001f600 \ufffd \\ud83d \ufffd"
 

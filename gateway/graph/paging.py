@@ -15,7 +15,8 @@ from gateway.graph.ids import read_base64url, write_base64url
 MIN_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 100
 MAX_EMPTY_PAGES = 10
-MAX_CURSOR_LENGTH = 8_192
+MAX_CURSOR_LENGTH = 16_384
+MAX_TOKEN_LENGTH = 12_000  # as JSON, so that its cursor is no longer; hardly any server takes a URL that is
 CURSOR_VERSION = 1
 
 T = TypeVar("T")
@@ -104,11 +105,24 @@ class Order(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One upstream page: its items and the token of the next page, if any. An unreadable item is None."""
+    """One upstream page: its items and the token of the next page, if any. An unreadable item is None.
+
+    Where there is a next page, but no way to it, `lost` says why.
+    """
 
     items: Sequence[T | None]
     next_token: str | None
     order: Order | None = None
+    lost: UpstreamError | None = None
+
+    @classmethod
+    def before(
+        cls, items: Sequence[T | None], next_token: str | None, order: Order | None, lost: Callable[[], UpstreamError]
+    ) -> "Page[T]":
+        """Make a page of which the next is `lost` where no cursor can hold its token."""
+        if next_token is None or len(msgspec.json.encode(next_token)) <= MAX_TOKEN_LENGTH:
+            return cls(items, next_token, order)
+        return cls(items, None, order, lost())
 
     def find(self, position: Position) -> int:
         """The place of a position on this page."""
@@ -186,7 +200,8 @@ def pages_of(first: int, after: str | None) -> int:
 async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]:
     """Read `first` items from a position on, page after page, since each token comes from the page before.
 
-    A page that fails after the first ends the slice with its error; the first one raises. A page without an item that
+    A page that fails after the first ends the slice with its error, as one that is lost does; the first one raises. A
+    page without an item that
     can be read, but with a token, is not the end, but ten in a row are where this stops for now; a token that leads to
     itself is the end.
     """
@@ -211,5 +226,5 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
         has_next = end.skip < len(page.items) if end.token == position.token else True
         empty = 0 if run.places else empty + (end.token != position.token)
         if not missing or not has_next or empty >= MAX_EMPTY_PAGES or end == position:
-            return Slice(runs, end, has_next=has_next and end != position)
+            return Slice(runs, end, has_next and end != position, None if has_next else page.lost)
         position = end

@@ -194,6 +194,11 @@ class ScenarioClient:
             body["lockId"] = lock_id
         return await self._change(asset_id, "unlock", body, original_assets=original_assets)
 
+    def lost_page(self) -> UpstreamContract:
+        """Make the error of a page that no cursor can lead to."""
+        message = "Scenario has more, but its token for that is too long to go on from."
+        return UpstreamContract(message, upstream=self.upstream.name)
+
     async def _change(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
         query: Query = {**self._project, "originalAssets": original_assets or None}
         changes = self.upstream.store.changes + CHANGES_TOLD

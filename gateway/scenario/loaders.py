@@ -178,7 +178,8 @@ class ScenarioLoaders:
         self._seen.append(document)
         shown = self._shown(document)
         items = [None if id_ is None else shown for id_ in index.ids] if None in index.ids else [shown] * len(index.ids)
-        return Page(items, index.next_token, order_of(index, query.get("sortBy"), query.get("sortDirection")))
+        order = order_of(index, query.get("sortBy"), query.get("sortDirection"))
+        return Page.before(items, index.next_token, order, self.client.lost_page)
 
     async def _found(self, tagged: Tagged, said: dict[str, float], token: str | None, size: int) -> Page[str]:
         token = token or ""
