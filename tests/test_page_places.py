@@ -87,6 +87,29 @@ async def test_the_end_of_a_list_is_found_again_where_more_was_added_to_it_and_s
     assert (await page(gateway, 10, after=after, **asked))[0] == ["asset_new"]
 
 
+@pytest.mark.parametrize("kind", ["another is deleted", "one that came is restored", "the last that came is restored"])
+async def test_deleted_assets_that_come_and_go_between_two_pages_double_none_and_hide_none(
+    gateway: World, kind: str
+) -> None:
+    held: dict[str, Any] = gateway.sandbox.scenario.assets
+    another, *deleted = gateway.asset_ids[:41]
+    for place, id_ in enumerate(deleted):
+        held[id_] = {**held[id_], "deletedAt": f"2026-09-20T00:00:{place:02}.000Z"}
+    asked: Any = {"filter": {"deleted": True}}
+    whole, _ = await page(gateway, 40, **asked)
+    came, after = await page(gateway, 20, **asked)
+    assert came == whole[:20]
+    if kind == "another is deleted":
+        held[another] = {**held[another], "deletedAt": "2026-09-21T00:00:00.000Z"}
+    else:
+        restored = came[3] if kind == "one that came is restored" else came[-1]
+        held[restored] = {key: value for key, value in held[restored].items() if key != "deletedAt"}
+    gateway.clock.advance(3_600)
+    gateway.forget_calls()
+    assert (await page(gateway, 20, after=after, **asked))[0] == whole[20:40]
+    assert gateway.calls == [("GET", "/assets")]
+
+
 MOMENTS = ["2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:01+01:00"]
 
 
@@ -121,4 +144,3 @@ def test_of_assets_of_one_moment_those_that_come_after_the_last_are_not_passed_o
     gone = order_of(Index(["gone"], None, [moment], []), "createdAt", "desc")
     assert gone is not None
     assert order.place_after(gone.tell(0) or "", 3) == 1
-    assert order_of(Index(ids, None, moments, []), None, None) is None

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from gateway.graph.paging import Order
 from gateway.graph.scalars import read_datetime
 from gateway.scenario.kinds import Index
 
@@ -62,8 +63,25 @@ class AssetOrder:
         return one > other if self.descending else one < other
 
 
-def order_of(index: Index, by: str | None, direction: str | None) -> AssetOrder | None:
-    """The order in which a page was asked for, in Scenario's words; None where that was left to Scenario."""
+@dataclass(frozen=True, slots=True)
+class UnknownOrder:
+    """Assets in an order that nobody tells: of one its mark is told, which leads to it while it is on the page."""
+
+    ids: Sequence[str | None]
+
+    def tell(self, place: int) -> str | None:
+        """Tell of the asset at a place; None where it has no id."""
+        id_ = self.ids[place]
+        return None if id_ is None else mark_of(id_)
+
+    def place_after(self, last: str, skip: int) -> int:
+        """The place after an asset; where it is gone, the one after those that came before it."""
+        places = (at + 1 for at, id_ in enumerate(self.ids) if id_ is not None and mark_of(id_) == last)
+        return next(places, max(skip - 1, 0))
+
+
+def order_of(index: Index, by: str | None, direction: str | None) -> Order:
+    """The order in which a page was asked for, in Scenario's words; unknown where that was left to Scenario."""
     if by is None:
-        return None
+        return UnknownOrder(index.ids)
     return AssetOrder(index.ids, index.created if by == "createdAt" else index.updated, direction == "desc")
