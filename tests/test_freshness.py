@@ -235,6 +235,18 @@ async def test_a_job_that_comes_to_nothing_is_final_and_asked_for_no_more(gatewa
         gateway.clock.advance(200)
 
 
+async def test_a_job_whose_archive_is_there_before_its_url_is_asked_for_again_until_it_has_one(gateway: World) -> None:
+    url = f"https://s3.test/a?Expires={int(gateway.clock.now) + 3_600}"
+    for given in ({}, {"downloadUrl": None}, {"downloadUrl": url}):
+        body = json.dumps({"jobId": "job_1", "jobStatus": "success", **given})
+        gateway.sandbox.faults.add(Fault(path="/job_1$", status=200, body=body, times=1))
+    query = '{ downloadJob(jobId: "job_1") { status downloadUrl } }'
+    for known in (None, None, url, url):
+        assert await gateway.data(query) == {"downloadJob": {"status": "SUCCESS", "downloadUrl": known}}
+        gateway.clock.advance(2)
+    assert gateway.calls == [("GET", "/assets/download/job_1")] * 3
+
+
 async def test_every_number_is_a_setting() -> None:
     async with world({"gateway_fresh_page": 100}) as gateway:
         for _ in range(3):

@@ -171,7 +171,8 @@ class ScenarioKinds:
 
     def _download_job(self, body: bytes, now: float) -> Lifetime:
         job = msgspec.json.decode(body, type=_Job)
-        if not job_is_final(job.job_status):
+        is_to_come = job.job_status == "success" and not job.download_url
+        if is_to_come or not job_is_final(job.job_status):
             return Lifetime(self.freshness.job_moving, expires_at=expires_at(job.download_url))
         if job.download_url:
             return self.freshness.of_signed_urls(expires_at(job.download_url), now)
