@@ -8,6 +8,7 @@ import strawberry
 
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
+from gateway.errors import UpstreamContract
 from gateway.graph.cost import Links, Members, Pages, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
@@ -96,12 +97,13 @@ class Asset(Node, DocumentType):
     deleted_at: datetime | None = wire("When it was deleted; null unless it was.")
 
     @strawberry.field(description="Scenario's document as it came: reaches fields newer than this graph.")
-    def raw(self, info: Info) -> JSON:
+    def raw(self) -> JSON:
         """No call."""
         try:
             document = self.decoded()
         except RecursionError:
-            raise info.context.scenario.client.upstream.broken_contract() from None
+            message = "Scenario answered JSON that is nested too deep to be passed on."
+            raise UpstreamContract(message, upstream="scenario") from None
         document.pop(HIDDEN, None)
         return JSON(document)
 
