@@ -13,6 +13,7 @@ import "./page.css";
 
 import { type Gateway, examples } from "./examples";
 import { fetcher } from "./fetcher";
+import { Wrapping } from "./wrapping";
 
 const gateway: Gateway = JSON.parse(element("gateway").textContent);
 const tabs = examples(gateway);
@@ -37,6 +38,7 @@ createRoot(element("graphiql")).render(
     schemaDescription
   >
     <GraphiQL.Logo>Scan gateway</GraphiQL.Logo>
+    <Wrapping />
   </GraphiQL>,
 );
 

@@ -40,3 +40,15 @@ async def data_of(url: str, request: dict[str, Any]) -> Any:
     """What the gateway answers when it is asked the same without a browser."""
     async with httpx.AsyncClient(trust_env=False) as client:
         return (await client.post(url, json=request)).json()["data"]
+
+
+async def test_on_a_phone_nothing_is_cut_off_or_too_small_to_touch(demo_url: str, node: Node, browser: str) -> None:
+    seen = await node("graphiql_phone.mjs", demo_url, browser, str(SCREENSHOTS))
+    whole: dict[str, list[str]] = {"small": [], "cut": []}
+    assert (seen["start"], seen["answered"], seen["settings"]) == (whole, whole, whole)
+    assert seen["panels"] == {
+        name: whole | {"width": 390, "height": 784}
+        for name in ("Documentation Explorer", "History", "GraphiQL Explorer")
+    }
+    assert [size["width"] for size in seen["rooms"].values()] == [390, 390]
+    assert min(size["height"] for size in seen["rooms"].values()) >= 200
