@@ -201,9 +201,8 @@ async def read_slice(load: LoadPage[T], start: Position, first: int) -> Slice[T]
     """Read `first` items from a position on, page after page, since each token comes from the page before.
 
     A page that fails after the first ends the slice with its error, as one that is lost does; the first one raises. A
-    page without an item that
-    can be read, but with a token, is not the end, but ten in a row are where this stops for now; a token that leads to
-    itself is the end.
+    page without an item that can be read, but with a token, is not the end, but ten in a row are where this stops for
+    now; a token that leads to itself is the end.
     """
     runs: list[Run[T]] = []
     position, missing, empty = start, first, 0
