@@ -35,11 +35,6 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
-    def note(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
-
 
 class OperationTally(Histogram):
     """The operations of one name and kind: how they ended, and how long an answer took."""
@@ -146,9 +141,10 @@ class RouteTally(Histogram):
         self.outcomes: defaultdict[str, int] = defaultdict(int)
 
     def end(self, outcome: str, seconds: float) -> None:
-        """Count one."""
+        """Count one; all here, for it is part of every call."""
         self.outcomes[outcome] += 1
-        self.note(seconds)
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
 
 
 class CallTally:

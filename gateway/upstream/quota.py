@@ -53,6 +53,7 @@ class Quota:
     assumed: int
     clock: Callable[[], float]
     _made: Meter = field(init=False)
+    _has_heard: bool = False  # of a budget
     _told: Told | None = None
     _closed_until: float = 0.0
 
@@ -61,6 +62,8 @@ class Quota:
 
     def admit(self) -> None:
         """Count a call that is about to be made. Raises UpstreamRateLimited where the upstream would refuse it."""
+        if not (self._has_heard or self.assumed):
+            return
         now = self.clock()
         told = self._allowed(now)
         if told is not None:
@@ -82,7 +85,9 @@ class Quota:
 
     def learn(self, answer: Answer) -> None:
         """Take note of what an answer says of the budget."""
-        now = self.clock()
+        if answer.status != TOO_MANY_REQUESTS and _SAYING.isdisjoint(answer.headers):
+            return
+        now, self._has_heard = self.clock(), True
         if answer.status == TOO_MANY_REQUESTS:
             self._refused(read_retry_after(answer.headers, now), now)
         said = read_budget(answer.headers, now)
@@ -140,8 +145,6 @@ class Quota:
 
 def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
-    if _SAYING.isdisjoint(headers):
-        return None
     for remaining, limit, reset in _FAMILIES:
         if remaining in headers and (left := _whole(headers[remaining])) is not None:
             return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))

@@ -63,7 +63,7 @@ class Sender:
 
     async def read(self, request: Request[T]) -> T:
         """Make a request that changes nothing, and make it again where that may help. Raises an UpstreamError."""
-        loop, deadline, tried = self._running_loop(), handed_down(), 1
+        loop, deadline, tried = self._loop or self._running_loop(), handed_down(), 1
         self.health.calls += 1
         self._budget.count(loop.time())
         while True:

@@ -50,7 +50,7 @@ def _as_it_came(body: bytes) -> bytes:
 
 def _is_utf8(body: bytes) -> bool:
     try:
-        return body.isascii() or bool(body.decode())
+        return bool(body.decode())
     except UnicodeDecodeError:
         return False
 
@@ -96,11 +96,11 @@ class Upstream:
 
         async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
             try:
-                return {keys[0]: await self.call("GET", path_, read=partial(self._made, kind, id_))}
+                return {keys[0]: await self.sender.read(partial(self._request, "GET", path_, None, made))}
             except UpstreamError as error:
                 return {keys[0]: self._outcome(kind, id_, error)}
 
-        waiting = waiting or Waiting()
+        made, waiting = partial(self._made, kind, id_), waiting or Waiting()
         self.store.load(kind.name, {self.key(kind, id_): waiting}, fly, self.sender.late, anew=anew)
         return waiting
 
@@ -203,7 +203,7 @@ class Upstream:
         """Read a whole answer. Raises an UpstreamError."""
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(method, target, self.failures.of_answer(answer))
-        if not _is_utf8(answer.body):
+        if not (answer.body.isascii() or _is_utf8(answer.body)):
             raise self._noted(method, target, self.failures.broken_contract(is_transient=True))
         try:
             return read_whole(read, answer.body)
