@@ -23,7 +23,20 @@ from gateway.telemetry import account
 
 Form = Literal["auto", "json", "text"]
 
-FIELDS = ("api", "method", "route", "code", "request_id", "protocol", "status", "operation", "kind", "outcome", "ms")
+FIELDS = (
+    "api",
+    "method",
+    "route",
+    "code",
+    "request_id",
+    "protocol",
+    "status",
+    "operation",
+    "kind",
+    "outcome",
+    "error",
+    "ms",
+)
 MAX_EVENT = 1_000  # characters
 MAX_FIELD = 200
 MAX_FRAMES = 10

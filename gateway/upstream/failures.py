@@ -98,6 +98,13 @@ class Failures:
         )
 
 
+def origin_of(error: BaseException) -> str:
+    """Name the kind of error that one comes from in the end, such as `gaierror` where a name is unknown."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__
+
+
 def failure_word(error: Exception) -> str:
     """Say in a word what became of a call that had no answer."""
     return next((word for kind, word in _WORDS if isinstance(error, kind)), "not sent")

@@ -25,7 +25,7 @@ from gateway.telemetry import count_call, count_seconds
 from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.characters import read_whole, whole
 from gateway.upstream.credentials import Credential
-from gateway.upstream.failures import Failures, failure_word
+from gateway.upstream.failures import Failures, failure_word, origin_of
 from gateway.upstream.health import Health
 from gateway.upstream.quota import Quota
 from gateway.upstream.sender import Sender
@@ -185,11 +185,11 @@ class Upstream:
             outcome = failure_word(error)
             if not isinstance(error, _FAILURES):
                 raise
-            raise self._noted(method, target, self.failures.of(error)) from error
+            raise self._noted(route, outcome, self.failures.of(error), origin_of(error)) from error
         finally:
             self._observe(route, outcome, perf_counter() - began)
         self.quota.learn(answer)
-        return self._read(method, target, answer, read)
+        return self._read(route, outcome, answer, read)
 
     def _observe(self, route: RouteTally, outcome: str, seconds: float) -> None:
         """Count and time a request, whatever became of it."""
@@ -199,17 +199,17 @@ class Upstream:
             fields = {"api": self.name, "method": route.method, "route": route.route, "outcome": outcome}
             log.debug("upstream call", extra={**fields, "ms": round(seconds * 1_000, 3)})
 
-    def _read(self, method: str, target: str, answer: Answer, read: Callable[[bytes], T]) -> T:
+    def _read(self, route: RouteTally, outcome: str, answer: Answer, read: Callable[[bytes], T]) -> T:
         """Read a whole answer. Raises an UpstreamError."""
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
-            raise self._noted(method, target, self.failures.of_answer(answer))
+            raise self._noted(route, outcome, self.failures.of_answer(answer))
         if not (answer.body.isascii() or _is_utf8(answer.body)):
-            raise self._noted(method, target, self.failures.broken_contract(is_transient=True))
+            raise self._noted(route, outcome, self.failures.broken_contract(is_transient=True))
         try:
             return read_whole(read, answer.body)
         except UNREADABLE as error:
             is_damaged = type(error) is msgspec.DecodeError  # what has another shape has it next time too
-            raise self._noted(method, target, self.failures.broken_contract(is_transient=is_damaged)) from error
+            raise self._noted(route, outcome, self.failures.broken_contract(is_transient=is_damaged)) from error
 
     def key(self, kind: Kind, id_: str, apart: str = "") -> str:
         """Give the cache key of a document: scoped by credential, so that two tenants never meet.
@@ -290,9 +290,9 @@ class Upstream:
         """Make the error of an answer that is not what the upstream promises."""
         return self.failures.broken_contract()
 
-    def _noted(self, method: str, target: str, error: UpstreamError) -> UpstreamError:
-        route = self.tally.of(method, target).route
-        fields = {"api": self.name, "method": method, "route": route, "code": error.code}
+    def _noted(self, route: RouteTally, outcome: str, error: UpstreamError, origin: str | None = None) -> UpstreamError:
+        fields = {"api": self.name, "method": route.method, "route": route.route, "code": error.code}
+        fields |= {"outcome": outcome} | ({} if origin is None else {"error": origin})
         level = logging.INFO if isinstance(error, UpstreamNotFound) else logging.WARNING  # any client causes the former
         log.log(level, "%s failed: %s", self.failures.title, error.code, extra=fields)
         return error

@@ -14,10 +14,12 @@ import pytest
 from gateway.app import create_app
 from gateway.auth.caller import OpenGate
 from gateway.environment import read_settings
+from gateway.errors import UpstreamUnavailable
 from gateway.logs import MAX_EVENT, MAX_FIELD, Form, Secrets, configure_logging
-from gateway.sandbox import Fault
+from gateway.process import create_gateway
+from gateway.sandbox import Fault, Sandbox
 from gateway.telemetry import account, watch_calls
-from tests.world import World, world
+from tests.world import World, settings_for, world
 
 log = logging.getLogger("gateway.test")
 
@@ -164,7 +166,24 @@ async def test_a_failing_upstream_is_logged_with_the_request_that_met_it_and_wit
     upstream = {"logger": "gateway.upstream", **fields}
     assert call == {"event": "upstream call", "level": "debug", "outcome": "503", **upstream}
     code = "UPSTREAM_UNAVAILABLE"
-    assert failure == {"event": f"Prism failed: {code}", "level": "warning", "code": code, **upstream}
+    assert failure == {
+        "event": f"Prism failed: {code}",
+        "level": "warning",
+        "code": code,
+        "outcome": "503",
+        **upstream,
+    }
+
+
+async def test_of_a_call_that_came_to_nothing_the_kind_of_error_is_logged_that_it_comes_from() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    gateway = create_gateway(settings_for(Sandbox(), prism_url="http://127.0.0.1:1", gateway_retries=0))
+    with pytest.raises(UpstreamUnavailable):
+        await gateway.tenants.of().sources.prism.upstream.call("GET", "/scans/canary")
+    await gateway.close()
+    (failure,) = logged(stream)
+    assert (failure["outcome"], failure["error"]) == ("unreachable", "ConnectionRefusedError")
 
 
 async def test_an_id_that_an_upstream_does_not_know_is_no_warning_for_any_client_may_ask_for_one() -> None:
