@@ -45,14 +45,25 @@ def protocol(
 class _Exchange:
     """A request that is answered later, in the place where uvicorn has one of its own."""
 
-    __slots__ = ("arrived", "coming", "disconnected", "keep_alive", "request", "response_complete", "task", "whole")
+    __slots__ = (
+        "arrived",
+        "coming",
+        "disconnected",
+        "keep_alive",
+        "request",
+        "response_complete",
+        "task",
+        "waits",
+        "whole",
+    )
 
     message_event = asyncio.Event()  # uvicorn sets it for who waits for more of a request, which is nobody
 
     def __init__(self, request: Request, coming: Coroutine[Any, Any, Reply], arrived: float) -> None:
         self.request = request
         self.coming = coming
-        self.arrived: float | None = arrived  # None once it has had a turn
+        self.arrived = arrived
+        self.waits = True  # for its turn
         self.whole: bytes | None = None  # all of the request, where it may come again so
         self.keep_alive = True
         self.disconnected = self.response_complete = False
@@ -86,7 +97,7 @@ class _DirectProtocol(DepartingProtocol):
         exchange.disconnected = True  # uvicorn tells the last that was asked, which may wait for this one
         if exchange.task is not None:
             exchange.task.cancel()
-        if exchange.arrived is not None:
+        if exchange.waits:
             exchange.coming.close()
             self.load.waiting -= 1
 
@@ -205,7 +216,7 @@ class _DirectProtocol(DepartingProtocol):
             self.on_response_complete()
             return reply
         self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
-        self.cycle = cast("RequestResponseCycle", exchange)
+        self.cycle = exchange  # type: ignore[assignment] # it does what is asked of uvicorn's own
         self.turns.wait(partial(self._begin, exchange), self.loop)
         return exchange
 
@@ -217,8 +228,8 @@ class _DirectProtocol(DepartingProtocol):
             task.add_done_callback(self.tasks.discard)
 
     async def _answer_later(self, exchange: _Exchange) -> None:
-        load, coming, arrived, exchange.arrived = self.load, exchange.coming, exchange.arrived, None
-        if load.enter(cast("float", arrived)):
+        load, coming, exchange.waits = self.load, exchange.coming, False
+        if load.enter(exchange.arrived):
             try:
                 reply = await coming
             finally:

@@ -86,7 +86,9 @@ class Sender:
         """
         loop, deadline = self._running_loop(), handed_down()
         self.health.calls += 1
-        admission = self._admit(loop)
+        admission = self._breaker.admit(loop.time())
+        if admission is None:
+            raise self._left_alone(loop)
         if not self._slots.take():
             await self._turn_in_time(loop, deadline, admission)
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
@@ -108,7 +110,9 @@ class Sender:
 
     async def _attempt(self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, tried: int) -> T:
         """Make one request. Raises _GivenUp where it was slow and may be made again."""
-        admission = self._admit(loop)
+        admission = self._breaker.admit(loop.time())
+        if admission is None:
+            raise self._left_alone(loop)
         if not self._slots.take():
             await self._turn(loop, deadline, admission)
         if tried > self.policy.retries:
@@ -165,14 +169,10 @@ class Sender:
         self._give_back(now, now - began, late)
         return result
 
-    def _admit(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Let a request through that has a slot, or gets one. Raises UpstreamUnavailable where none is to be made."""
-        now = loop.time()
-        admission = self._breaker.admit(now)
-        if admission is None:
-            self.health.refused += 1
-            raise self.failures.left_alone(self._breaker.seconds_left(now))
-        return admission
+    def _left_alone(self, loop: asyncio.AbstractEventLoop) -> UpstreamUnavailable:
+        """Make the error of a request that the breaker does not let through, and count it."""
+        self.health.refused += 1
+        return self.failures.left_alone(self._breaker.seconds_left(loop.time()))
 
     async def _turn(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
         """Wait for a slot. Raises UpstreamUnavailable where that would be in vain."""

@@ -224,7 +224,7 @@ class Upstream:
 
         Where nothing is kept, no key is made to find that out.
         """
-        return self.store.peek(self.key(kind, id_, apart)) if self.store.memory else None
+        return self.store.peek(self.key(kind, id_, apart)) if self.store.memory.used_bytes else None
 
     def document(self, kind: Kind, id_: str, body: bytes) -> Document:
         """Make a document of a body that came as part of another answer. Raises UpstreamContract when it is none."""
