@@ -33,11 +33,12 @@ path_of: Callable[[tuple[Path | None, str, str]], Path] = partial(tuple.__new__,
 
 def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
     """Whether a value must be waited for."""
-    return _are_awaitable(value.__class__)
+    return are_awaitable(value.__class__)
 
 
 @cache
-def _are_awaitable(cls: type) -> bool:
+def are_awaitable(cls: type) -> bool:
+    """Whether values of a class must be waited for."""
     return hasattr(cls, "__await__")  # which makes an exception of each class that lacks it
 
 
@@ -126,7 +127,7 @@ class FieldPlan:
         here = path_of((path, self.key, self.parent))
         try:
             result = self.call(source, run, here)
-            if is_awaitable(result):
+            if are_awaitable(result.__class__):
                 run.later(result, partial(self._arrived, tree, run, here))
             else:
                 tree[self.key] = self.complete(result, run, here)
@@ -203,7 +204,7 @@ class ListPlan:
         items: list[Any] = [None] * len(value)
         at_hand = []
         for place, one in enumerate(value):  # all that must be waited for first, since another may leave the plan
-            if is_awaitable(one):
+            if are_awaitable(one.__class__):
                 run.later(one, partial(self._arrived, items, place, run, path))
             else:
                 at_hand.append(place)
