@@ -89,6 +89,20 @@ async def test_none_is_closed_while_one_is_answered_that_came_behind_one_whose_a
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
 
 
+async def test_none_is_closed_while_one_is_answered_whose_head_has_come_before(wait: Callable[[float], float]) -> None:
+    async with connected() as (upstream, _, ask):
+        upstream.may_answer.set()
+        for scan_id in ("first", "other"):
+            await ask(OTHER.replace(b"other", scan_id.encode()))
+        upstream.may_answer.clear()
+        answer = ask(OTHER.replace(b"other", b"third"))
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            wait(3)
+        upstream.may_answer.set()
+        assert (await answer)[0].startswith(b"HTTP/1.1 200")
+
+
 LONG = post(b" " * 2_000_000)
 
 

@@ -122,19 +122,6 @@ async def test_a_change_is_made_as_often_as_it_is_asked_for() -> None:
         assert [call.method for call in wire.sandbox.scenario.calls] == ["PUT", "PUT"]
 
 
-async def test_a_request_by_a_known_head_may_take_longer_than_its_connection_rests() -> None:
-    async with wired(gateway_keep_alive=0.3) as wire:
-        scan = post({"query": SCAN, "variables": {"id": wire.scan_id}})
-        for _ in range(2):
-            await wire.send(scan)
-            await wire.read()
-        wire.app.state.gateway.clock.advance(10_000)
-        wire.sandbox.faults.add(Fault(delay=1))
-        await wire.send(scan)
-        assert (await wire.read())[0] == b"HTTP/1.1 200 OK"
-        assert Parser.begun == 2
-
-
 async def test_a_known_head_ends_its_connection_where_the_server_is_leaving() -> None:
     async with wired() as wire:
         for _ in range(2):
