@@ -96,18 +96,16 @@ class Journal(msgspec.Struct):
             self.stale[outcome.kind, outcome.id] = now - outcome.fetched_at
         return outcome
 
-    def serve(self, document: Document) -> Document:
-        """Note a document that the answer is made of: it is as fresh as the least fresh of them."""
-        self.serve_unnamed(document)
-        if self.trace is not None:
-            self.trace.note(document)
-        return document
+    def serve(self, document: Document, *, is_named: bool = True) -> None:
+        """Note a document that the answer is made of: it is as fresh as the least fresh of them.
 
-    def serve_unnamed(self, document: Document) -> None:
-        """Note one likewise of which the caller is not to know what it is of."""
+        Of one that is not named the caller is not to know what it is of.
+        """
         self.documents.append(document)
         if document.fresh_until < self.fresh_until:
             self.fresh_until = document.fresh_until
+        if self.trace is not None and is_named:
+            self.trace.note(document)
 
     def end_freshness(self) -> None:
         """Note that the answer holds what is true of this caller and this moment alone, so nobody keeps it."""

@@ -98,11 +98,12 @@ class Endpoint:
         That is what streams, changes anything, needs the headers of CORS, or comes from who is not known yet. What
         answers later may be cancelled, and raises nothing else.
         """
-        if self._door.speaks_with(request.headers):
+        takes = request.head.takes
+        if takes is None and self._door.speaks_with(request.headers):
             return None
         whole: WholeType | None = None
         try:
-            takes = self._takes(request)
+            takes = takes or self._takes(request)
             whole = takes.whole
             reply = None if whole is None else self._direct(request, body, takes, whole)
         except (Refusal, RateLimited, NoOperation) as error:
@@ -117,9 +118,13 @@ class Endpoint:
     def _direct(
         self, request: Request, body: bytes, takes: Accepted, type_: WholeType
     ) -> Reply | Coroutine[Any, Any, Reply] | None:
-        request.check(self._limits)
+        if request.head.takes is None:
+            if self._shows_page(request):
+                return None
+            request.check(self._limits)
+            request.head.takes = takes
         caller = self._gate.known(request.headers)
-        if caller is None or self._shows_page(request):
+        if caller is None:
             return None
         request.caller = caller
         self._rates.check(caller)

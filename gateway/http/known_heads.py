@@ -6,7 +6,7 @@ What decides by more than the bytes of a head must be asked each time.
 from gateway.http.request import Head
 
 LONGEST = 2_048  # bytes of a head
-MOST = 1_000  # heads, each of which takes some 3 kB here; those of clients that name each request are never known
+MOST = 1_000  # heads, each of which takes 1 to 7 kB here; those of clients that name each request are never known
 END = b"\r\n\r\n"
 
 

@@ -7,7 +7,7 @@ from starlette.types import Receive
 
 from gateway.auth.caller import Caller
 from gateway.errors import AskedTooMuch
-from gateway.http.negotiation import check_body_type
+from gateway.http.negotiation import Accepted, check_body_type
 from gateway.http.operation import Operation, parameters_of, read_body, read_parameters, within
 from gateway.http.refusal import Refusal
 from gateway.http.request_id import request_id
@@ -17,9 +17,12 @@ METHODS = b"GET, HEAD, POST, OPTIONS"
 
 
 class Head:
-    """What comes before the body: method, headers by their names in lower case, and query string."""
+    """What comes before the body: method, headers by their names in lower case, and query string.
 
-    __slots__ = ("headers", "is_safe", "method", "query_string")
+    What it `takes` is there once it was let in by all that it says itself.
+    """
+
+    __slots__ = ("headers", "is_safe", "method", "query_string", "takes")
 
     def __init__(self, method: str, headers: Sequence[tuple[bytes, bytes]], query_string: bytes) -> None:
         by_name = dict(headers)
@@ -27,6 +30,7 @@ class Head:
         self.method = method
         self.is_safe = method != "POST"  # so it may only read
         self.query_string = query_string
+        self.takes: Accepted | None = None
 
 
 class Request:

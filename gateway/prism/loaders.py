@@ -63,7 +63,7 @@ class PrismLoaders:
 
     def _read_linked(self, outcome: Outcome) -> Scan | None:
         if isinstance(outcome, Document) and outcome.missing:
-            self._journal.serve_unnamed(outcome)
+            self._journal.serve(outcome, is_named=False)
             return None
         return Scan.by_id(self._journal.document(outcome).id)
 
