@@ -162,7 +162,7 @@ class CallTally:
     def begin(self, method: str, target: str) -> RouteTally:
         """Count a call that is under way, and give the tally of its route, at which it is to `end`."""
         self.under_way += 1
-        return self.of(method, target)
+        return self._met.get((method, target.partition("?")[0])) or self.of(method, target)
 
     def end(self, route: RouteTally, outcome: str, seconds: float) -> None:
         """Count a call that has ended."""
@@ -199,12 +199,14 @@ def _shape(route: str) -> str:
     return "/".join("{}" if word.startswith("{") else word for word in route.split("/"))
 
 
-def status_word(status: int) -> str:
-    """Say a status; one that HTTP does not know by its class, so that no upstream can make up any number of them."""
-    return str(status) if status in _STATUSES else f"{status // 100}xx" if 100 <= status < 600 else "odd"  # noqa: PLR2004
+class _StatusWords(dict[int, str]):
+    """Statuses in words; one that HTTP does not know by its class, so that no upstream can make up any number."""
+
+    def __missing__(self, status: int) -> str:
+        return f"{status // 100}xx" if 100 <= status < 600 else "odd"  # noqa: PLR2004
 
 
-_STATUSES = frozenset(HTTPStatus)
+STATUS_WORDS = _StatusWords({status.value: str(status.value) for status in HTTPStatus})
 
 
 @dataclass(slots=True)

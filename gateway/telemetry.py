@@ -1,9 +1,10 @@
 """What the gateway notices about itself and its upstreams: counted here, logged once."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -39,8 +40,8 @@ class Account(msgspec.Struct, eq=False):
     """
 
     request_id: str
-    calls: dict[str, int] = {}
-    seconds: dict[str, float] = {}
+    calls: dict[str, int] = msgspec.field(default_factory=partial(defaultdict, int))
+    seconds: dict[str, float] = msgspec.field(default_factory=partial(defaultdict, float))
 
 
 account: ContextVar[Account | None] = ContextVar("account", default=None)
@@ -51,17 +52,3 @@ def watch_calls(request_id: str) -> dict[str, int]:
     opened = Account(request_id)
     account.set(opened)
     return opened.calls
-
-
-def count_call(upstream: str) -> None:
-    """Count one call to an upstream for the request that caused it."""
-    caused_by = account.get()
-    if caused_by is not None:
-        caused_by.calls[upstream] = caused_by.calls.get(upstream, 0) + 1
-
-
-def count_seconds(upstream: str, seconds: float) -> None:
-    """Count how long a call took for the request that caused it."""
-    caused_by = account.get()
-    if caused_by is not None:
-        caused_by.seconds[upstream] = caused_by.seconds.get(upstream, 0.0) + seconds

@@ -17,6 +17,15 @@ _HALF = re.compile(rb"%b(?:%b(?!%b%b)|(?<!%b%b%b)%b)" % (_BEGIN, _HIGH, _BEGIN, 
 _BACKSLASH, _ASIDE = rb"\\", b"\0\0"  # what JSON writes for one, which begins nothing, and what it never holds
 
 
+def is_utf8(body: bytes) -> bool:
+    """Whether a body is text in UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def whole(body: bytes) -> bytes:
     """Put the sign of what cannot be shown in the place of each half, of so many at most, and leave out a mark."""
     body = body.removeprefix(codecs.BOM_UTF8)

@@ -149,7 +149,10 @@ class Sender:
         admission: int,
         late: Lateness[T] | None = None,
     ) -> T:
-        """Make a request in a slot that is taken, and take note of how it ended."""
+        """Make a request in a slot that is taken, and take note of how it ended.
+
+        The slot is given back, unless it was given up for another request that was made beside this one.
+        """
         began = loop.time()
         try:
             result = await request()
@@ -166,7 +169,8 @@ class Sender:
         now = self.health.answered_at = loop.time()
         self._breaker.succeeded(admission)
         self._latency.note(now - began)
-        self._give_back(now, now - began, late)
+        if late is None or late.other is None:
+            self._slots.leave(now, now - began)
         return result
 
     def _left_alone(self, loop: asyncio.AbstractEventLoop) -> UpstreamUnavailable:
@@ -218,12 +222,8 @@ class Sender:
 
     def _waited_in_vain(self, now: float, began: float, late: Lateness[T] | None) -> None:
         self._latency.note_in_vain(now - began)
-        self._give_back(now, max(now - began, self._latency.usual), late)
-
-    def _give_back(self, now: float, seconds: float, late: Lateness[T] | None) -> None:
-        """Give a request's slot back after so many seconds, unless it was given up for another that was made beside."""
         if late is None or late.other is None:
-            self._slots.leave(now, seconds)
+            self._slots.leave(now, max(now - began, self._latency.usual))
 
     def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
         """Give the seconds after which to try again: at random, so that not all come together; None for never."""

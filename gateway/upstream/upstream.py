@@ -20,10 +20,10 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.tallies import GIVEN_UP, CallTally, RouteTally, status_word
-from gateway.telemetry import count_call, count_seconds
+from gateway.tallies import GIVEN_UP, STATUS_WORDS, CallTally, RouteTally
+from gateway.telemetry import account
 from gateway.upstream.channel import Answer, Channel
-from gateway.upstream.characters import read_whole, whole
+from gateway.upstream.characters import is_utf8, read_whole, whole
 from gateway.upstream.credentials import Credential
 from gateway.upstream.failures import Failures, failure_word, origin_of
 from gateway.upstream.health import Health
@@ -46,13 +46,6 @@ def _content(body: Any) -> bytes | None:
 
 def _as_it_came(body: bytes) -> bytes:
     return body
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        return bool(body.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def scope_of(key: str) -> str:
@@ -174,36 +167,42 @@ class Upstream:
             raise error.after_change() from error.__cause__
 
     async def _request(self, method: str, target: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
-        """Make one request, where the quota has one, and read its answer. Raises an UpstreamError."""
+        """Make one request, where the quota has one, and read its answer; count it, whatever becomes of it.
+
+        Raises an UpstreamError.
+        """
         self.quota.admit()
-        count_call(self.name)
+        caused_by = account.get()
+        if caused_by is not None:
+            caused_by.calls[self.name] += 1
         route, outcome, began = self.tally.begin(method, target), GIVEN_UP, perf_counter()
         try:
             answer = await self.channel.send(method, target, content)
-            outcome = status_word(answer.status)
+            outcome = STATUS_WORDS[answer.status]
         except Exception as error:
             outcome = failure_word(error)
             if not isinstance(error, _FAILURES):
                 raise
             raise self._noted(route, outcome, self.failures.of(error), origin_of(error)) from error
         finally:
-            self._observe(route, outcome, perf_counter() - began)
+            seconds = perf_counter() - began
+            if caused_by is not None:
+                caused_by.seconds[self.name] += seconds
+            self.tally.end(route, outcome, seconds)
+            if log.isEnabledFor(logging.DEBUG):
+                self._log_call(route, outcome, seconds)
         self.quota.learn(answer)
         return self._read(route, outcome, answer, read)
 
-    def _observe(self, route: RouteTally, outcome: str, seconds: float) -> None:
-        """Count and time a request, whatever became of it."""
-        self.tally.end(route, outcome, seconds)
-        count_seconds(self.name, seconds)
-        if log.isEnabledFor(logging.DEBUG):
-            fields = {"api": self.name, "method": route.method, "route": route.route, "outcome": outcome}
-            log.debug("upstream call", extra={**fields, "ms": round(seconds * 1_000, 3)})
+    def _log_call(self, route: RouteTally, outcome: str, seconds: float) -> None:
+        fields = {"api": self.name, "method": route.method, "route": route.route, "outcome": outcome}
+        log.debug("upstream call", extra={**fields, "ms": round(seconds * 1_000, 3)})
 
     def _read(self, route: RouteTally, outcome: str, answer: Answer, read: Callable[[bytes], T]) -> T:
         """Read a whole answer. Raises an UpstreamError."""
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise self._noted(route, outcome, self.failures.of_answer(answer))
-        if not (answer.body.isascii() or _is_utf8(answer.body)):
+        if not (answer.body.isascii() or is_utf8(answer.body)):
             raise self._noted(route, outcome, self.failures.broken_contract(is_transient=True))
         try:
             return read_whole(read, answer.body)
