@@ -35,6 +35,11 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
+    def note(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
 
 class OperationTally(Histogram):
     """The operations of one name and kind: how they ended, and how long an answer took."""
@@ -141,10 +146,9 @@ class RouteTally(Histogram):
         self.outcomes: defaultdict[str, int] = defaultdict(int)
 
     def end(self, outcome: str, seconds: float) -> None:
-        """Count one; all here, for it is part of every call."""
+        """Count one."""
         self.outcomes[outcome] += 1
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
+        self.note(seconds)
 
 
 class CallTally:
@@ -162,7 +166,7 @@ class CallTally:
     def begin(self, method: str, target: str) -> RouteTally:
         """Count a call that is under way, and give the tally of its route, at which it is to `end`."""
         self.under_way += 1
-        return self._met.get((method, target.partition("?")[0])) or self.of(method, target)
+        return self.of(method, target)
 
     def end(self, route: RouteTally, outcome: str, seconds: float) -> None:
         """Count a call that has ended."""
@@ -203,7 +207,7 @@ class _StatusWords(dict[int, str]):
     """Statuses in words; one that HTTP does not know by its class, so that no upstream can make up any number."""
 
     def __missing__(self, status: int) -> str:
-        return f"{status // 100}xx" if 100 <= status < 600 else "odd"  # noqa: PLR2004
+        return f"{status // 100}xx" if 100 <= status < 600 else "odd"  # noqa: PLR2004 - HTTP's classes
 
 
 STATUS_WORDS = _StatusWords({status.value: str(status.value) for status in HTTPStatus})

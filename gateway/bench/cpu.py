@@ -20,7 +20,7 @@ from gateway.http.request import Head, Request
 from gateway.sandbox import Sandbox
 
 WARM_UP = 5
-HEAD = Head("POST", ((b"host", b"gateway.test"), (b"content-type", b"application/json")), b"")
+HEADERS = ((b"host", b"gateway.test"), (b"content-type", b"application/json"))
 
 K = TypeVar("K", bound=Hashable)
 Upstreams = Mapping[str, Recorded]
@@ -109,7 +109,7 @@ async def ask(app: App, body: bytes) -> bytes:
 
     Raises ClickException where the server would have taken another way.
     """
-    reply = app.direct.answer(Request(HEAD), body) if app.direct else None
+    reply = app.direct.answer(Request(Head("POST", HEADERS, b"")), body) if app.direct else None
     if reply is None:
         raise click.ClickException("What is measured is not answered in the usual way.")
     return (reply if isinstance(reply, Reply) else await reply).body

@@ -2,7 +2,8 @@
 
 ASGI takes a third of the time that a short answer needs, for what such a request has no use of: messages, events and
 a task. It gets all else: what comes in parts or wants its connection closed, other paths, streams, and whatever the
-endpoint leaves to it. A request that comes again byte for byte is answered before it is parsed, where that is wanted.
+endpoint leaves to it. A head that comes again byte for byte is not parsed again, and a request that does is answered
+without being read at all, where that is wanted.
 """
 
 import asyncio

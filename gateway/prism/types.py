@@ -18,11 +18,11 @@ from gateway.graph.scalars import URL
 from gateway.graph.signed_url import SignedUrl
 from gateway.prism.context import Info
 from gateway.prism.enums import DeviceConfig, HeightUnit, ScanAssetType, ScanStatus, StageStatus, WeightUnit
-from gateway.prism.kinds import STAGES, each_in, have_ended, stages_are_final, stages_are_ready
+from gateway.prism.kinds import FINAL_STATUSES, STAGES, each_in, have_ended, stages_are_final, stages_are_ready
 
 RECORD, URLS = "scan record", "scan urls"
 URL_KEYS = ("previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo")
-ENDED = (ScanStatus.READY, ScanStatus.FAILED)
+ENDED = tuple(map(ScanStatus, FINAL_STATUSES))
 MIME_TYPES = {
     ScanAssetType.PREVIEW_IMAGE: "image/png",
     ScanAssetType.TEXTURE: "image/png",

@@ -1,6 +1,5 @@
 """The order of a page of assets, by which a place in it is found again though others came or went before it."""
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from gateway.graph.ids import write_base64url
 from gateway.graph.paging import Order
 from gateway.graph.scalars import read_datetime
 from gateway.scenario.kinds import Index
@@ -19,7 +19,7 @@ MAX_MOMENT_LENGTH = 40
 @lru_cache(maxsize=4_096)
 def mark_of(asset_id: str) -> str:
     """Stand for an asset in a cursor, in eight letters."""
-    return base64.urlsafe_b64encode(hashlib.blake2b(asset_id.encode(), digest_size=6).digest()).decode()
+    return write_base64url(hashlib.blake2b(asset_id.encode(), digest_size=6).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Lateness(msgspec.Struct, Generic[T], eq=False):
         self._task, self._cancelling = task, task.cancelling()
         if self.beside is not None:
             self._context = copy_context()  # whose calls the other's are
-        self._due = self.alarms.set(self.loop.time() + self.slow, self.loop, self)
+        self._set_alarm()
 
     def stop(self) -> None:
         """The attempt is over, and with it the other one."""
@@ -59,10 +59,13 @@ class Lateness(msgspec.Struct, Generic[T], eq=False):
         """Whether a cancellation was this one's doing, and no one else's."""
         return self.has_ended and self._task.uncancel() <= self._cancelling
 
+    def _set_alarm(self) -> None:
+        self._due = self.alarms.set(self.loop.time() + self.slow, self.loop, self)
+
     def ring(self) -> None:
         """It is slow by now."""
         if not self.may_act():
-            self._due = self.alarms.set(self.loop.time() + self.slow, self.loop, self)
+            self._set_alarm()
         elif self.beside is None:
             self._end()
         else:

@@ -13,9 +13,7 @@ from gateway.upstream.answers import read_retry_after
 from gateway.upstream.channel import Answer
 
 FOR_PEOPLE = 0.25  # the share of a budget that polls leave alone
-LONGEST_PATIENCE = (
-    60.0  # seconds for which an upstream is left alone on its word; then one call finds out whether it holds
-)
+LONGEST_PATIENCE = 60.0  # seconds that an upstream is left alone on its word; then one call finds out if it holds
 AHEAD = LONGEST_PATIENCE + 1  # what that can be by the clock, unless this was put back
 SAME_WINDOW = 2.0  # seconds by which two answers may differ on when a budget is filled up again
 MOMENTS = 1e9  # above are Unix seconds, below seconds from now; above a hundred times as much, milliseconds

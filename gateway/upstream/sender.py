@@ -86,9 +86,7 @@ class Sender:
         """
         loop, deadline = self._running_loop(), handed_down()
         self.health.calls += 1
-        admission = self._breaker.admit(loop.time())
-        if admission is None:
-            raise self._left_alone(loop)
+        admission = self._admit(loop)
         if not self._slots.take():
             await self._turn_in_time(loop, deadline, admission)
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
@@ -110,9 +108,7 @@ class Sender:
 
     async def _attempt(self, request: Request[T], loop: asyncio.AbstractEventLoop, deadline: Deadline, tried: int) -> T:
         """Make one request. Raises _GivenUp where it was slow and may be made again."""
-        admission = self._breaker.admit(loop.time())
-        if admission is None:
-            raise self._left_alone(loop)
+        admission = self._admit(loop)
         if not self._slots.take():
             await self._turn(loop, deadline, admission)
         if tried > self.policy.retries:
@@ -149,10 +145,7 @@ class Sender:
         admission: int,
         late: Lateness[T] | None = None,
     ) -> T:
-        """Make a request in a slot that is taken, and take note of how it ended.
-
-        The slot is given back, unless it was given up for another request that was made beside this one.
-        """
+        """Make a request in a slot that is taken, and take note of how it ended."""
         began = loop.time()
         try:
             result = await request()
@@ -169,14 +162,17 @@ class Sender:
         now = self.health.answered_at = loop.time()
         self._breaker.succeeded(admission)
         self._latency.note(now - began)
-        if late is None or late.other is None:
-            self._slots.leave(now, now - began)
+        self._give_back(now, now - began, late)
         return result
 
-    def _left_alone(self, loop: asyncio.AbstractEventLoop) -> UpstreamUnavailable:
-        """Make the error of a request that the breaker does not let through, and count it."""
-        self.health.refused += 1
-        return self.failures.left_alone(self._breaker.seconds_left(loop.time()))
+    def _admit(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Let a request through that has a slot, or gets one. Raises UpstreamUnavailable where none is to be made."""
+        now = loop.time()
+        admission = self._breaker.admit(now)
+        if admission is None:
+            self.health.refused += 1
+            raise self.failures.left_alone(self._breaker.seconds_left(now))
+        return admission
 
     async def _turn(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
         """Wait for a slot. Raises UpstreamUnavailable where that would be in vain."""
@@ -222,8 +218,12 @@ class Sender:
 
     def _waited_in_vain(self, now: float, began: float, late: Lateness[T] | None) -> None:
         self._latency.note_in_vain(now - began)
+        self._give_back(now, max(now - began, self._latency.usual), late)
+
+    def _give_back(self, now: float, seconds: float, late: Lateness[T] | None) -> None:
+        """Give a request's slot back after so many seconds, unless it was given up for another that was made beside."""
         if late is None or late.other is None:
-            self._slots.leave(now, max(now - began, self._latency.usual))
+            self._slots.leave(now, seconds)
 
     def _pause_after(self, error: UpstreamError, tried: int) -> float | None:
         """Give the seconds after which to try again: at random, so that not all come together; None for never."""
