@@ -12,7 +12,7 @@ from gateway.scenario.updates import JobUpdates
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Belongs to one request, or to one event of a subscription; made in `app.py`."""
+    """Belongs to one request, or to one event of a subscription; `process.py` makes it."""
 
     prism: PrismLoaders
     scenario: ScenarioLoaders
