@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from gateway.access import is_loopback
 from gateway.tallies import CallTally
 from gateway.upstream.channel import Channel, Way, over
 from gateway.upstream.http1 import PORTS, Http1Channel, open_http1
@@ -88,15 +89,10 @@ def _proxy(url: str) -> str | None:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     proxies = getproxies()
-    if _is_this_machine(host) or _is_exempt(host, port, proxies.get("no", "")):
+    if is_loopback(host) or _is_exempt(host, port, proxies.get("no", "")):
         return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return f"http://{proxy}" if proxy and "//" not in proxy else proxy
-
-
-def _is_this_machine(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
 
 
 def _is_exempt(host: str, port: int, exempt: str) -> bool:
