@@ -40,7 +40,6 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.code = code
         self.headers = headers or {}
         self.extensions = {**(extensions or {}), "code": code}
 
@@ -60,14 +59,13 @@ class Refusal(Exception):
                 status, headers = 403, {b"www-authenticate": INSUFFICIENT_SCOPE}
             case CannotIdentify():
                 status, headers = 503, {b"retry-after": b"%d" % math.ceil(error.retry_after)}
-        return cls(status, error.message, code=error.code, headers=headers, extensions=error.extensions)
+        return cls.of(error, status, headers)
 
     @classmethod
     def of_rate(cls, error: RateLimited) -> Self:
         """Refuse a request that comes too early."""
         told = rate_headers(error.name, error.most, error.remaining, error.retry_after)
-        headers = {b"retry-after": b"%d" % error.retry_after, **dict(told)}
-        return cls(429, error.message, code=error.code, headers=headers, extensions=error.extensions)
+        return cls.of(error, 429, {b"retry-after": b"%d" % error.retry_after, **dict(told)})
 
     def body(self, request_id: str) -> bytes:
         """Write it as a GraphQL answer without data."""
