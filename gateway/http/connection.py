@@ -200,8 +200,8 @@ class Connection:
             raise Closing(CloseCode.ID_IN_USE, f"Subscriber for {id_} already exists")
         most = self._service.limits.operations
         if len(self._tasks) >= most:
-            message = f"A connection has at most {most:,} operations under way."
-            await self._refuse(id_, Refusal(None, message, code=LimitExceeded.code), request_id(None))
+            error = LimitExceeded(f"A connection has at most {most:,} operations under way.")
+            await self._refuse(id_, Refusal.of(error, None), request_id(None))
             return
         task = self._ids[id_] = asyncio.create_task(self._answer(id_, operation, self._caller))
         self._tasks.add(task)

@@ -57,7 +57,7 @@ class Streams:
                 streamed.operation, request.id, request.caller, reads_only=request.is_safe
             )
         except ShuttingDown as error:
-            raise Refusal(503, error.message, code=error.code) from error
+            raise Refusal.of(error, 503) from error
         with self.load.aside():
             await self._send(answers, framing, request, request.caller, send)
 

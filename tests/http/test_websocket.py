@@ -53,8 +53,8 @@ def name(id_: str) -> list[dict[str, Any]]:
     ]
 
 
-def refused(id_: str, message: str, code: str) -> list[dict[str, Any]]:
-    return [{"id": id_, "type": "error", "payload": [{"message": message, "extensions": {"code": code}}]}]
+def refused(id_: str, message: str, code: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": id_, "type": "error", "payload": [{"message": message, "extensions": {"code": code, **more}}]}]
 
 
 def is_at_rest(gateway: World) -> bool:
@@ -297,7 +297,7 @@ async def test_one_operation_more_than_a_connection_may_have_is_refused_alone() 
         assert socket.heard() == [
             state("a", "CREATED"),
             state("b", "CREATED"),
-            *refused("c", message, "LIMIT_EXCEEDED"),
+            *refused("c", message, "LIMIT_EXCEEDED", retryable=True),
         ]
         await socket.say({"id": "a", "type": "complete"})
         await socket.say({"id": "c", "type": "subscribe", "payload": NAME})
