@@ -31,12 +31,6 @@ def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
         yield from (secret, unquote(secret))
 
 
-def start_traces(environment: Mapping[str, str]) -> "Traces | None":
-    """Begin to trace, or None where it is not asked for. Raises NoTracesError."""
-    begin = find_traces(environment)
-    return None if begin is None else begin()
-
-
 def find_traces(environment: Mapping[str, str]) -> "Callable[[], Traces] | None":
     """Give what begins to trace, in each process for itself; None where nobody asks. Both raise NoTracesError."""
     if not are_wanted(environment):

@@ -36,7 +36,7 @@ async def test_a_read_that_failed_is_tried_again(gateway: World, fault: dict[str
     gateway.sandbox.faults.add(Fault(upstream="prism", times=2, **fault))
     assert await whole(gateway)
     assert len(gateway.calls) == 3
-    assert gateway.sources.prism.upstream.health.retries == 2
+    assert gateway.sources.prism.upstream.sender.health.retries == 2
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_a_change_that_fails_once_its_client_has_left_is_nobodys_error(
 ) -> None:
     gateway.sandbox.faults.add(Fault(upstream="scenario", method="PUT", status=503, delay=0.1))
     asking = asyncio.create_task(gateway.execute(UNLOCK, id=gateway.asset_ids[0]))
-    health = gateway.sources.scenario.upstream.health
+    health = gateway.sources.scenario.upstream.sender.health
     await until(lambda: health.in_flight == 1)
     asking.cancel()
     await asyncio.wait([asking])
@@ -117,7 +117,7 @@ async def test_a_change_that_finds_no_place_before_the_deadline_is_not_sent() ->
         assert not slow.done()
         await slow
         assert [method for method, _ in gateway.calls] == ["GET"]
-        health = gateway.sources.scenario.upstream.health
+        health = gateway.sources.scenario.upstream.sender.health
         assert (health.too_late, health.in_flight, health.waiting) == (1, 0, 0)
 
 
@@ -125,7 +125,7 @@ async def test_an_upstream_that_is_left_alone_is_not_asked_for_a_change_either(g
     gateway.sandbox.faults.add(Fault(upstream="scenario", status=503))
     for asset_id in gateway.asset_ids[:20]:
         await gateway.execute("query($id: ID!) { asset(assetId: $id) { kind } }", id=asset_id)
-    assert gateway.sources.scenario.upstream.health.breaker == "open"
+    assert gateway.sources.scenario.upstream.sender.health.breaker == "open"
     assert len(gateway.calls) == 16
     answer = await gateway.execute(UNLOCK, id=gateway.asset_ids[0])
     (error,) = answer["errors"]
@@ -145,7 +145,7 @@ async def test_a_read_that_is_slow_is_made_again_though_no_more_may_be_under_way
         gateway.sandbox.prism.clear()
         gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=None, delay=60))
         assert await whole(gateway)
-        health = gateway.sources.prism.upstream.health
+        health = gateway.sources.prism.upstream.sender.health
         assert len(gateway.calls) == 2
         assert (health.retries, health.hedges, health.given_up) == ((0, 1, 0) if hedges else (1, 0, 1))
         assert health.in_flight == 0
@@ -159,7 +159,7 @@ async def test_a_slow_read_that_fails_at_last_gives_what_the_one_made_beside_it_
         gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=503, delay=0.3))
         gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=None, delay=0.6))
         assert await whole(gateway)
-        health = gateway.sources.prism.upstream.health
+        health = gateway.sources.prism.upstream.sender.health
         assert len(gateway.calls) == 2
         assert (health.retries, health.hedges, health.failures, health.in_flight) == (0, 1, 1, 0)
 
@@ -179,7 +179,7 @@ async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(
     assert hasty["errors"][0]["message"] == "Prism did not answer before the operation's deadline."
     assert await patient == {"data": {"scan": {"assets": {"isReady": True}}}}
     assert len(gateway.calls) == 1
-    assert gateway.sources.prism.upstream.health.too_late == 1
+    assert gateway.sources.prism.upstream.sender.health.too_late == 1
 
 
 async def test_nothing_is_asked_for_an_operation_whose_deadline_has_passed() -> None:

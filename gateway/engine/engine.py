@@ -190,14 +190,6 @@ class Engine:
             return False
         return prepared.find(operation_name).kind is OperationType.SUBSCRIPTION
 
-    def kind_of(self, text: str, operation_name: str | None) -> OperationType | None:
-        """Whether a query, a mutation or a subscription is meant; None when nothing in the text can be executed."""
-        prepared = self.operations.find(text)
-        try:
-            return None if prepared.errors else prepared.find(operation_name).kind
-        except NoOperation:
-            return None
-
     async def subscribe(
         self,
         text: str,

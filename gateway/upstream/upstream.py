@@ -26,7 +26,6 @@ from gateway.upstream.channel import Answer, Channel
 from gateway.upstream.characters import is_utf8, read_whole, whole
 from gateway.upstream.credentials import Credential
 from gateway.upstream.failures import Failures, failure_word, origin_of
-from gateway.upstream.health import Health
 from gateway.upstream.quota import Quota
 from gateway.upstream.sender import Sender
 from gateway.upstream.targets import Query, target_of
@@ -73,11 +72,6 @@ class Upstream:
     quota: Quota
     tally: CallTally = field(default_factory=CallTally)
     _scoped: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def health(self) -> Health:
-        """How it does, in numbers."""
-        return self.sender.health
 
     @property
     def failures(self) -> Failures:

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from gateway.app import create_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.spans import Traces
-from gateway.tracing import NoTracesError, are_wanted, find_traces, start_traces
+from gateway.tracing import NoTracesError, are_wanted, find_traces
 from tests.http.exchanges import connect
 from tests.processes import run, running
 from tests.telemetry.receiver import Receiver, receiving
@@ -197,7 +197,7 @@ def test_traces_are_made_where_the_standard_variables_say_so(environment: dict[s
 )
 def test_what_cannot_be_exported_so_is_refused_by_the_name_of_the_variable(environment: dict[str, str]) -> None:
     with pytest.raises(NoTracesError, match=rf"{list(environment)[-1]} cannot be {list(environment.values())[-1]}"):
-        start_traces(environment)
+        find_traces(environment)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_what_cannot_be_exported_so_is_refused_by_the_name_of_the_variable(envir
 @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_an_address_where_nothing_can_arrive_is_refused_by_the_name_of_its_variable(name: str, address: str) -> None:
     with pytest.raises(NoTracesError) as refused:
-        start_traces({name: address})
+        find_traces({name: address})
     assert str(refused.value) == f"{name} cannot be used: it must be an address such as http://collector:4318."
 
 
@@ -221,14 +221,14 @@ def test_the_extra_is_named_where_it_is_not_installed(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "gateway.spans", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(NoTracesError, match=r"pip install 'scan-gateway\[otel\]'"):
-        start_traces({"OTEL_TRACES_EXPORTER": "otlp"})
+        find_traces({"OTEL_TRACES_EXPORTER": "otlp"})
 
 
 def test_nothing_that_makes_traces_is_imported_where_no_traces_are_asked_for() -> None:
     code = (
-        "import sys, gateway.cli; from gateway.app import create_app; from gateway.tracing import start_traces\n"
+        "import sys, gateway.cli; from gateway.app import create_app; from gateway.tracing import find_traces\n"
         "from gateway.environment import read_settings\n"
-        "create_app(read_settings(None, prism_api_key='k', scenario_public=True), traces=start_traces({}))\n"
+        "create_app(read_settings(None, prism_api_key='k', scenario_public=True), traces=find_traces({}))\n"
         "sys.exit(any(name in sys.modules for name in ('gateway.spans', 'opentelemetry.exporter')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
@@ -315,5 +315,7 @@ def test_a_variable_that_cannot_be_used_is_told_in_a_line(
 
 def test_a_provider_of_credentials_that_is_not_installed_is_told_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "of-ours")
+    begin = find_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+    assert begin is not None
     with pytest.raises(NoTracesError, match="variables cannot be used: Requested component 'of-ours' not found"):
-        start_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+        begin()
