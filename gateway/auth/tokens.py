@@ -34,8 +34,8 @@ class Expected:
 
     issuer: str
     audiences: frozenset[str]
-    leeway: float = 30.0
-    longest: int = 8_192
+    leeway: float
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from gateway.cache.document import Lifetime
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """The numbers of the README's table of freshness; each is a setting."""
+    """The settings `GATEWAY_FRESH_…` and `GATEWAY_STALE_…`, which say what each number is for."""
 
-    stages_moving: float = 2
-    stages_final: float = 300
-    stages_final_stale: float = 3_600
-    urls_margin: float = 60
-    urls_unknown: float = 30
-    asset: float = 60
-    asset_stale: float = 600
-    page: float = 5
-    page_stale: float = 30
-    job_moving: float = 1
-    job_final: float = 300
+    stages_moving: float
+    stages_final: float
+    stages_final_stale: float
+    urls_margin: float
+    urls_unknown: float
+    asset: float
+    asset_stale: float
+    page: float
+    page_stale: float
+    job_moving: float
+    job_final: float
 
     def of_signed_urls(self, expires_at: float | None, now: float) -> Lifetime:
         """Signed URLs: until a margin before the first one dies, or a quarter of its life if that is shorter."""

@@ -30,11 +30,11 @@ class Policy:
     requests failed; 0 never opens it. Of `in_flight` requests at once none is more, and fewer are while they take long.
     """
 
-    retries: int = 3
-    retry_share: float = 0.24
-    hedges: bool = False
-    slow_from: float = 0.25
-    breaker_calls: int = 20
-    breaker_share: float = 0.8
-    breaker_rest: float = 1.0
-    in_flight: int = 100
+    retries: int
+    retry_share: float
+    hedges: bool
+    slow_from: float
+    breaker_calls: int
+    breaker_share: float
+    breaker_rest: float
+    in_flight: int
