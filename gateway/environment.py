@@ -37,7 +37,7 @@ def read_settings(env_file: str | None = ENV_FILE, **given: Any) -> Settings:
         ) from None
 
 
-def misspelt(env_file: str = ENV_FILE) -> Iterator[str]:
+def misspelt(env_file: str) -> Iterator[str]:
     """Say in a line of each name that begins as a setting's that it is none, and which may be meant."""
     known = [name.upper().removeprefix(OURS) for name in Settings.model_fields]
     given = {name.upper() for name in (*os.environ, *dotenv_values(env_file))}

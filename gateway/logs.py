@@ -115,7 +115,7 @@ def configure_logging(
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def formatter(secrets: Iterable[str] = (), *, as_text: bool = False, colors: bool = False) -> logging.Formatter:
+def formatter(secrets: Iterable[str], *, as_text: bool, colors: bool) -> logging.Formatter:
     """Make what writes a record as one line."""
     gathered: list[Processor] = [
         add_log_level,

@@ -21,7 +21,7 @@ class Watchers:
     most: int
     most_subscribers: int
     clock: Callable[[], float]
-    sleep: Sleep = asyncio.sleep
+    sleep: Sleep
     turns: Turns = field(default_factory=Alone)
     subscribed: int = 0
     _watches: dict[str, Watch[Any]] = field(default_factory=dict)

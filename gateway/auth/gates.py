@@ -29,7 +29,7 @@ NO_KEYS = "One of GATEWAY_JWT_JWKS_URL and GATEWAY_JWT_KEY_FILE must say where t
 OPEN = "whoever reaches this machine's own address may do everything: GATEWAY_AUTH=open"
 
 
-def make_gate(settings: Settings, clock: Callable[[], float], *, is_simulated: bool = False) -> Gate:
+def make_gate(settings: Settings, clock: Callable[[], float], *, is_simulated: bool) -> Gate:
     """Make the gate that GATEWAY_AUTH names; where upstreams are simulated there is nothing to guard.
 
     Raises BadSettingsError for what is missing, cannot be used, or would leave the door open to others.

@@ -52,9 +52,9 @@ class Operation:
     steering: tuple[str, ...]
     plannable: bool
     plain_variables: dict[str, tuple[type, bool]] | None
-    decisive: frozenset[str] = frozenset()
-    fields: int = 0
-    deferring: DocumentNode | None = None
+    decisive: frozenset[str]
+    fields: int
+    deferring: DocumentNode | None
     plans: dict[tuple[Any, ...], ObjectPlan | None] = field(default_factory=dict)
     costings: dict[Hashable, Costing] = field(default_factory=dict)
     affordable: dict[Hashable, Estimate] = field(default_factory=dict)  # by limits that it keeps, whatever it is given

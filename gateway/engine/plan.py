@@ -191,7 +191,7 @@ class ListPlan:
     item: Complete
     nodes: Sequence[FieldNode]
     item_may_be_null: bool
-    projection: Projection | None = None
+    projection: Projection | None
 
     def __call__(self, value: Any, run: Run, path: Path) -> Any:
         """The list's trees, null where one is to come. Raises LeavePlan for anything but a list."""

@@ -47,8 +47,8 @@ class Bill:
     It is `confined` for a caller who may see only what is their own, of what belongs to somebody.
     """
 
-    joined: bool = True
-    confined: bool = False
+    joined: bool
+    confined: bool
     calls: int = 0
     objects: int = 0
     _documents: dict[Hashable, int] = field(default_factory=dict)
@@ -205,7 +205,7 @@ class Links:
     arguments: ClassVar[Sequence[str]] = ()
     by_value: ClassVar[bool] = False
 
-    bulk: int = 1
+    bulk: int
 
     def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
         """Count what the objects of one step point to as one call, and what comes of it as steps of their own."""

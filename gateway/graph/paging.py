@@ -158,7 +158,7 @@ class Slice(Generic[T]):
     runs: Sequence[Run[T]]
     end: Position
     has_next: bool
-    error: UpstreamError | None = None
+    error: UpstreamError | None
 
     @property
     def items(self) -> Sequence[tuple[Position, T]]:

@@ -37,7 +37,7 @@ class App(Starlette):
         *,
         direct: Direct | None,
         load: Load,
-        unready: Unready = lambda: None,
+        unready: Unready,
     ) -> None:
         super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
         self._endpoint = endpoint

@@ -38,7 +38,7 @@ ASKING = {"query", "documentId", "extensions"}
 
 
 class Endpoint:
-    """Answers GraphQL over HTTP, and counts it; without `stream` and `in_parts` as a whole only."""
+    """Answers GraphQL over HTTP, and counts it; without `in_parts` each query as a whole only."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Endpoint:
         make_context: MakeContext,
         documents: Documents,
         options: Options,
-        stream: Stream | None = None,
+        stream: Stream,
         *,
         in_parts: InParts | None = None,
         gate: Gate | None = None,
@@ -188,7 +188,7 @@ class Endpoint:
     async def _answered(
         self, request: Request, operation: Operation, takes: Accepted, receive: Receive, send: Send
     ) -> Reply | None:
-        if self._stream is not None and self._is_streamed(operation, takes):
+        if self._is_streamed(operation, takes):
             await self._stream(Streamed(request, operation, takes.streams[0]), receive, send)
             return None
         asked = self._asked(request, operation)

@@ -113,7 +113,7 @@ class ObservedEndpoint:
 class ObservedAnswering(Answering):
     """Answers operations over WebSocket, each looked at until it is answered, or its stream is open."""
 
-    watch: Watch = Watch()
+    watch: Watch
 
     async def open(
         self, operation: Operation, request_id: str, caller: Caller, *, reads_only: bool = False

@@ -29,7 +29,7 @@ DIRECT_METHODS = (b"POST", b"GET")
 
 
 def protocol(
-    limits: RequestLimits, load: Load, direct: Direct | None = None, repeats: Repeats | None = None
+    limits: RequestLimits, load: Load, direct: Direct | None, repeats: Repeats | None
 ) -> type[HttpToolsProtocol]:
     """Make the protocol of one application; without `direct` ASGI gets everything."""
     own = {

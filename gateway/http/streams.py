@@ -2,14 +2,13 @@
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
-from gateway.auth.caller import ENDED, Caller, OpenGate
+from gateway.auth.caller import ENDED, Caller
 from gateway.engine.answer import Answer
 from gateway.engine.parts import Parts
 from gateway.engine.subscriptions import AnswerStream
@@ -35,9 +34,9 @@ class Streams:
 
     answering: Answering
     quiet: float
-    admits: Callable[[Caller], bool] = OpenGate().admits
-    clock: Callable[[], float] = time.time
-    load: Load = field(default_factory=Load)
+    admits: Callable[[Caller], bool]
+    clock: Callable[[], float]
+    load: Load
 
     async def __call__(self, streamed: Streamed, receive: Receive, send: Send) -> None:
         """Answer until there is no more to say, or nobody to say it to. Raises Refusal or ReadsOnly before that."""

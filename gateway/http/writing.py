@@ -29,7 +29,7 @@ class Writing:
     gate: Gate
     rates: Rates
     clock: Callable[[], float]
-    tells_rates: bool = False
+    tells_rates: bool
 
     def is_compressed(self, answer: Answer) -> bool:
         """Whether an answer is long enough to be compressed for who takes that."""

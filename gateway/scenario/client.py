@@ -104,7 +104,7 @@ class ScenarioClient:
     Readings answer documents, missing ones, or the errors that stand for them; changes raise UpstreamErrors.
     """
 
-    def __init__(self, upstream: Upstream, kinds: ScenarioKinds, project_id: str | None = None) -> None:
+    def __init__(self, upstream: Upstream, kinds: ScenarioKinds, project_id: str | None) -> None:
         self.upstream = upstream
         self.kinds = kinds
         self._project: dict[str, str] = {"projectId": project_id} if project_id else {}

@@ -33,7 +33,7 @@ class ScenarioLoaders:
 
     __slots__ = ("_assets", "_hidden", "_jobs", "_journal", "_pages", "_places", "_seen", "client")
 
-    def __init__(self, client: ScenarioClient, journal: Journal, hidden: HiddenTags | None = None) -> None:
+    def __init__(self, client: ScenarioClient, journal: Journal, hidden: HiddenTags | None) -> None:
         self.client = client
         self._hidden = hidden
         self._journal = journal

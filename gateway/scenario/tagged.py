@@ -32,7 +32,7 @@ class Tagged:
     """
 
     spellings: Sequence[str]
-    recent: Sequence[str] = ()
+    recent: Sequence[str]
 
     @property
     def filter(self) -> str:

@@ -112,7 +112,7 @@ class Upstream:
         kind: Kind,
         id_: str,
         fetch: Fetch,
-        waiting: Waiting | None = None,
+        waiting: Waiting | None,
         *,
         anew: bool = False,
         apart: str = "",
