@@ -23,12 +23,7 @@ from graphql import (
     print_ast,
     value_from_ast_untyped,
 )
-from graphql.execution.collect_fields import (
-    FieldDetailsList,
-    collect_fields,
-    collect_subfields,
-    get_field_entry_key,
-)
+from graphql.execution.collect_fields import FieldDetailsList, get_field_entry_key
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF
@@ -162,17 +157,14 @@ class Costs:
         return Costing(steps, self._joined, sorted(self._matter))
 
     def _root(self, type_: GraphQLObjectType) -> Grouped:
-        its = self._selections
-        return collect_fields(its.schema, its.fragments, its.variables, type_, its.operation).grouped_field_set
+        return self._selections.collect_root(type_).grouped_field_set
 
     def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
         """Give what is selected, at once or deferred: it costs the same. A fragment may select it in many places."""
         nodes = type_.name, *(id(one.node) for one in details)
         known = self._collected.get(nodes)
         if known is None:
-            its = self._selections
-            collected = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
-            known = self._collected[nodes] = collected.grouped_field_set
+            known = self._collected[nodes] = self._selections.collect(type_, details).grouped_field_set
         return known
 
     def _steps(self, type_: GraphQLObjectType, grouped: Grouped) -> Iterator[Step]:

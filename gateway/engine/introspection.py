@@ -21,7 +21,7 @@ from graphql import (
     TypeMetaFieldDef,
     introspection_types,
 )
-from graphql.execution.collect_fields import FieldDetailsList, collect_subfields
+from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import get_argument_values
 
 from gateway.engine.leaves import LeavePlan
@@ -107,9 +107,8 @@ class Introspection:
     def _columns(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Columns:
         nodes = type_.name, *(id(one.node) for one in details)
         if nodes not in self._known:
-            its = self.selections
-            found = collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details)
-            self._known[nodes] = [(key, self._column(type_, some)) for key, some in found.grouped_field_set.items()]
+            found = self.selections.collect(type_, details).grouped_field_set
+            self._known[nodes] = [(key, self._column(type_, some)) for key, some in found.items()]
         return self._known[nodes]
 
     def _column(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Tell:

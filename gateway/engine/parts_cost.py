@@ -14,12 +14,7 @@ from graphql import (
     get_directive_values,
     get_operation_ast,
 )
-from graphql.execution.collect_fields import (
-    CollectedFields,
-    FieldDetailsList,
-    collect_fields,
-    collect_subfields,
-)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList
 from graphql.execution.values import VariableValues
 
 from gateway.engine.cost import Costs, Step
@@ -88,12 +83,10 @@ class _PartsCosts(Costs):
             raise AskedTooMuch("introspection", most)
 
     def _root(self, type_: GraphQLObjectType) -> _Parted:
-        its = self._selections
-        return self._parted(collect_fields(its.schema, its.fragments, its.variables, type_, its.operation))
+        return self._parted(self._selections.collect_root(type_))
 
     def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> _Parted:
-        its = self._selections
-        return self._parted(collect_subfields(its.schema, its.fragments, its.variables, its.operation, type_, details))
+        return self._parted(self._selections.collect(type_, details))
 
     def _parted(self, collected: CollectedFields) -> _Parted:
         parted = _Parted()

@@ -52,15 +52,22 @@ class Selections:
 
     def root(self, type_: GraphQLObjectType) -> Grouped:
         """The fields of the operation itself, by response key in the order of the answer."""
-        return _fields(collect_fields(self.schema, self.fragments, self.variables, type_, self.operation))
+        return _at_once(self.collect_root(type_))
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Grouped:
         """The fields of an object that these selections lead to."""
-        collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, type_, details)
-        return _fields(collected)
+        return _at_once(self.collect(type_, details))
+
+    def collect_root(self, type_: GraphQLObjectType) -> CollectedFields:
+        """The fields of the operation itself, deferred ones too."""
+        return collect_fields(self.schema, self.fragments, self.variables, type_, self.operation)
+
+    def collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
+        """The fields of an object that these selections lead to, deferred ones too."""
+        return collect_subfields(self.schema, self.fragments, self.variables, self.operation, type_, details)
 
 
-def _fields(collected: CollectedFields) -> Grouped:
+def _at_once(collected: CollectedFields) -> Grouped:
     if collected.new_defer_usages:
         raise NotPlannable("@defer")
     return collected.grouped_field_set
