@@ -14,7 +14,7 @@ import click
 
 from gateway import __version__
 from gateway.auth.api_keys import keep_key, new_key
-from gateway.auth.caller import Caller
+from gateway.auth.caller import DEFAULT_TENANT, Caller
 from gateway.auth.scopes import SCOPES, is_confined
 from gateway.bench.run import run_bench
 from gateway.demo import run_demo, run_sandbox
@@ -137,7 +137,7 @@ def keys() -> None:
     type=click.Choice(list(SCOPES)),
     help="What it is good for; may be given more than once. `*` is everything.",
 )
-@click.option("--tenant", default="default", show_default=True, callback=_utf_8, help="For whom it is.")
+@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, callback=_utf_8, help="For whom it is.")
 @click.option("--owner", callback=_utf_8, help="With scans:read:own: the `userToken` of the scans that it sees.")
 @click.option(
     "--expires", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="When it ends, in UTC; else never."

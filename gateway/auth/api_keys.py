@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from gateway.auth.caller import Caller
+from gateway.auth.caller import DEFAULT_TENANT, Caller
 from gateway.auth.scopes import SCOPES
 from gateway.auth.watched_file import BadKeysError, WatchedFile
 from gateway.errors import Unauthenticated
@@ -42,7 +42,7 @@ class StoredKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     name: str
     hash: Hash
     scopes: tuple[str, ...]
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
     owner: str | None = None
     expires: Moment | None = None
 

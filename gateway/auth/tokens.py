@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from gateway.auth.caller import Caller
+from gateway.auth.caller import DEFAULT_TENANT, Caller
 from gateway.auth.key_sources import KeySource
 from gateway.auth.scopes import SCOPES
 from gateway.auth.signing_keys import ALGORITHMS, SigningKey
@@ -131,7 +131,7 @@ class Tokens:
 
     def _tenant(self, claims: Mapping[str, Any]) -> str:
         if self._names.tenant is None:
-            return Caller("").tenant
+            return DEFAULT_TENANT
         tenant = _text(claims, self._names.tenant)
         if tenant is None:
             raise Forbidden(f"The token names no tenant in its claim `{self._names.tenant}`.")
