@@ -42,7 +42,7 @@ class Sharing:
 
     def trip(self, fly: Fly, keep: Land, refresh: Callable[[Sequence[str], Fly], None] | None) -> Trip:
         """Plan a flight that looks in Redis first."""
-        return Trip(self.tier, self.claims, fly, keep, self.tier.clock, refresh)
+        return Trip(self.tier, self.claims, fly, keep, refresh)
 
     def direct(self, keep: Land) -> Land:
         """Give what lands the documents of a flight to the upstream."""

@@ -24,7 +24,6 @@ class Trip:
     claims: Claims
     fly: Fly
     keep: Land
-    clock: Callable[[], float]
     refresh: Callable[[Sequence[str], Fly], None] | None
     _found: dict[str, Document] = field(default_factory=dict)
     _marks: dict[str, bytes] = field(default_factory=dict)
@@ -48,12 +47,12 @@ class Trip:
         self.keep(key, document)
         if self._found.get(key) is not document:
             self.tier.write(key, document, self._marks.get(key, b""))
-        elif self.refresh is not None and not document.is_fresh(self.clock()):
+        elif self.refresh is not None and not document.is_fresh(self.tier.clock()):
             asyncio.get_running_loop().call_soon(self.refresh, [key], self.fly)
 
     async def _look(self, keys: Sequence[str]) -> list[str]:
         """Find what there is, and give the keys of what there is not."""
-        found, now = await self.tier.find(keys), self.clock()
+        found, now = await self.tier.find(keys), self.tier.clock()
         self._marks.update(found.marks)
         for key, document in found.documents.items():
             if self.refresh is not None or document.is_fresh(now):
