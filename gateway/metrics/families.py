@@ -171,8 +171,7 @@ def of_upstreams(tallies: Mapping[str, CallTally]) -> Iterator[Metric]:
     routes = [([api, each.method, each.route], each) for api, tally in tallies.items() for each in tally.all()]
     ended = [([*labels, outcome], count) for labels, each in routes for outcome, count in each.outcomes.items()]
     yield counter("upstream_calls", "Calls to an upstream by status, or by what failed.", [*CALL, "outcome"], ended)
-    taken = [(labels, each) for labels, each in routes]
-    yield seconds("upstream_call", "From a call to an upstream to its answer's end.", CALL, taken)
+    yield seconds("upstream_call", "From a call to an upstream to its answer's end.", CALL, routes)
     under_way = [([api], tally.under_way) for api, tally in tallies.items()]
     yield gauge(
         "upstream_calls_in_flight", "Calls to an upstream under way, waiting ones included.", ["api"], under_way
