@@ -133,11 +133,7 @@ def _ids(filter_: AssetFilter) -> dict[str, str]:
         "rootAssetId": filter_.root_asset_id,
         "authorId": filter_.author_id,
     }
-    return {
-        name: check_id(id_, f"filter.{name}")
-        for name, id_ in ids.items()
-        if id_ is not None and id_ is not strawberry.UNSET
-    }
+    return {name: check_id(id_, f"filter.{name}") for name, its in ids.items() if (id_ := given(its)) is not None}
 
 
 def _dates(filter_: AssetFilter) -> dict[str, str]:

@@ -22,6 +22,7 @@ from gateway.scenario.context import Info
 from gateway.scenario.enums import AssetKind, AssetPrivacy, AssetStatus, EditCapability
 from gateway.scenario.hidden import HIDDEN
 from gateway.scenario.images import AssetImage
+from gateway.scenario.inputs import given
 from gateway.scenario.kinds import job_is_final
 from gateway.scenario.metadata import AssetMetadata
 from gateway.scenario.properties import AssetProperties
@@ -137,9 +138,7 @@ class Asset(Node, DocumentType):
     ) -> "AssetConnection | None":
         """One call an asset and page."""
         query: ListQuery = {"parentAssetId": self.asset_id, "sortBy": "createdAt", "sortDirection": "desc"}
-        return await info.context.scenario.connection(
-            query, first, None if after is strawberry.UNSET else after, info.path.as_list()
-        )
+        return await info.context.scenario.connection(query, first, given(after), info.path.as_list())
 
 
 @strawberry.type(description="An asset in a connection.")
