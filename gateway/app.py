@@ -27,7 +27,7 @@ from gateway.http.direct import Direct
 from gateway.http.door import Door
 from gateway.http.endpoint import Endpoint
 from gateway.http.load import Bounded, Load
-from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Watch, observe
+from gateway.http.observing import ObservedAnswering, ObservedEndpoint, Observer, observe
 from gateway.http.persisted import Documents, PersistedDocuments, read_trusted
 from gateway.http.repeats import Repeats
 from gateway.http.streams import Streams
@@ -72,8 +72,8 @@ def create_app(
     """
     gateway = create_gateway(settings, transports=transports, clock=clock, sleep=sleep, traces=traces)
     let_in = guarded(gate or make_gate(settings, clock, is_simulated=_is_simulated(settings)), gateway.tenants)
-    watch = Watch(settings.gateway_log_requests, settings.gateway_server_timing, traces)
-    engine, options = _engine(settings, gateway, watch), _options(settings, examples)
+    observer = Observer(settings.gateway_log_requests, settings.gateway_server_timing, traces)
+    engine, options = _engine(settings, gateway, observer), _options(settings, examples)
     load = Load(settings.gateway_max_requests, settings.gateway_overload_after)
     documents, answering = _documents(settings), Answering(engine, gateway.context)
     streams = Streams(answering, settings.gateway_heartbeat / 2, let_in.admits, clock, load)
@@ -89,12 +89,12 @@ def create_app(
         clock=clock,
     )
     app = App(
-        _guarded(endpoint, options.door, load, watch),
-        _sockets(settings, _observed(answering, watch), documents, gate=let_in, gateway=gateway, load=load),
+        _guarded(endpoint, options.door, load, observer),
+        _sockets(settings, _observed(answering, observer), documents, gate=let_in, gateway=gateway, load=load),
         _routes(options),
         _lifespan(gateway, let_in, traces),
         settings,
-        direct=None if watch.is_wanted else Direct(PATH.encode(), options.door.headers, endpoint.direct),
+        direct=None if observer.is_wanted else Direct(PATH.encode(), options.door.headers, endpoint.direct),
         load=load,
         unready=_unready(settings, gateway.healths),
     )
@@ -120,11 +120,11 @@ def _lifespan(gateway: Gateway, gate: Gate, traces: "Traces | None") -> Lifespan
     return lifespan
 
 
-def _engine(settings: Settings, gateway: Gateway, watch: Watch) -> Engine:
+def _engine(settings: Settings, gateway: Gateway, observer: Observer) -> Engine:
     graph = _schema(settings)
     operations = Operations(graph, settings.gateway_operations, admission=_admission(settings))
     answers = Answers(gateway.store) if settings.gateway_plans and settings.gateway_cache_bytes else None
-    observed = observe if watch.is_wanted else None
+    observed = observe if observer.is_wanted else None
     tallies = OperationTallies(settings.gateway_metrics_operations, observed)
     return Engine(graph, operations, settings.gateway_plans, answers, rates=gateway.rates, tallies=tallies)
 
@@ -141,10 +141,10 @@ def _options(settings: Settings, examples: graphiql.Examples | None) -> Options:
     )
 
 
-def _guarded(endpoint: Endpoint, door: Door, load: Load, watch: Watch) -> ASGIApp:
+def _guarded(endpoint: Endpoint, door: Door, load: Load, observer: Observer) -> ASGIApp:
     """Let through the door what may come in, and no more at a time than can be answered."""
     bounded = Bounded(endpoint, load)
-    return door.open_to(ObservedEndpoint(bounded, watch) if watch.is_wanted else bounded, READING_AND_CHANGING)
+    return door.open_to(ObservedEndpoint(bounded, observer) if observer.is_wanted else bounded, READING_AND_CHANGING)
 
 
 def _routes(options: Options) -> list[BaseRoute]:
@@ -170,9 +170,9 @@ def _sources(app: App, endpoint: Endpoint) -> Sources:
     )
 
 
-def _observed(answering: Answering, watch: Watch) -> Answering:
+def _observed(answering: Answering, observer: Observer) -> Answering:
     """Choose whether each operation over WebSocket is looked at."""
-    return ObservedAnswering(answering.engine, answering.make_context, watch) if watch.is_wanted else answering
+    return ObservedAnswering(answering.engine, answering.make_context, observer) if observer.is_wanted else answering
 
 
 def _unready(settings: Settings, healths: Mapping[str, Healths]) -> Unready:

@@ -60,8 +60,8 @@ def observe(tally: OperationTally, outcome: Outcome, _seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What is done about each request."""
+class Observer:
+    """What is done about each request: it is logged, clients are told how long it took, or it is traced."""
 
     logs: bool = False
     times: bool = False
@@ -90,7 +90,7 @@ class ObservedEndpoint:
     """An endpoint over HTTP whose requests are looked at."""
 
     app: ASGIApp
-    watch: Watch
+    observer: Observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -100,12 +100,12 @@ class ObservedEndpoint:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 exchange.request_id = dict(message["headers"]).get(b"x-request-id", b"").decode()
-                if self.watch.times:
+                if self.observer.times:
                     message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(exchange))]}
             await send(message)
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in joined(scope["headers"]).items()}
-        with self.watch.over(exchange, headers):
+        with self.observer.over(exchange, headers):
             await self.app(scope, receive, sent)
 
 
@@ -113,13 +113,13 @@ class ObservedEndpoint:
 class ObservedAnswering(Answering):
     """Answers operations over WebSocket, each looked at until it is answered, or its stream is open."""
 
-    watch: Watch
+    observer: Observer
 
     async def open(
         self, operation: Operation, request_id: str, caller: Caller, *, reads_only: bool = False
     ) -> AnswerStream | bytes:
         """Answer as the other does."""
-        with self.watch.over(Exchange("websocket", request_id=request_id), {}):
+        with self.observer.over(Exchange("websocket", request_id=request_id), {}):
             return await Answering.open(self, operation, request_id, caller, reads_only=reads_only)
 
 
