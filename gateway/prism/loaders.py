@@ -25,7 +25,7 @@ from gateway.prism.types import MIME_TYPES, Scan, ScanAssets, ScanAssetUrls, Sca
 T = TypeVar("T")
 Part = tuple[str, str]  # of a scan: its id, and which part
 
-RECORD, STAGES = "record", "stages"
+ITS_RECORD, ITS_STAGES = "record", "stages"
 FIRST_ASSET_TYPES = {"preview-image", "model", "stripes"}  # the others came in 2026-05; an older Prism refuses them
 
 
@@ -80,7 +80,7 @@ class PrismLoaders:
     def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
         kept = self._client.kept(self._client.kinds.scan, scan_id)
         if kept is None:
-            return promised(Promise(self._parts.load_together((scan_id, RECORD), self._start_parts), read))
+            return promised(Promise(self._parts.load_together((scan_id, ITS_RECORD), self._start_parts), read))
         return read(kept)
 
     def _read_record(self, outcome: Outcome) -> Document:
@@ -93,7 +93,9 @@ class PrismLoaders:
         """The status of each stage, or a promise of it; None before capture."""
         kept = self._client.kept(self._client.kinds.scan_assets, scan_id)
         if kept is None:
-            return promised(Promise(self._parts.load_together((scan_id, STAGES), self._start_parts), self._read_stages))
+            return promised(
+                Promise(self._parts.load_together((scan_id, ITS_STAGES), self._start_parts), self._read_stages)
+            )
         return self._read_stages(kept)
 
     def _read_stages(self, outcome: Outcome) -> ScanAssets | None:
@@ -127,9 +129,9 @@ class PrismLoaders:
     def _start_parts(self, wanted: Mapping[Part, Waiting]) -> None:
         """One call where the record embeds the stages, and none for the stages alone where such a record is at hand."""
         for (scan_id, part), waiting in wanted.items():
-            if part == RECORD:
+            if part == ITS_RECORD:
                 self._client.scan(scan_id, waiting=waiting)
-            elif (record := wanted.get((scan_id, RECORD))) is not None:
+            elif (record := wanted.get((scan_id, ITS_RECORD))) is not None:
                 after(record, waiting, partial(self._start_stages, scan_id, waiting))
             else:
                 self._start_stages(scan_id, waiting, self._client.kept(self._client.kinds.scan, scan_id))
