@@ -69,12 +69,12 @@ def sdl() -> str:
 
 def find_entity(info: Info, representation: Any) -> Any:
     """Find what a representation stands for. Raises Forbidden, or BadUserInput for one that names nothing here."""
-    type_name = representation.get("__typename") if isinstance(representation, dict) else None
-    entity = ENTITIES.get(type_name) if isinstance(type_name, str) else None
-    if entity is None:
+    type_name = _type_of(representation)
+    if type_name is None:
         names = ", ".join(f"`{name}`" for name in ENTITIES)
         raise BadUserInput(f"A representation is an object whose `__typename` is one of {names}.")
-    NODES[str(type_name)].need.check(info.context.journal.caller)
+    NODES[type_name].need.check(info.context.journal.caller)
+    entity = ENTITIES[type_name]
     if entity.key in representation:
         return entity.find(info, check_id(_read_id(representation, entity.key), entity.key))
     if "id" not in representation:
@@ -87,13 +87,19 @@ def find_entity(info: Info, representation: Any) -> Any:
 
 def document_of_entity(representation: Any) -> Found | None:
     """The document by which what a representation stands for is found; a scan is taken at its word."""
-    type_name = representation.get("__typename") if isinstance(representation, dict) else None
-    if not isinstance(type_name, str) or type_name not in ENTITIES:
+    type_name = _type_of(representation)
+    if type_name is None:
         return None
     key = ENTITIES[type_name].key
     by_key = key in representation
     found = NODES[type_name].document(str(representation[key])) if by_key else document_of(representation.get("id"))
     return found._replace(document=None) if found is not None and type_name == "Scan" else found
+
+
+def _type_of(representation: Any) -> str | None:
+    """Read which entity something stands for; None for none of this graph's."""
+    type_name = representation.get("__typename") if isinstance(representation, dict) else None
+    return type_name if isinstance(type_name, str) and type_name in ENTITIES else None
 
 
 def _read_id(representation: Mapping[str, Any], key: str) -> str:
