@@ -12,9 +12,8 @@ from hashlib import blake2b
 from gateway.auth.caller import Caller
 from gateway.auth.pass_through import OWN_HEADERS
 from gateway.engine.answer import Answer
-from gateway.http.reply import Header
+from gateway.http.reply import NO_STORE, Header
 
-NO_STORE = (b"cache-control", b"no-store")
 VARY = (b"vary", b"accept, authorization")
 VARY_BY_OWN = (b"vary", b"accept, " + b", ".join(OWN_HEADERS))
 _MAX_AGE = re.compile(rb"max-age=(\d{1,9})")

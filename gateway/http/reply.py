@@ -17,7 +17,7 @@ GUARDS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-
+NO_STORE: Header = (b"cache-control", b"no-store")
 
 WITHOUT_BODY = (204, 304)
 _STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
@@ -58,6 +58,5 @@ def _lines(status: int, headers: tuple[Header, ...]) -> bytes:
 def refused(refusal: Refusal, type_: WholeType | None, request_id: str) -> Reply:
     """Answer a request that is not executed; no cache keeps that."""
     written = type_ or LEGACY_JSON
-    kept = (b"cache-control", b"no-store")
-    headers = [(b"content-type", written.content_type), kept, *GUARDS, *refusal.headers.items()]
+    headers = [(b"content-type", written.content_type), NO_STORE, *GUARDS, *refusal.headers.items()]
     return Reply(refusal.status or written.refused, refusal.body(request_id), headers)
