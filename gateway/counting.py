@@ -1,4 +1,4 @@
-"""What a document holds: each part is looked at once, however often it is spread, and what it stands for multiplied."""
+"""How much a document holds: each fragment is looked at once, and its size counts wherever it is spread."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -23,9 +23,9 @@ GatewayError
 Anything else that fails is a bug of the gateway: INTERNAL_SERVER_ERROR, masked for the client and logged. What
 GraphQL itself refuses is GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE or, for
 variables, BAD_USER_INPUT; what is no GraphQL request at all is BAD_REQUEST, and one that may have been made by another
-site's page, or for another host, is FORBIDDEN. Of a document that is known by its
-id, PERSISTED_QUERY_NOT_FOUND says that it must be sent whole, PERSISTED_QUERY_NOT_SUPPORTED that it always must; where
-only trusted ones are executed, PERSISTED_QUERY_NOT_IN_LIST and QUERY_NOT_IN_SAFELIST refuse an id or a text.
+site's page, or for another host, is FORBIDDEN. Of a document that is known by its id, PERSISTED_QUERY_NOT_FOUND says
+that it must be sent whole, PERSISTED_QUERY_NOT_SUPPORTED that it always must; where only trusted ones are executed,
+PERSISTED_QUERY_NOT_IN_LIST and QUERY_NOT_IN_SAFELIST refuse an id or a text.
 """
 
 from typing import Any, ClassVar, Self

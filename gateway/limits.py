@@ -1,7 +1,7 @@
 """What may be asked, of every request before anything is done for it.
 
-Documents are counted before they are validated, in steps that grow with their length alone: a fragment is counted once,
-however often it is spread, and what it stands for is then multiplied.
+Documents are counted before they are validated, in steps that grow with their length alone: a fragment is looked at
+once, and its size counts wherever it is spread.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -9,9 +9,9 @@ from typing import Any
 def settle() -> None:
     """Spare what the program itself is made of from garbage collection, and seldom look at all: p99 falls with it.
 
-    What is young is looked at often, which takes a few milliseconds. A look at all takes a tenth of a second and more
-    where a thousand operations are kept, but what grew old as garbage stays until then: it comes with each two millions
-    of objects that were not let go by themselves, as 1,600 new operations leave.
+    Young objects are looked at often, which takes a few milliseconds. A look at all takes a tenth of a second and more
+    where a thousand operations are kept. It comes once for each two million objects that reference counts alone do not
+    let go, which is what 1,600 new operations leave; until then, garbage that has grown old stays.
     """
     gc.collect()
     gc.freeze()
@@ -32,8 +32,8 @@ _trim = _trimming()
 def give_back() -> None:
     """Let the system have the pages in which nothing is in use, within a few milliseconds; does nothing but on glibc.
 
-    That gives back what is free at the end of its heap alone, and bodies and answers of all sizes leave it full of
-    holes.
+    By itself glibc gives back only what is free at the end of its heap, and bodies and answers of all sizes leave holes
+    before it.
     """
     if _trim is not None:
         _trim(0)

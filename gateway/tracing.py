@@ -24,7 +24,7 @@ def are_wanted(environment: Mapping[str, str]) -> bool:
 
 
 def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
-    """Give what may let spans in where they go, of which OpenTelemetry logs what is written in another way than its."""
+    """Give the credentials that let spans in where they go: OpenTelemetry logs a header that it cannot read."""
     for header in ",".join(environment.get(name, "") for name in HEADERS).split(","):
         _, _, value = header.replace(":", "=", 1).partition("=")
         secret = (value or header).strip()

@@ -9,7 +9,7 @@ import msgspec
 FRAGMENT_BYTES = "fragment bytes"
 FRAGMENT_OVERHEAD = 200  # bytes that Python spends on a fragment, its key and its place
 ROOM_FOR_FRAGMENTS = 1_000  # bytes that even the smallest document has for them
-CLOCKS_APART = 60.0  # seconds; what was fetched later yet was so before the clock was put back, nobody knows when
+CLOCKS_APART = 60.0  # seconds; what seems fetched later yet is from before the clock was put back: its age is unknown
 
 
 def holds(fetched_at: float, now: float, until: float) -> bool:

@@ -65,7 +65,7 @@ class Loader(Once[K], eq=False):
         return waiting
 
     def forget(self, key: K) -> None:
-        """Load one anew when it is asked for again; one that is about to be is."""
+        """Load one anew when it is asked for again; one that waits for the end of the step is loaded then anyway."""
         if key not in self._wanted:
             super().forget(key)
 

@@ -15,8 +15,8 @@ class Meter:
     It counts by minutes, and of the one before as large a share as still lies within the last 60 seconds; `limits`
     calls that a sliding window counter. More than `most` at once is given where nothing was taken for long: it would
     never fit. Whoever keeps other meters of the same is told (`tell`) for every `step` that only this one knows of.
-    `returned` is how much of what was taken `before` was given back since then, and `late` what nobody else was told of
-    that in its minute, who will never hear of it.
+    `returned` is how much of what was taken `before` was given back since then. `late` is what others were not told of
+    that while its minute lasted: they never hear of it, so it is added to what they tell.
     """
 
     most: float = math.inf

@@ -26,9 +26,9 @@ class _Bearer(msgspec.Struct):
 class Tagged:
     """What bears a tag, in any of these spellings, none of which holds a quote.
 
-    `recent` are ids of what may have been given it too lately for search to know; they come first. A token is the
-    offset of a page of hits, or nothing among what is recent, and after it a mark of each recent one that came before,
-    all behind dots. So whoever goes on, be it elsewhere or later, leaves out what came, and nothing else.
+    `recent` are ids of what may have been given it too lately for search to know; they come first. A page's token is
+    `OFFSET.MARK.MARK…`: the offset among the hits, empty while it is still among the recent ones, and a mark of each
+    recent one that has come. So whoever goes on, be it elsewhere or later, leaves out these, and nothing else.
     """
 
     spellings: Sequence[str]
