@@ -51,7 +51,7 @@ class Attack:
     name: str
     status: int
     comes_to: str | None
-    content: bytes = b""
+    content: bytes
     query_string: str = ""
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
@@ -77,10 +77,10 @@ def got(name: str, status: int, comes_to: str | None, query_string: str, **heade
     return Attack(name, status, comes_to, b"", query_string, "GET", named)
 
 
-def fragments(count: int, body: str, last: str = "__typename", on: str = "Query") -> str:
+def fragments(count: int, body: str, on: str = "Query") -> str:
     """So many fragments, of which each spreads the next by `NEXT` in its body."""
     each = [f"fragment F{i} on {on} {{ {body.replace('NEXT', f'...F{i + 1}')} }}" for i in range(count)]
-    return " ".join([*each, f"fragment F{count} on {on} {{ {last} }}"])
+    return " ".join([*each, f"fragment F{count} on {on} {{ __typename }}"])
 
 
 def nested(opening: str, closing: str, depth: int, inner: str = "") -> str:
@@ -95,7 +95,6 @@ CIRCLE = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"
 BELOW = nested("{ parent", "}", 99, "{ id }")
 DEEP_FILTER = nested("{a:", "}", 150, "1")
 TYPO = " ".join(f"assetIdentifierOfTheVeryLong{number}" for number in range(470))
-BODY_LIMIT = "GATEWAY_MAX_BODY_BYTES"
 SCANS = "query ($ids: [ID!]!) { scansById(scanIds: $ids) { status } }"
 
 

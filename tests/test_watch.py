@@ -53,10 +53,10 @@ class Light:
 
 
 @asynccontextmanager
-async def watching(pace: Pace = STEADY, most: int = 10, most_subscribers: int = 2_000) -> AsyncIterator[Watchers]:
+async def watching(most: int = 10, most_subscribers: int = 2_000) -> AsyncIterator[Watchers]:
     """Watchers by a clock that stands at 0. Whatever happens in the block, no task is left after it."""
     clock = Clock(0.0)
-    watchers = Watchers(pace, most, most_subscribers, clock, clock.sleep)
+    watchers = Watchers(STEADY, most, most_subscribers, clock, clock.sleep)
     yield watchers
     await watchers.close()
     await settle()

@@ -49,9 +49,7 @@ class Job:
 class Downloads:
     """The jobs by id."""
 
-    def __init__(
-        self, seed: int, clock: Callable[[], float], library: Library, s3: S3, job_seconds: float = JOB_SECONDS
-    ) -> None:
+    def __init__(self, seed: int, clock: Callable[[], float], library: Library, s3: S3, job_seconds: float) -> None:
         self._clock = clock
         self._library = library
         self._s3 = s3

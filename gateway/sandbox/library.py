@@ -34,7 +34,7 @@ class View:
     """How an asset is asked for: original file, embedding, details of the quality gate, and by which project."""
 
     project_id: str | None
-    original: bool = False
+    original: bool
     embedding: bool = False
     details: bool = False
 
@@ -50,7 +50,7 @@ class Library:
         url: str,
         *,
         drifts: bool,
-        index_seconds: float = 0,
+        index_seconds: float,
     ) -> None:
         self._clock = clock
         self._cdn = cdn

@@ -32,6 +32,6 @@ def key(rng: Random, prefix: str = "", length: int = 22) -> str:
     return prefix + "".join(rng.choices(BASE58, k=length))
 
 
-def hexadecimal(rng: Random, length: int = 32) -> str:
-    """An opaque id of lower-case hexadecimal digits."""
-    return "".join(rng.choices(HEX, k=length))
+def hexadecimal(rng: Random) -> str:
+    """An opaque id of 32 lower-case hexadecimal digits."""
+    return "".join(rng.choices(HEX, k=32))

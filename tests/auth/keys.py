@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.auth.api_keys import keep_key, new_key
+from gateway.auth.caller import DEFAULT_TENANT
 
 ASSET = '{ asset(assetId: "asset_1") { assetId } }'
 
 
-def made_in(path: Path, *scopes: str, owner: str | None = None, expires: datetime | None = None) -> str:
+def made_in(path: Path, *scopes: str, expires: datetime | None = None) -> str:
     """Make a key, keep it in a file, and give it."""
-    key, stored = new_key("a test's", scopes or ("*",), "default", owner, expires)
+    key, stored = new_key("a test's", scopes or ("*",), DEFAULT_TENANT, None, expires)
     keep_key(path, stored)
     return key
 

@@ -50,8 +50,8 @@ def pem(tmp_path: Path) -> Path:
     return path
 
 
-def tokens(path: Path, *, leeway: float = 0, names: ClaimNames | None = None, longest: int = 8_192) -> Tokens:
-    expected = Expected(ISSUER, frozenset({AUDIENCE, "another"}), leeway, longest)
+def tokens(path: Path, *, leeway: float = 0, names: ClaimNames | None = None) -> Tokens:
+    expected = Expected(ISSUER, frozenset({AUDIENCE, "another"}), leeway, 8_192)
     return Tokens(KeyFile(path), expected, names or ClaimNames(), Clock())
 
 

@@ -60,10 +60,10 @@ class Load:
         while self.running:
             await self.ask(random.choice(self.gateways), random.choice(self.scan_ids))
 
-    async def phase(self, name: str, seconds: float = SECONDS) -> None:
+    async def phase(self, name: str) -> None:
         """Let it go on for a while, and hold it to what is promised."""
         self.took.clear()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(SECONDS)
         slow = statistics.quantiles(self.took, n=100)[QUANTILE - 1]
         print(f"{name}: {len(self.took)} queries, {len(self.failed)} failed, p{QUANTILE} {slow:.0f} ms")  # noqa: T201 - with pytest -s
         assert self.failed == []

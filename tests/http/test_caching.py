@@ -12,7 +12,6 @@ from gateway.sandbox import Fault
 from tests.world import World, world
 
 PAGE = "{ assets(first: 2) { nodes { assetId } } }"
-FINAL = "query ($id: ID!) { scan(scanId: $id) { assets { isReady } } }"
 MUTATION = 'mutation { unlockAsset(input: { assetId: "asset_1" }) { userErrors { code } } }'
 NO_CACHE = {"cache-control": "no-cache"}
 
