@@ -74,10 +74,10 @@ def wire_enum(type_: GraphQLEnumType) -> type[enum.Enum]:
             return cls["UNKNOWN"]
 
     make: Any = WireEnum  # called with names and values, an enum without members makes one that has them
-    made = make(type_.name, {member.name: member.value for member in owner})
+    made: type[enum.Enum] = make(type_.name, {member.name: member.value for member in owner})
     for member in made:
         member._value_ = member.name
-    return made  # type: ignore[no-any-return] # an enum made at run time
+    return made
 
 
 def leave(_: object) -> Never:
