@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
-
-from gateway.app import create_app
 from gateway.auth.caller import Gate
 from gateway.cache.sharing import Sharing
 from gateway.sandbox import Sandbox
-from tests.world import URL, Clock, World, opened, settings_for
+from tests.world import URL, Clock, World, app_over, opened
 
 SECONDS = 10.0
 
@@ -55,14 +52,7 @@ async def replicas(
 async def _replica(
     sandbox: Sandbox, clock: Clock, redis_url: str, settings: dict[str, Any], gate: Gate | None
 ) -> AsyncIterator[World]:
-    transport = httpx.ASGITransport(app=sandbox.app)
-    app = create_app(
-        settings_for(sandbox, gateway_redis_url=redis_url, **settings),
-        transports={"prism": transport, "scenario": transport},
-        clock=clock,
-        sleep=clock.sleep,
-        gate=gate,
-    )
+    app = app_over(sandbox, clock, gate, gateway_redis_url=redis_url, **settings)
     async with opened(app, sandbox, clock) as world:
         await until(lambda: sharing_of(world).tier.link.is_up)
         yield world

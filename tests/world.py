@@ -167,16 +167,20 @@ async def world(
     """Run a gateway with some settings, and a gate other than theirs, over a sandbox with some options."""
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL, **sandbox_options)
+    async with opened(app_over(sandbox, clock, gate, **(settings or {})), sandbox, clock) as made:
+        yield made
+
+
+def app_over(sandbox: Sandbox, clock: Clock, gate: Gate | None = None, **settings: Any) -> App:
+    """A gateway over a sandbox, by the same clock."""
     transport = httpx.ASGITransport(app=sandbox.app)
-    app = create_app(
-        settings_for(sandbox, **(settings or {})),
+    return create_app(
+        settings_for(sandbox, **settings),
         transports={"prism": transport, "scenario": transport},
         clock=clock,
         sleep=clock.sleep,
         gate=gate,
     )
-    async with opened(app, sandbox, clock) as made:
-        yield made
 
 
 @asynccontextmanager

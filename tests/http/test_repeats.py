@@ -6,16 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
-from gateway.app import create_app
 from gateway.http.application import App
 from gateway.http.repeats import ENTRY_OVERHEAD, Repeat, Repeats
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving
-from tests.world import URL, Clock, settings_for
+from tests.world import URL, Clock, app_over
 
 QUERY = "query ($id: ID!) { scan(scanId: $id) { assets { isReady } } }"
 
@@ -61,13 +59,7 @@ class Wire:
 async def wired(**settings: Any) -> AsyncIterator[Wire]:
     clock = Clock()
     sandbox = Sandbox(clock=clock, url=URL)
-    transport = httpx.ASGITransport(app=sandbox.app)
-    app = create_app(
-        settings_for(sandbox, gateway_answers=True, **settings),
-        transports={"prism": transport, "scenario": transport},
-        clock=clock,
-        sleep=clock.sleep,
-    )
+    app = app_over(sandbox, clock, gateway_answers=True, **settings)
     with listen("127.0.0.1", 0, "nothing") as listener:
         async with serving((app, listener)):
             reader, writer = await asyncio.open_connection(*listener.getsockname())
