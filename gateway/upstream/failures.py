@@ -14,9 +14,9 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.upstream.answers import read_message, read_retry_after
 from gateway.upstream.channel import Answer
 from gateway.upstream.decoding import TooLarge
+from gateway.upstream.refusals import read_message, read_retry_after
 
 _BY_STATUS: Mapping[int, type[UpstreamError]] = {
     404: UpstreamNotFound,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gateway.errors import UpstreamRateLimited
 from gateway.rates.meter import MINUTE, Meter
-from gateway.upstream.answers import read_retry_after
 from gateway.upstream.channel import Answer
+from gateway.upstream.refusals import read_retry_after
 
 FOR_PEOPLE = 0.25  # the share of a budget that polls leave alone
 LONGEST_PATIENCE = 60.0  # seconds that an upstream is left alone on its word; then one call finds out if it holds

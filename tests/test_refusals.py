@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.answers import MAX_MESSAGE, read_message, read_retry_after
+from gateway.upstream.refusals import MAX_MESSAGE, read_message, read_retry_after
 
 NOW = 1_790_000_000.0
 

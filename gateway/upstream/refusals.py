@@ -1,4 +1,4 @@
-"""What an upstream's refusal says: read from JSON of any shape, text or nothing, and cleaned of secrets."""
+"""What an upstream's refusal says, from JSON of any shape, text or nothing, without secrets; and how long to wait."""
 
 import math
 import re
