@@ -34,7 +34,7 @@ from gateway.http.streams import Streams
 from gateway.http.websocket import SocketEndpoint, SocketOptions, admit_by
 from gateway.limits import DocumentLimits, RequestLimits
 from gateway.metrics.exposition import registry_of
-from gateway.metrics.readings import Sources
+from gateway.metrics.readings import Counters
 from gateway.process import Gateway, create_gateway
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema, schema
@@ -100,7 +100,7 @@ def create_app(
     )
     app.state.gateway, app.state.gate, app.state.engine, app.state.limits = gateway, let_in, engine, options.limits
     app.state.repeats = Repeats(settings.gateway_cache_bytes // REPEATS_SHARE) if settings.gateway_answers else None
-    app.state.metrics = registry_of(_sources(app, endpoint).readings())
+    app.state.metrics = registry_of(_counters(app, endpoint).readings())
     return app
 
 
@@ -153,10 +153,10 @@ def _routes(options: Options) -> list[BaseRoute]:
     return [Route("/", RedirectResponse(PATH)), Route("/healthz", healthz), Route("/readyz", readyz), *static]
 
 
-def _sources(app: App, endpoint: Endpoint) -> Sources:
+def _counters(app: App, endpoint: Endpoint) -> Counters:
     """What counts, for Prometheus."""
     gateway: Gateway = app.state.gateway
-    return Sources(
+    return Counters(
         endpoint.tally,
         app.state.repeats,
         app.load,

@@ -18,8 +18,7 @@ from gateway.graph.journal import Journal, Trace
 from gateway.pace import Alone, Pace
 from gateway.prism.kinds import PrismKinds
 from gateway.prism.loaders import PrismLoaders
-from gateway.rates.rates import Rates, TenantRates
-from gateway.rates.rates import Sharing as SharedRates
+from gateway.rates.rates import MeterSharing, Rates, TenantRates
 from gateway.scenario.kinds import ScenarioKinds
 from gateway.scenario.loaders import ScenarioLoaders
 from gateway.settings import BadSettingsError, Settings
@@ -154,7 +153,7 @@ def _rates(settings: Settings, clock: Callable[[], float], sharing: Sharing | No
     return Rates(*limits, clock, shared, ACCOUNTS * settings.gateway_own_credentials if can_be_made_up else math.inf)
 
 
-def _shared_meters(sharing: Sharing, clock: Callable[[], float]) -> SharedRates:
+def _shared_meters(sharing: Sharing, clock: Callable[[], float]) -> MeterSharing:
     try:
         from gateway.rates.sharing import shared_meters  # noqa: PLC0415 - what it needs is an extra
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What the gateway notices about itself and its upstreams: counted here, logged once."""
+"""What is noticed on the way: upstream values that the graph does not know, and the calls that a request causes."""
 
 import logging
 from collections import Counter, defaultdict

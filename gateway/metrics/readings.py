@@ -20,7 +20,7 @@ from gateway.watchers import Watchers
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class Counters:
     """The objects that count."""
 
     http: HttpTally

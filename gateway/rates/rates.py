@@ -43,7 +43,7 @@ class TenantRates(NamedTuple):
         return cls(RateLimits(**known), RateLimits(**{name: value or 0 for name, value in given.items()}))
 
 
-class Sharing(Protocol):
+class MeterSharing(Protocol):
     """Keeps the meters of several processes together."""
 
     def share(self, meter: Meter, key: str) -> None:
@@ -103,7 +103,7 @@ class Rates:
     limits: RateLimits = FREE
     anyone: RateLimits = FREE
     clock: Callable[[], float] = time.time
-    sharing: Sharing | None = None
+    sharing: MeterSharing | None = None
     most: float = math.inf
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     _accounts: dict[tuple[str, str], _Account] = field(default_factory=dict)
