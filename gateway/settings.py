@@ -274,9 +274,7 @@ class Settings(AccessSettings, _Whose):
     )
 
     gateway_max_document_bytes: int = Field(
-        DOCUMENT.document_bytes,
-        description="Documents: the longest that is read.",
-        ge=1,
+        DOCUMENT.document_bytes, description="Documents: the longest that is read.", ge=1
     )
     gateway_max_tokens: int = Field(
         DOCUMENT.tokens,
@@ -284,14 +282,10 @@ class Settings(AccessSettings, _Whose):
         ge=1,
     )
     gateway_max_definitions: int = Field(
-        DOCUMENT.definitions,
-        description="Documents: how many operations and fragments.",
-        ge=1,
+        DOCUMENT.definitions, description="Documents: how many operations and fragments.", ge=1
     )
     gateway_max_depth: int = Field(
-        DOCUMENT.depth,
-        description="Documents: how deep fields may stand in each other, or lists and objects.",
-        ge=1,
+        DOCUMENT.depth, description="Documents: how deep fields may stand in each other, or lists and objects.", ge=1
     )
     gateway_max_fields: int = Field(
         DOCUMENT.fields,
@@ -299,16 +293,12 @@ class Settings(AccessSettings, _Whose):
         ge=1,
     )
     gateway_max_root_fields: int = Field(
-        DOCUMENT.root_fields,
-        description="Documents: how many fields an operation may begin with.",
-        ge=1,
+        DOCUMENT.root_fields, description="Documents: how many fields an operation may begin with.", ge=1
     )
     gateway_max_aliases: int = Field(DOCUMENT.aliases, description="Documents: how many aliases.", ge=1)
     gateway_max_directives: int = Field(DOCUMENT.directives, description="Documents: how many directives.", ge=1)
     gateway_max_fragments: int = Field(
-        DOCUMENT.fragments,
-        description="Documents: how often fragments may be spread.",
-        ge=1,
+        DOCUMENT.fragments, description="Documents: how often fragments may be spread.", ge=1
     )
     gateway_max_values: int = Field(
         DOCUMENT.values, description="Documents: how many values written there, each in a list or an object too.", ge=1
@@ -327,22 +317,16 @@ class Settings(AccessSettings, _Whose):
     gateway_max_body_bytes: int = Field(REQUEST.body_bytes, description="Requests: the longest body.", ge=1)
     gateway_max_url_bytes: int = Field(REQUEST.url_bytes, description="Requests: the longest URL.", ge=1)
     gateway_max_header_bytes: int = Field(
-        REQUEST.header_bytes,
-        description="Requests: how long all headers may be together, with the URL.",
-        ge=1,
+        REQUEST.header_bytes, description="Requests: how long all headers may be together, with the URL.", ge=1
     )
     gateway_max_arrival_seconds: int = Field(
         REQUEST.arrival_seconds, description="Requests: how long one may take to arrive.", ge=1
     )
     gateway_max_variables_bytes: int = Field(
-        REQUEST.variables_bytes,
-        description="Variables: how long they may be together, in JSON.",
-        ge=1,
+        REQUEST.variables_bytes, description="Variables: how long they may be together, in JSON.", ge=1
     )
     gateway_max_variables_depth: int = Field(
-        REQUEST.variables_depth,
-        description="Variables: how many lists and objects may stand in each other.",
-        ge=1,
+        REQUEST.variables_depth, description="Variables: how many lists and objects may stand in each other.", ge=1
     )
     gateway_max_list_items: int = Field(
         REQUEST.list_items, description="Variables: the longest list, or largest object.", ge=1
@@ -354,9 +338,7 @@ class Settings(AccessSettings, _Whose):
         ge=1,
     )
     gateway_max_objects: int = Field(
-        COST.objects,
-        description="Operations: how many objects each could answer at most.",
-        ge=1,
+        COST.objects, description="Operations: how many objects each could answer at most.", ge=1
     )
 
     gateway_rate_requests: Rate | None = Field(
