@@ -129,6 +129,20 @@ def test_the_image_asks_itself_whether_it_is_healthy_and_no_proxy(proxy: dict[st
     assert not is_healthy(port)
 
 
+def test_one_env_file_names_the_callers_keys_where_compose_and_kubernetes_have_them() -> None:
+    """Kubernetes takes its secret from the .env of compose, and no gateway starts without a file that it names."""
+    kubernetes = DEPLOY / "kubernetes"
+    compose, said, pod = (
+        path.read_text(encoding="utf-8")
+        for path in (DEPLOY / "compose.yaml", kubernetes / "kustomization.yaml", kubernetes / "gateway.yaml")
+    )
+    assert "- ../keys:/keys:ro\n" in compose
+    assert "mountPath: /keys\n" in pod
+    named = [re.findall(r"GATEWAY_API_KEYS=(\S+\.jsonl)", text) for text in (compose, said)]
+    assert named == [["/keys/keys.jsonl"], ["/keys/keys.jsonl"]]
+    assert re.findall(r"create secret generic (\S+) --from-file=keys\n", said) == re.findall(r"secretName: (\S+)", pod)
+
+
 def test_what_is_deployed_sets_nothing_that_is_no_setting() -> None:
     texts = [
         path.read_text(encoding="utf-8") for path in (DEPLOY, DEPLOY / "kubernetes") for path in path.glob("*.yaml")
