@@ -95,7 +95,13 @@ def sandbox(port: int, seed: int) -> None:
 
 
 @main.command(help="Measure CPU a query, memory and requests a second, beside stock execution and a bare server.")
-@click.option("--seconds", default=1.5, show_default=True, help="How long each figure is measured.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.01, 60),
+    default=1.5,
+    show_default=True,
+    help="How long each figure is measured.",
+)
 @click.option(
     "--connections",
     type=click.IntRange(1, 32),

@@ -285,3 +285,10 @@ def test_key_new_says_when_it_cannot_write() -> None:
         1,
         "Error: Cannot write nowhere/keys.jsonl: No such file or directory.\n",
     )
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "1e9"])
+def test_bench_refuses_what_is_no_time_to_measure_in(seconds: str) -> None:
+    result = invoke("bench", "--seconds", seconds)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '--seconds': {float(seconds)} is not in the range 0.01<=x<=60." in result.stderr
