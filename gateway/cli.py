@@ -26,6 +26,7 @@ from gateway.logs import configure_logging
 from gateway.running import run_gateway
 from gateway.schema import build_schema, schema
 from gateway.settings import BadSettingsError
+from gateway.tenant_settings import NO_NAME, TENANT_NAME
 from gateway.tracing import NoTracesError, secrets_in
 
 log = logging.getLogger("gateway")
@@ -174,6 +175,8 @@ def new_api_key(
 
 def _check(caller: Caller) -> None:
     """Let nobody make a key that is good for nothing, or sees other scans than its words suggest."""
+    if not TENANT_NAME.fullmatch(caller.tenant):
+        raise click.BadParameter(NO_NAME, param_hint="'--tenant'")
     sees_own = "scans:read:own" in caller.scopes and is_confined(caller)
     if sees_own and not caller.owner:
         raise click.UsageError("scans:read:own takes --owner: the `userToken` of the scans that the key sees.")

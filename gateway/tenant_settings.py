@@ -34,7 +34,8 @@ NONE_NAMED = f"{SETTING} cannot be used with GATEWAY_AUTH=pass-through: clients 
 NO_DEFAULT = f"{SETTING} must name the tenant {DEFAULT_TENANT!r}, to whom {{}}."
 OF_ALL = "everyone belongs by GATEWAY_AUTH=open"
 OF_TOKENS = "all tokens belong without GATEWAY_JWT_TENANT"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+NO_NAME = "a tenant's name is of letters, digits, `_` and `-`, at most 63."
+TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WORD = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 
@@ -153,8 +154,8 @@ class _Words:
 
 
 def _tenant(name: str, table: Any, defaults: Mapping[str, Any], words: _Words) -> TenantSettings:
-    if not _NAME.fullmatch(name):
-        raise BadSettingsError(["a tenant's name is of letters, digits, `_` and `-`, at most 63."])
+    if not TENANT_NAME.fullmatch(name):
+        raise BadSettingsError([NO_NAME])
     if not isinstance(table, dict):
         raise BadSettingsError(["a tenant is a table, as [acme]."])
     given, told = dict(defaults), {}

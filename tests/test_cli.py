@@ -262,6 +262,14 @@ def test_key_new_shows_a_key_once_and_keeps_what_it_is_good_for(folder: Path) ->
             ("--scopes", "scans:read:own", "--scopes", "*", "--owner", "user-1"),
             "--owner is for scans:read:own, beside which no other scope may show every scan.",
         ),
+        (
+            ("--scopes", "*", "--tenant", "Acme Inc."),
+            "'--tenant': a tenant's name is of letters, digits, `_` and `-`, at most 63.",
+        ),
+        (
+            ("--scopes", "*", "--tenant", ""),
+            "'--tenant': a tenant's name is of letters, digits, `_` and `-`, at most 63.",
+        ),
     ],
 )
 def test_key_new_makes_nothing_of_what_it_does_not_understand(
