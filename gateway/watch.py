@@ -198,11 +198,11 @@ class Watch(Generic[T]):
                 self._turns.tell(self.key)
 
     def _take(self, seen: Seen[T]) -> bool:
-        """Make a state known where it is another one than before."""
-        if self.seen is not None and seen.version == self.seen.version and seen.is_final == self.seen.is_final:
+        """Make a state known where it is another one than before; else it is that of who comes from now on."""
+        before, self.seen = self.seen, seen
+        if before is not None and seen.version == before.version and seen.is_final == before.is_final:
             self._interval = self._pace.longer(self._interval)
             return False
-        self.seen = seen
         self.number += 1
         self._interval = self._pace.first
         # Soon, so that the next interval has begun when the first of many subscribers goes to work.

@@ -209,6 +209,22 @@ async def test_another_signature_of_the_same_url_is_no_change(steady: World) -> 
     assert len(steady.calls) == 3
 
 
+async def test_who_comes_later_is_given_the_signature_of_the_last_look(steady: World) -> None:
+    job_id = await begun_job(steady)
+    urls = [f"https://s3.test/a?Expires={steady.clock() + life:.0f}" for life in (3, 600)]
+    for url in urls:
+        body = {"jobId": job_id, "jobStatus": "archiving", "downloadUrl": url}
+        steady.sandbox.faults.add(Fault(upstream="scenario", status=200, body=json.dumps(body), times=1))
+    first = await follow(steady, JOB, jobId=job_id)
+    await steady.clock.run(3)
+    later = await follow(steady, JOB, jobId=job_id)
+    assert [state["downloadUrl"] for state in first.states("downloadJobUpdated")] == urls[:1]
+    assert [state["downloadUrl"] for state in later.states("downloadJobUpdated")] == urls[1:]
+    assert len(steady.calls) == 2
+    for reader in (first, later):
+        await reader.stream.aclose()
+
+
 async def test_what_is_final_already_is_one_message_and_no_call_where_it_is_at_hand(steady: World) -> None:
     scan_id = steady.sandbox.prism.scan_ids("READY")[0]
     await steady.data(NOW, scanId=scan_id)
