@@ -13,6 +13,8 @@ from gateway.http.request_id import new_request_id
 from gateway.http.sparing import SparingProtocol
 from gateway.limits import RequestLimits
 
+_SPACES = (b" ", b"\t")
+
 
 class GuardedProtocol(SparingProtocol):
     """Counts what comes of a request beside its body, and looks from time to time whether what has begun has ended."""
@@ -58,8 +60,13 @@ class GuardedProtocol(SparingProtocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take what the head says; what follows a body in chunks is no part of that (RFC 9110, 6.5.1)."""
+        """Take what the head says; what follows a body in chunks is no part of that (RFC 9110, 6.5.1).
+
+        Nor is white space behind a value, which the parser leaves there (RFC 9112, 5.1).
+        """
         if self._in_head:
+            if value[-1:] in _SPACES:
+                value = value.rstrip(b" \t")
             HttpToolsProtocol.on_header(self, name, value)  # for each header: `super` takes as long as that
 
     def check_head(self) -> None:

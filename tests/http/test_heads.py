@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from gateway.app import create_app
 from gateway.sandbox import Sandbox
 from gateway.serving import listen, serving
+from tests.auth.keys import by_keys_in, made_in
 from tests.world import settings_for
 
 BODY = b'{"query": "{ __typename }"}'
@@ -82,6 +85,21 @@ async def test_a_long_body_before_the_next_head_is_none_of_it() -> None:
     asked = HEAD + b"content-length: %d\r\n\r\n%s" % (len(long), long)
     said = await say(asked[:1_000], asked[1_000:] + ASK[:30], ASK[30:], gateway_max_header_bytes=1_000)
     assert said.count(ANSWERED) == 2
+
+
+@pytest.mark.parametrize("space", [b" ", b"\t \t"])
+async def test_white_space_behind_a_header_is_none_of_what_it_says(space: bytes, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.jsonl"
+    bearer = b"authorization: Bearer %s\r\n" % made_in(keys).encode()
+    asked = ASK.replace(b"host: a\r\n", b"host: a\r\nx-request-id: mine\r\ncontent-encoding: identity\r\n" + bearer)
+    head, _, body = asked.partition(b"\r\n\r\n")
+    spaced = head.replace(b"\r\n", space + b"\r\n").replace(b"HTTP/1.1" + space, b"HTTP/1.1")
+    each = [asked, asked, spaced + space + b"\r\n\r\n" + body]  # who asks is known from the second on
+    said = await say(*each, gateway_hosts="a", **by_keys_in(keys))
+    _, plain, *others = re.sub(rb"date: [^\r]*", b"date: now", said).split(ANSWERED)
+    assert others == [plain, b""]
+    assert plain.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"x-request-id: mine\r\n" in plain
 
 
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
