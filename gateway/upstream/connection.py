@@ -13,6 +13,7 @@ from gateway.upstream.policy import Bounds
 
 _BODILESS = (204, 304)
 _SWITCHED = 101
+_SPACES = (b" ", b"\t")
 
 
 class Connection(asyncio.Protocol):
@@ -120,6 +121,8 @@ class Connection(asyncio.Protocol):
         """Keep a header, unless it comes behind the body; several of a name are one (RFC 9110, 5.3)."""
         if self._headed:
             return
+        if value[-1:] in _SPACES:  # which the parser leaves there (RFC 9112, 5.1)
+            value = value.rstrip(b" \t")
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 

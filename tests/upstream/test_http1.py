@@ -101,8 +101,8 @@ async def test_a_body_ends_and_is_unpacked_as_its_head_says(answer: Answers | by
     assert (got.status, got.body) == (status, body)
 
 
-async def test_headers_have_lower_case_names_and_those_of_one_name_are_joined_without_trailers() -> None:
-    head = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nX-A: 1\r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+async def test_headers_have_lower_case_names_and_those_of_one_name_are_joined_without_spaces_and_trailers() -> None:
+    head = b"HTTP/1.1 429 Slow\r\nRetry-After: 7 \t\r\nX-A: 1 \r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
     got = await answered(head + b"0\r\nX-Late: 1\r\n\r\n")
     assert got.headers == {"retry-after": "7", "x-a": "1, 2", "transfer-encoding": "chunked"}
 
@@ -309,6 +309,17 @@ async def only_hints(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n")
     await writer.drain()
     writer.close()
+
+
+async def cut_within_chunks(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked \r\n\r\n5\r\nhttps\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_body_in_chunks_whose_last_is_missing_is_no_answer_though_a_space_stands_behind_the_word() -> None:
+    with pytest.raises(httpx.NetworkError, match="ended before its answer did"):
+        await answered(cut_within_chunks)
 
 
 async def test_what_comes_ahead_of_an_answer_is_none_though_nothing_follows() -> None:
