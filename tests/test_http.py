@@ -321,6 +321,19 @@ async def test_without_graphiql_there_is_no_page_and_no_file() -> None:
         assert (await bare.client.get("/graphiql/index.html")).status_code == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    ("target", "location"), [("", "../graphql"), ("?query=%7Ba%7D&a=b", "../graphql?query=%7Ba%7D&a=b")]
+)
+async def test_a_slash_too_many_leads_back_by_the_way_on_which_it_came(
+    gateway: World, method: str, target: str, location: str
+) -> None:
+    answer = await gateway.client.request(method, f"/graphql/{target}", headers={"host": "elsewhere.test"})
+    assert (answer.status_code, answer.headers["location"]) == (307, location)
+    answer = await gateway.client.request(method, "/healthz/", headers={"host": "elsewhere.test"})
+    assert answer.status_code == 404
+
+
 async def test_healthz_says_that_the_process_runs(gateway: World) -> None:
     assert answer_of(await gateway.client.get("/healthz")) == (200, {"status": "ok"})
 

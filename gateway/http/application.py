@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
@@ -39,7 +39,9 @@ class App(Starlette):
         load: Load,
         unready: Unready,
     ) -> None:
-        super().__init__(routes=[Route(PATH, endpoint), *routes], lifespan=lifespan)
+        lenient = Route(f"{PATH}/", slashed, methods=["GET", "POST"])
+        super().__init__(routes=[Route(PATH, endpoint), lenient, *routes], lifespan=lifespan)
+        self.router.redirect_slashes = False  # which names the scheme and the host by which it thinks it is asked
         self._endpoint = endpoint
         self.direct = direct
         self.sockets = sockets
@@ -76,6 +78,12 @@ class App(Starlette):
         self.leave()
         await self.state.gateway.watchers.close()
         await self.sockets.finish()
+
+
+async def slashed(request: Request) -> RedirectResponse:
+    """Lead who writes a slash too many to the endpoint, by no scheme, host or path of which only proxies know."""
+    query = request.url.query
+    return RedirectResponse(f"..{PATH}?{query}" if query else f"..{PATH}")
 
 
 async def healthz(_request: Request) -> JSONResponse:
