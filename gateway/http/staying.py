@@ -40,6 +40,10 @@ class StayingProtocol(HttpToolsProtocol):
         if not self._is_put_off:
             super().on_message_complete()
 
+    def _should_upgrade(self) -> bool:
+        """Take an offer of WebSocket by GET alone (RFC 6455, 4.1): by another method it would be no handshake."""
+        return bool(self.parser.get_method() == b"GET" and super()._should_upgrade())
+
     def _parse(self, data: bytes | memoryview) -> None:
         while True:
             try:

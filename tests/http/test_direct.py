@@ -261,6 +261,16 @@ async def test_who_offers_another_protocol_is_answered_in_this_one_wherever_the_
     assert caplog.messages == []
 
 
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_post_that_offers_websocket_is_no_handshake_and_is_answered(direct: bool) -> None:  # noqa: FBT001 - a case
+    offer = b"connection: upgrade\r\nupgrade: websocket\r\n"
+    async with wired(direct=direct) as wire:
+        await wire.send(post({"query": "{ __typename }"}, offer) + get(b"/graphql?query=%7Bbehind:__typename%7D"))
+        for answer in (b'{"data":{"__typename":"Query"}}', b'{"data":{"behind":"Query"}}'):
+            status, _, body = await wire.read()
+            assert (status, body) == (b"HTTP/1.1 200 OK", answer)
+
+
 async def test_an_offer_that_comes_ahead_of_an_answer_is_none_of_its_business() -> None:
     async with wired() as wire:
         wire.sandbox.faults.add(Fault(delay=0.1, times=1))
