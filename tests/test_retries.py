@@ -91,6 +91,24 @@ async def test_a_change_that_takes_longer_than_the_deadline_is_seen_as_unknown()
     )
 
 
+async def test_a_change_whose_turn_comes_after_the_deadline_is_not_sent() -> None:
+    two = """mutation($a: ID!, $b: ID!) {
+        first: unlockAsset(input: { assetId: $a, forceUnlock: true }) { userErrors { code } }
+        second: unlockAsset(input: { assetId: $b, forceUnlock: true }) { userErrors { code } }
+    }"""
+    async with world({"gateway_deadline": 0.2}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="scenario", method="PUT", delay=60))
+        first, second = gateway.asset_ids[:2]
+        answer = await gateway.execute(two, a=first, b=second)
+        assert gateway.calls == [("PUT", f"/assets/{first}/unlock")]
+    assert answer["data"] == {"first": None, "second": None}
+    late = "Scenario did not answer before the operation's deadline."
+    assert {error["path"][0]: error["message"] for error in answer["errors"]} == {
+        "first": f"{late} Whether the change was made is unknown.",
+        "second": late,
+    }
+
+
 async def test_a_change_that_fails_once_its_client_has_left_is_nobodys_error(
     gateway: World, caplog: pytest.LogCaptureFixture
 ) -> None:

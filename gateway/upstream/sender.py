@@ -86,6 +86,8 @@ class Sender:
         """
         loop, deadline = self._running_loop(), handed_down()
         self.health.calls += 1
+        if deadline.at <= loop.time():
+            raise self.late()
         admission = self._admit(loop)
         if not self._slots.take():
             await self._turn_in_time(loop, deadline, admission)
