@@ -167,6 +167,18 @@ async def test_a_dry_run_is_tried_again_as_a_read_is(gateway: World, image: str)
     assert gateway.calls == [("POST", "/assets/download")] * 2
 
 
+async def test_a_dry_run_is_waited_for_until_the_deadline() -> None:
+    async with world({"gateway_deadline": 0.2}) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="scenario", delay=60))
+        answer = await asyncio.wait_for(gateway.execute(BATCH, input={"assetIds": ["asset_1"], "dryRun": True}), 30)
+        health = gateway.sources.scenario.upstream.health
+        assert (gateway.calls, health.too_late, health.in_flight) == ([("POST", "/assets/download")], 1, 0)
+    assert answer["data"] == {"requestBatchDownload": None}
+    (error,) = answer["errors"]
+    assert error["message"] == "Scenario did not answer before the operation's deadline."
+    assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("UPSTREAM_TIMEOUT", True)
+
+
 async def test_a_lock_answers_the_locked_asset_and_what_opens_it(gateway: World, image: str) -> None:
     before = await gateway.data(READ, id=image)
     gateway.sandbox.scenario.clear()

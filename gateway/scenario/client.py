@@ -177,7 +177,8 @@ class ScenarioClient:
         """`POST /assets/download?dryRun=true`: the creative units that it would cost; nothing is started."""
         body, asked = {"query": query, "options": options}, {**self._project, "dryRun": "true"}
         read = msgspec.json.Decoder(_EstimateAnswer).decode
-        answer = await self.upstream.call("POST", "/assets/download", query=asked, body=body, read=read)
+        call = self.upstream.call("POST", "/assets/download", query=asked, body=body, read=read)
+        answer = await self.upstream.sender.in_time(call)
         return answer.creative_units_cost
 
     async def lock(self, asset_id: str, lock_expires_at: str, *, original_assets: bool = False) -> Locked:

@@ -7,7 +7,7 @@ many failures in a row, and let everybody in when they try again.
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -90,7 +90,7 @@ class Sender:
             raise self.late()
         admission = self._admit(loop)
         if not self._slots.take():
-            await self._turn_in_time(loop, deadline, admission)
+            await self.in_time(self._turn(loop, deadline, admission))
         sent = loop.create_task(self._timed(request, loop, deadline, admission))
         sent.add_done_callback(_noticed)
         try:
@@ -102,6 +102,14 @@ class Sender:
         except asyncio.CancelledError:
             await asyncio.wait([sent])
             raise
+
+    async def in_time(self, awaited: Awaitable[T]) -> T:
+        """Wait until the deadline, for who is ended by nobody else. Raises UpstreamTimeout then."""
+        try:
+            async with until(handed_down()):
+                return await awaited
+        except TimeoutError:
+            raise self.late() from None
 
     def late(self) -> UpstreamError:
         """Make the error of a call that came to nothing before an operation's deadline, and count it."""
@@ -187,14 +195,6 @@ class Sender:
         except asyncio.CancelledError:
             self._breaker.abandoned(admission)
             raise
-
-    async def _turn_in_time(self, loop: asyncio.AbstractEventLoop, deadline: Deadline, admission: int) -> None:
-        """Wait for a slot until the deadline, for who is ended by nobody else. Raises UpstreamTimeout too."""
-        try:
-            async with until(deadline):
-                await self._turn(loop, deadline, admission)
-        except TimeoutError:
-            raise self.late() from None
 
     def _note_failure(self, error: UpstreamError, admission: int, now: float) -> None:
         """Tell what is the upstream's fault from what is not: that something is not there, or not to be had."""
