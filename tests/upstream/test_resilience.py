@@ -68,6 +68,26 @@ def test_an_open_breaker_lets_one_request_at_a_time_find_out() -> None:
     assert (one.health.breaker, one.health.open_since) == ("closed", None)
 
 
+def test_a_breaker_that_opens_again_takes_two_answers_again_to_close() -> None:
+    one = breaker()
+    for moment in (0.0, 100.0, 200.0):
+        fail(one, 16, moment)
+        states = [one.health.breaker]
+        for _ in range(2):
+            succeed(one, moment + 2.0)
+            states.append(one.health.breaker)
+        assert states == ["open", "half-open", "closed"]
+
+
+def test_failures_from_before_a_breaker_opened_do_not_open_it_again() -> None:
+    one = breaker()
+    fail(one, 16)
+    for _ in range(2):
+        succeed(one, 2.0)
+    fail(one, 15, 2.0)
+    assert (one.health.breaker, one.health.opened) == ("closed", 1)
+
+
 def test_a_probe_that_nobody_waits_for_any_more_makes_room_for_another() -> None:
     one = breaker()
     fail(one, 16)
@@ -85,6 +105,16 @@ def test_what_was_sent_before_a_breaker_opened_says_nothing_of_how_it_is_since()
         assert admission is not None
         one.succeeded(admission)
     assert one.health.breaker == "open"
+
+
+def test_a_request_from_before_that_nobody_waits_for_any_more_lets_no_second_probe_through() -> None:
+    one = breaker()
+    early = one.admit(0.0)
+    fail(one, 16)
+    assert early is not None
+    assert one.admit(2.0) is not None
+    one.abandoned(early)
+    assert one.admit(2.0) is None
 
 
 def test_a_breaker_of_no_calls_never_opens() -> None:
