@@ -112,6 +112,35 @@ async def test_the_last_who_leaves_ends_the_flight_and_the_next_starts_another()
     assert runway.calls == [["a"], ["a"]]
 
 
+async def test_who_comes_just_as_the_last_leaves_does_not_board_what_is_being_ended() -> None:
+    runway = Runway()
+    leaving, coming = Waiting(), Waiting()
+    runway.flights.board({"a": leaving}, runway.fly, late)
+    await tick()
+    leaving.cancel()
+    runway.flights.board({"a": coming}, runway.fly, late)
+    await tick()
+    runway.open.set()
+    assert await coming == document("a")
+    assert (runway.calls, runway.cancelled) == ([["a"], ["a"]], 1)
+
+
+async def test_who_comes_after_a_forgotten_flight_has_ended_boards_the_one_that_took_its_place() -> None:
+    runway, later = Runway(), Runway()
+    before = runway.join("a")
+    await tick()
+    runway.flights.forget("a")
+    after = [asyncio.ensure_future(board(runway.flights, ["a"], later.fly))]
+    await tick()
+    runway.open.set()
+    await before
+    after.append(asyncio.ensure_future(board(runway.flights, ["a"], later.fly)))
+    await tick()
+    later.open.set()
+    assert await asyncio.gather(*after) == [{"a": document("a")}] * 2
+    assert later.calls == [["a"]]
+
+
 async def test_a_forgotten_key_is_not_landed_and_who_comes_later_asks_again() -> None:
     runway = Runway()
     before = runway.join("a", "b")

@@ -200,6 +200,20 @@ async def test_who_waits_less_is_told_so_and_who_waits_longer_gets_the_document(
     assert gateway.sources.prism.upstream.sender.health.too_late == 1
 
 
+async def test_a_read_that_somebody_hasty_began_is_tried_again_for_who_waits_longer(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", times=1, status=503, headers={"retry-after-ms": "300"}))
+    body = {"query": STATUS, "variables": {"scanId": ready(gateway)}}
+
+    async def ask(seconds: str) -> Any:
+        answer = await gateway.client.post("/graphql", json=body, headers={"prefer": f"wait={seconds}"})
+        return answer.json()
+
+    hasty, patient = await asyncio.gather(ask("0.2"), ask("30"))
+    assert hasty["data"] == {"scan": {"assets": None}}
+    assert patient == {"data": {"scan": {"assets": {"isReady": True}}}}
+    assert len(gateway.calls) == 2
+
+
 async def test_nothing_is_asked_for_an_operation_whose_deadline_has_passed() -> None:
     async with world({"gateway_deadline": 1e-9}) as gateway:
         answer = await gateway.execute(STATUS, scanId=ready(gateway))
