@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.deadline import Deadline, hand_down
 from gateway.errors import (
     GatewayError,
     LimitExceeded,
@@ -24,7 +25,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.pace import Pace
+from gateway.pace import Alone, Pace
 from gateway.telemetry import Account, account
 from gateway.watch import Seen, Updates
 from gateway.watchers import Watchers
@@ -50,6 +51,20 @@ class Light:
         if self.error is not None:
             raise self.error
         return Seen(self.colour, self.colour, self.colour == "off")
+
+
+class Crew(Alone):
+    """Other processes, which leave the turn to this one; `taken` is for how many seconds it took that last, by key."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, float] = {}
+
+    def listen(self, changed: Callable[[str], None], vacant: Callable[[str], None], missed: Callable[[], None]) -> None:  # noqa: ARG002 - the signature of Turns
+        self.vacant = vacant
+
+    async def take(self, key: str, seconds: float) -> bool:
+        self.taken[key] = seconds
+        return True
 
 
 @asynccontextmanager
@@ -274,6 +289,24 @@ async def test_no_look_is_made_before_the_upstream_wants_one_whoever_comes() -> 
         await late.aclose()
 
 
+async def test_an_upstream_that_wants_patience_is_given_it_by_every_process() -> None:
+    clock, crew = Clock(0.0), Crew()
+    watchers = Watchers(STEADY, 10, 10, clock, clock.sleep, crew)
+    light = Light(clock)
+    updates = await watchers.subscribe("l", light)
+    light.error = UpstreamRateLimited("Slow down.", upstream="prism", status=429, retry_after=40)
+    await clock.run(2)
+    light.error = None
+    assert clock() + crew.taken["l"] > 42
+    await clock.run(39)
+    crew.vacant("l")
+    await clock.run(0)
+    assert light.looks == [(0.0, False), (2.0, True)]
+    await clock.run(1)
+    assert light.looks[2:] == [(42.0, True)]
+    await updates.aclose()
+
+
 @pytest.mark.parametrize("failure", [UpstreamNotFound, UpstreamRejected])
 async def test_what_will_be_refused_again_ends_the_watch_for_all(failure: Callable[..., GatewayError]) -> None:
     async with watching() as watchers:
@@ -383,6 +416,39 @@ async def test_one_more_than_may_be_watched_or_subscribed_is_refused_until_one_l
         await third.aclose()
         other = await watchers.subscribe("another", light)
         await other.aclose()
+
+
+async def test_who_waits_in_vain_for_a_first_look_takes_nobody_elses_place() -> None:
+    async with watching(most=1, most_subscribers=1) as watchers:
+        light = Light(clock_of(watchers), gate=asyncio.Event())
+
+        async def in_haste() -> Updates[str]:
+            hand_down(Deadline(asyncio.get_running_loop().time() + 0.02))
+            return await watchers.subscribe("l", light, lambda: UpstreamTimeout("late", upstream="prism"))
+
+        with pytest.raises(UpstreamTimeout, match="late"):
+            await asyncio.create_task(in_haste())
+        assert (len(watchers), watchers.subscribed) == (0, 0)
+        other = await watchers.subscribe("another", Light(clock_of(watchers)))
+        await other.aclose()
+
+
+async def test_who_subscribes_just_as_the_last_leaves_is_told_of_changes_all_the_same() -> None:
+    async with watching() as watchers:
+        clock = clock_of(watchers)
+        light = Light(clock)
+        last = await watchers.subscribe("l", light)
+        leaving = asyncio.create_task(last.aclose())
+        await asyncio.sleep(0)
+        coming = await watchers.subscribe("l", light)
+        await leaving
+        heard: list[str] = []
+        reading = asyncio.create_task(read(coming, heard))
+        await settle()
+        light.colour = "off"
+        await clock.run(2)
+        await reading
+        assert heard == ["red", "off", "complete"]
 
 
 async def test_a_shutdown_is_told_to_who_waits_who_does_not_read_and_who_comes_after() -> None:
