@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -140,6 +140,19 @@ async def test_no_url_is_served_dead_though_more_is_still_to_come(
             gateway.clock.advance(wait)
             assert url in json.dumps(await gateway.data(f"{{ {fields} }}"))
             assert len(gateway.calls) == calls
+
+
+async def test_signed_urls_that_live_shorter_than_four_minutes_are_fetched_again_a_quarter_before_they_die(
+    gateway: World,
+) -> None:
+    signed_at = datetime.fromtimestamp(gateway.clock(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    url = f"https://files.test/one?X-Amz-Date={signed_at}&X-Amz-Expires=40"
+    body = json.dumps({"previewImage": url, "model": url})
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=200, body=body))
+    for wait, calls in ((0, 1), (29, 0), (2, 1)):
+        gateway.clock.advance(wait)
+        assert await ask_scan(gateway, "one", "assetUrls { model }") == {"scan": {"assetUrls": {"model": url}}}
+        assert len(gateway.calls) == calls
 
 
 async def test_every_url_that_an_answer_holds_still_works(gateway: World) -> None:
