@@ -307,3 +307,15 @@ def test_of_more_accounts_than_are_kept_those_are_closed_of_which_least_was_take
     left = rates.left(ann)["upstream_calls"]
     assert left is not None
     assert (left.remaining, rates.accounts <= FEW) == (3, True)
+
+
+def test_callers_who_are_many_and_new_have_no_more_than_their_tenant_has_left() -> None:
+    rates = Rates(RateLimits(tenant_requests=3 * FEW), clock=Clock())
+    assert [rates.takes(Caller(str(number))) for number in range(6 * FEW)].count(True) == 3 * FEW
+
+
+def test_a_request_that_is_taken_back_is_left_to_the_tenant_too() -> None:
+    rates, ann = Rates(RateLimits(tenant_requests=1), clock=Clock()), Caller("ann")
+    assert rates.takes(ann)
+    rates.leave(ann)
+    assert (rates.takes(ann), rates.takes(Caller("bob"))) == (True, False)
