@@ -167,6 +167,17 @@ async def test_requests_sent_ahead_are_answered_in_their_order(wire: Wire) -> No
     assert [next(iter(msgspec.json.decode(body)["data"])) for body in bodies] == ["one", "scan", "other", "scan"]
 
 
+async def test_two_requests_in_one_piece_have_two_answers_each_time_that_the_piece_comes(wire: Wire) -> None:
+    known = [post(QUERY, id=wire.sandbox.prism.scan_ids(status)[0]) for status in ("READY", "FAILED")]
+    for request in known * 2:
+        await wire.send(request)
+    for _ in range(3):
+        wire.writer.write(b"".join(known))
+        async with asyncio.timeout(10):
+            answers = [msgspec.json.decode((await wire.read())[2])["data"] for _ in known]
+        assert answers == [{"scan": {"assets": {"isReady": is_ready}}} for is_ready in (True, False)]
+
+
 async def test_a_known_request_behind_one_that_is_under_way_waits_for_its_turn(wire: Wire) -> None:
     known, slow = post(QUERY, id=wire.scan_id), post(QUERY, id=wire.sandbox.prism.scan_ids("FAILED")[0])
     for _ in range(2):
