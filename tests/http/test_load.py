@@ -24,6 +24,7 @@ from tests.replicas import until
 from tests.world import NOON, settings_for
 
 QUERY = {"query": "{ assets(first: 1) { nodes { mimeType } } }"}
+KIND = "query ($id: ID!) { asset(assetId: $id) { kind } }"
 FOLLOW = "subscription ($scanId: ID!) { scanUpdated(scanId: $scanId) { status } }"
 OVERLOADED = {"code": "OVERLOADED", "retryable": True, "retryAfter": 1}
 
@@ -186,7 +187,7 @@ async def test_who_leaves_before_its_turn_calls_nobody() -> None:
         address = httpx.URL(url)
         writers = [(await asyncio.open_connection(address.host, address.port))[1] for _ in range(30)]
         for number, writer in enumerate(writers):
-            writer.write(post({"query": f'{{ asset(assetId: "asset_{number}") {{ kind }} }}'}))
+            writer.write(post({"query": KIND, "variables": {"id": f"asset_{number}"}}))
             writer.transport.abort()
         async with asyncio.timeout(10):
             while app.load.waiting < 20:  # noqa: ASYNC110 - nothing tells it
