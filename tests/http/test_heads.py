@@ -125,6 +125,12 @@ async def test_a_body_in_many_chunks_is_no_head_and_nothing_after_it_is_a_header
     assert b"of-a-trailer" not in said
 
 
+async def test_nor_is_anything_after_a_body_that_came_in_one_piece_with_its_head() -> None:
+    said = await say(CHUNKED + b"%x\r\n%s\r\n0\r\nx-request-id: of-a-trailer\r\n\r\n" % (len(BODY), BODY))
+    assert said.endswith(ANSWERED)
+    assert b"of-a-trailer" not in said
+
+
 @pytest.mark.parametrize("begun", [b"", HEAD, ASK[:-1]])
 async def test_what_never_comes_to_its_end_is_closed(begun: bytes) -> None:
     listener = listen("127.0.0.1", 0, "a test")
