@@ -162,6 +162,28 @@ async def test_who_completes_an_operation_hears_no_more_of_it_and_may_use_its_id
         assert socket.heard() == name("1")
 
 
+async def test_the_id_of_what_has_come_to_its_end_may_be_used_again() -> None:
+    async with world(STEADY) as gateway:
+        socket = await connect(gateway.app)
+        await socket.say(subscribe("1", FOLLOW, scanId=moving(gateway)))
+        await gateway.clock.run(60)
+        assert socket.heard()[-1] == {"id": "1", "type": "complete"}
+        await socket.say({"id": "1", "type": "subscribe", "payload": NAME})
+        assert socket.heard() == name("1")
+
+
+async def test_variables_that_are_too_much_are_refused_here_too() -> None:
+    async with world({"gateway_max_list_items": 3}) as gateway:
+        socket = await connect(gateway.app)
+        await socket.say(subscribe("1", "query ($ids: [ID!]!) { assetsById(assetIds: $ids) { id } }", ids=["a"] * 4))
+        (error,) = socket.heard()
+        assert (error["id"], error["type"]) == ("1", "error")
+        assert [one["extensions"] for one in error["payload"]] == [
+            {"code": "LIMIT_EXCEEDED", "retryable": False, "limit": "GATEWAY_MAX_LIST_ITEMS", "most": 3, "asked": 4}
+        ]
+        assert gateway.calls == []
+
+
 async def test_pings_are_answered_with_what_they_said_before_the_beginning_too(gateway: World) -> None:
     socket = await connect(gateway.app, admitted=False)
     await socket.say({"type": "ping"})
