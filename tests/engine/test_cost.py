@@ -237,6 +237,20 @@ async def test_a_subscription_is_refused_when_it_begins() -> None:
         assert gateway.calls == []
 
 
+async def test_what_is_not_skipped_counts_though_it_was_skipped_before() -> None:
+    async with world({"gateway_max_upstream_calls": 1}) as gateway:
+        query = (
+            "query ($id: ID!, $more: Boolean!) { scan(scanId: $id) { status assetUrls @include(if: $more) { model } } }"
+        )
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        assert await gateway.data(query, id=scan_id, more=False) == {"scan": {"status": "READY"}}
+        _ = gateway.calls
+        for _ in range(2):
+            answer = await gateway.execute(query, id=scan_id, more=True)
+            assert answer == refused("GATEWAY_MAX_UPSTREAM_CALLS", 1, 2)
+        assert gateway.calls == []
+
+
 async def test_what_is_deferred_counts_like_the_rest() -> None:
     async with world({"gateway_max_upstream_calls": 2, "gateway_incremental": True}) as gateway:
         query = PAGE.replace("nodes", "... @defer { nodes").replace("pageInfo", "} pageInfo")
