@@ -31,7 +31,7 @@ from gateway.graph.paging import Cursors, Position
 from gateway.limits import CostLimits
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
-from tests.callers import caller
+from tests.callers import caller, gate
 from tests.engine.operations import Maker, variable_values
 from tests.engine.test_differential import SIDES
 from tests.test_limits import refused
@@ -248,6 +248,19 @@ async def test_what_is_not_skipped_counts_though_it_was_skipped_before() -> None
         for _ in range(2):
             answer = await gateway.execute(query, id=scan_id, more=True)
             assert answer == refused("GATEWAY_MAX_UPSTREAM_CALLS", 1, 2)
+        assert gateway.calls == []
+
+
+async def test_what_it_takes_to_find_out_whose_a_scan_is_counts_though_others_asked_the_same_before() -> None:
+    everyones, own = caller("scans:read", id_="anyone"), caller("scans:read:own", owner="member-0003", id_="owner")
+    async with world({"gateway_max_upstream_calls": 1}, gate=gate(everyones, own)) as gateway:
+        query = "query ($id: ID!) { scan(scanId: $id) { assetUrls { __typename } } }"
+        scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+        answer = await gateway.as_caller(everyones).data(query, id=scan_id)
+        assert answer == {"scan": {"assetUrls": {"__typename": "ScanAssetUrls"}}}
+        _ = gateway.calls
+        answer = await gateway.as_caller(own).execute(query, id=scan_id)
+        assert answer == refused("GATEWAY_MAX_UPSTREAM_CALLS", 1, 2)
         assert gateway.calls == []
 
 
