@@ -171,7 +171,7 @@ async def test_a_dry_run_is_waited_for_until_the_deadline() -> None:
     async with world({"gateway_deadline": 0.2}) as gateway:
         gateway.sandbox.faults.add(Fault(upstream="scenario", delay=60))
         answer = await asyncio.wait_for(gateway.execute(BATCH, input={"assetIds": ["asset_1"], "dryRun": True}), 30)
-        health = gateway.sources.scenario.upstream.health
+        health = gateway.sources.scenario.upstream.sender.health
         assert (gateway.calls, health.too_late, health.in_flight) == ([("POST", "/assets/download")], 1, 0)
     assert answer["data"] == {"requestBatchDownload": None}
     (error,) = answer["errors"]

@@ -17,7 +17,16 @@ TIMEOUT = 10.0
 
 def sender() -> Sender:
     """One that sends one request at a time, and after two failures single ones, at once."""
-    policy = Policy(breaker_calls=2, breaker_rest=0.0, in_flight=1)
+    policy = Policy(
+        retries=3,
+        retry_share=0.24,
+        hedges=False,
+        slow_from=0.25,
+        breaker_calls=2,
+        breaker_share=0.8,
+        breaker_rest=0.0,
+        in_flight=1,
+    )
     return Sender(Failures("prism", "Prism", TIMEOUT, (), Clock()), policy, Health())
 
 
