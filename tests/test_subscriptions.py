@@ -195,6 +195,21 @@ async def test_a_download_job_that_comes_to_nothing_is_final_too(steady: World, 
     assert reader.states("downloadJobUpdated")[-1] == {"status": status, "isFinal": True, "downloadUrl": None}
 
 
+async def test_a_download_job_whose_archive_is_there_before_its_url_is_followed_until_it_has_one(steady: World) -> None:
+    job_id, url = await begun_job(steady), f"https://s3.test/a?Expires={int(steady.clock.now) + 3_600}"
+    for given in ({}, {"downloadUrl": None}, {"downloadUrl": url}):
+        body = json.dumps({"jobId": job_id, "jobStatus": "success", **given})
+        steady.sandbox.faults.add(Fault(path=f"/{job_id}$", status=200, body=body, times=1))
+    reader = await follow(steady, JOB, jobId=job_id)
+    await steady.clock.run(30)
+    assert reader.states("downloadJobUpdated") == [
+        {"status": "SUCCESS", "isFinal": False, "downloadUrl": None},
+        {"status": "SUCCESS", "isFinal": True, "downloadUrl": url},
+    ]
+    assert reader.ended == "complete"
+    assert steady.calls == [("GET", f"/assets/download/{job_id}")] * 3
+
+
 async def test_another_signature_of_the_same_url_is_no_change(steady: World) -> None:
     job_id = await begun_job(steady)
     for number, name in enumerate(("a", "a", "b")):

@@ -11,7 +11,7 @@ from gateway.cache.expiry import expires_at, first_expiry
 from gateway.cache.freshness import Freshness
 from gateway.telemetry import drift
 
-FINAL_JOB_STATUSES = ("success", "failure", "canceled")
+FRUITLESS_JOB_STATUSES = ("failure", "canceled")
 
 
 class _Image(msgspec.Struct, gc=False):
@@ -135,9 +135,9 @@ def _all_urls(value: Any) -> Iterator[str]:
         yield from _all_urls(item)
 
 
-def job_is_final(status: object) -> bool:
-    """Whether a batch download can change no more; a status never seen before can."""
-    return status in FINAL_JOB_STATUSES
+def job_is_final(status: object, url: object) -> bool:
+    """Whether a batch download can change no more: one of a status never seen before can, or whose URL is to come."""
+    return status in FRUITLESS_JOB_STATUSES or (status == "success" and bool(url))
 
 
 class ScenarioKinds:
@@ -171,8 +171,7 @@ class ScenarioKinds:
 
     def _download_job(self, body: bytes, now: float) -> Lifetime:
         job = msgspec.json.decode(body, type=_Job)
-        is_to_come = job.job_status == "success" and not job.download_url
-        if is_to_come or not job_is_final(job.job_status):
+        if not job_is_final(job.job_status, job.download_url):
             return Lifetime(self.freshness.job_moving, expires_at=expires_at(job.download_url))
         if job.download_url:
             return self.freshness.of_signed_urls(expires_at(job.download_url), now)

@@ -201,7 +201,11 @@ class DownloadJob(Node, DocumentType):
     id: strawberry.ID = wire("Unique in the graph; `node` finds the job by it.", key="jobId", convert=_job_id)
     job_id: strawberry.ID = wire("Scenario's own id.")
     status: DownloadJobStatus = wire("Where the job stands.", key="jobStatus")
-    is_final: bool = wire("True when the job can change no more.", key="jobStatus", convert=job_is_final)
+    is_final: bool = wire(
+        "True when the job can change no more: its archive has its URL, or there will be none.",
+        keys=("jobStatus", "downloadUrl"),
+        convert=job_is_final,
+    )
     download_url: URL | None = wire("Where to download the archive. Null until it is ready.")
     download_url_expires_at: datetime | None = wire(
         "When `downloadUrl` stops working; null when it does not say.", key="downloadUrl", convert=signed_url_expiry
