@@ -29,6 +29,7 @@ STEPS = 50  # in which a limit is used up, as others see it
 ANY_NUMBER = 2**53  # a limit that refuses nothing: the meters do that
 PATIENCE = 1.0  # seconds for what Redis has to say of one meter
 PAUSE = 5.0  # seconds in which Redis is left alone after it failed
+LONGEST_PAUSE = PAUSE + 1  # what is left of one, unless the clock was put back
 GIVE_BACK = """-- Take so much off what was taken in this minute, as far as that goes, and then off the one before.
 local left = tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do
@@ -70,7 +71,7 @@ class SharedMeters:
             await asyncio.wait([self._telling])
 
     def _soon(self, key: str, meter: Meter) -> None:
-        if self.clock() < self._rests_until:
+        if 0 < self._rests_until - self.clock() < LONGEST_PAUSE:
             return
         self._due[key] = meter
         if self._telling is None:

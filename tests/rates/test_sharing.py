@@ -153,3 +153,18 @@ async def test_without_redis_each_counts_for_itself_and_says_so_once_a_while(
             rates.takes(BOB)
         await told(rates)
         assert redis.client.dbsize() == 1
+
+
+async def test_a_clock_that_is_put_back_leaves_redis_alone_for_no_longer(redis: RedisServer) -> None:
+    async with processes(redis.url) as (clock, (rates,)):
+        redis.signal(signal.SIGKILL)
+        for _ in range(MOST):
+            rates.takes(ANN)
+        await told(rates)
+        assert shared(rates).failures == 1
+        redis.start()
+        clock.advance(-3_600)
+        for _ in range(MOST):
+            rates.takes(BOB)
+        await told(rates)
+        assert redis.client.dbsize() == 1
