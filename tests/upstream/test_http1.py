@@ -5,6 +5,7 @@ import gzip
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import zlib
 from collections.abc import AsyncIterator
@@ -131,6 +132,24 @@ async def test_a_connection_serves_again_only_if_it_says_so_and_nothing_stands_u
     assert (server.connections, server.bodies) == (connections, [b"1", b"2"])
 
 
+async def test_a_connection_whose_request_was_answered_before_it_was_taken_serves_no_other() -> None:
+    taken = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
+        await taken.wait()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with channel_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as channel:
+        for _ in range(2):
+            assert (await channel.send("POST", "/", bytes(32 * 1_048_576))).status == 413
+            assert channel.pool.census() == {"idle": 0, "busy": 0}
+    taken.set()
+    server.close()
+
+
 async def test_a_kept_connection_that_the_server_closes_is_noticed() -> None:
     async def answer_and_leave(writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
@@ -176,6 +195,18 @@ async def test_what_comes_while_nothing_is_asked_ends_the_connection() -> None:
         await server.gone.wait()
         assert (await channel.send("POST", "/", b"2")).status == 200
     assert server.connections == 2
+
+
+async def test_a_body_whose_length_nobody_says_is_none_where_its_connection_breaks() -> None:
+    async def break_off(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n{}")
+        await writer.drain()
+        await asyncio.sleep(0.05)  # it has come by then
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    with pytest.raises(httpx.NetworkError):
+        await answered(break_off)
 
 
 async def half_a_head(writer: asyncio.StreamWriter) -> None:
@@ -231,20 +262,34 @@ async def test_those_who_wait_for_a_connection_are_served_in_turn_as_others_leav
     assert server.targets[MAX_CONNECTIONS:] == ["/base/0", "/base/2", "/base/3"]
 
 
-async def test_a_place_that_comes_to_one_who_leaves_goes_to_the_next() -> None:
-    async with serving(say_nothing) as server, channel_to(server.url) as channel:
+@pytest.mark.parametrize("rounds", range(3), ids=["before it comes", "as it comes", "on the way with it"])
+async def test_a_place_that_comes_to_one_who_leaves_goes_to_the_next(rounds: int) -> None:
+    async with serving(say_nothing) as server, channel_to(server.url, 60) as channel:
         calls = [asyncio.ensure_future(channel.send("GET", "/", None)) for _ in range(MAX_CONNECTIONS)]
         await server.heard(MAX_CONNECTIONS)
         first, second = [asyncio.ensure_future(channel.send("GET", target, None)) for target in ("/first", "/second")]
         await asyncio.sleep(0)
         calls[0].cancel()
-        calls[0].add_done_callback(lambda _: first.cancel())  # its turn has come by then
-        await server.heard(MAX_CONNECTIONS + 1)
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        first.cancel()
+        async with asyncio.timeout(10):
+            await server.heard(MAX_CONNECTIONS + 1)
         for call in (*calls, second):
             call.cancel()
         await asyncio.wait([*calls, second])
         assert first.cancelled()
     assert server.targets[MAX_CONNECTIONS:] == ["/base/second"]
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 204 No Content\r\n\r\n", OK], ids=["heads", "bodies"])
+async def test_what_a_connection_has_brought_before_counts_for_no_later_answer(answer: bytes) -> None:
+    async with serving(answer) as server:
+        channel = open_http1(server.url, HEADERS, Bounds(head_bytes=60, body_bytes=10))
+        for _ in range(10):
+            await channel.send("POST", "/", None)
+        await channel.close()
+    assert server.connections == 1
 
 
 async def test_a_hundred_calls_that_ended_each_way_leave_their_places() -> None:
@@ -281,6 +326,7 @@ def endless(start: bytes, piece: bytes) -> Answers:
             TooLarge,
         ),
         (packed("gzip", gzip.compress(bytes(MAX_BODY + 1), 1)), TooLarge),
+        (packed("gzip", gzip.compress(bytes(MAX_BODY // 2 + 1), 1) * 2), TooLarge),
         (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY + 1), TooLarge),
         (packed("gzip", gzip.compress(b"", 1) * 1_000), httpx.DecodingError),
         (packed("gzip", gzip.compress(b"{}")[:-1]), httpx.DecodingError),
@@ -293,6 +339,7 @@ def endless(start: bytes, piece: bytes) -> Answers:
         "body",
         "trailer",
         "bomb",
+        "bomb in two members",
         "announced",
         "members",
         "cut short",
@@ -325,6 +372,13 @@ async def test_a_body_in_chunks_whose_last_is_missing_is_no_answer_though_a_spac
 async def test_what_comes_ahead_of_an_answer_is_none_though_nothing_follows() -> None:
     with pytest.raises(httpx.NetworkError, match="ended before its answer did"):
         await answered(only_hints)
+
+
+async def test_a_change_without_a_body_says_that_it_has_none() -> None:
+    async with serving(OK) as server, channel_to(server.url) as channel:
+        await channel.send("PUT", "/", None)
+        await channel.send("GET", "/", None)
+    assert ["content-length: 0" in head for head in server.heads] == [True, False]
 
 
 async def test_a_target_that_is_not_encoded_is_refused_without_a_call() -> None:
@@ -369,6 +423,12 @@ async def test_closing_ends_the_calls_under_way_and_those_that_wait_and_refuses_
         with pytest.raises(httpx.ConnectError):
             await channel.send("GET", "/", None)
     assert [type(each) for each in ended] == [httpx.NetworkError] * MAX_CONNECTIONS + [httpx.ConnectError] * 5
+
+
+async def test_a_name_that_no_host_can_have_is_one_that_cannot_be_reached() -> None:
+    async with channel_to(f"http://{'a' * 64}.test") as channel:
+        with pytest.raises(httpx.ConnectError):
+            await channel.send("GET", "/", None)
 
 
 async def test_a_connection_that_is_never_made_is_known_never_to_have_left() -> None:
