@@ -126,6 +126,14 @@ def test_calls_under_way_are_not_forgotten_for_an_answer_that_did_not_count_them
     assert budget.left == 10
 
 
+def test_polls_leave_a_quarter_of_what_an_earlier_answer_said_there_is_in_all() -> None:
+    budget, _ = quota()
+    budget.learn(answer(ratelimit_remaining="5", ratelimit_limit="10", ratelimit_reset="20"))
+    assert refused_for(budget, is_poll=True) is None
+    budget.learn(answer(ratelimit_remaining="2", ratelimit_reset="20"))
+    assert (refused_for(budget, is_poll=True), admitted(budget, 5)) == (20, 2)
+
+
 def test_a_429_closes_for_as_long_as_it_says_and_never_for_long() -> None:
     budget, clock = quota()
     budget.learn(answer(429, retry_after="7"))

@@ -147,6 +147,41 @@ async def test_a_read_without_a_deadline_waits_no_longer_for_its_next_trial_than
     assert len(made) == 1
 
 
+async def test_a_read_whose_failure_makes_its_upstream_be_left_alone_is_not_tried_again_and_gives_that_failure() -> (
+    None
+):
+    one, made = sender(), []
+
+    async def fails_again() -> str:
+        made.append(1)
+        raise UpstreamUnavailable("down", upstream="prism", status=503, is_transient=True)
+
+    with pytest.raises(UpstreamUnavailable, match="down"):
+        await one.read(fails_again)
+    assert (len(made), one.health.retries, one.health.breaker) == (2, 1, "open")
+
+
+async def test_a_read_is_not_tried_again_where_it_would_have_less_time_than_is_usual() -> None:
+    one, made = sender(), []
+
+    async def takes_a_while() -> str:
+        await asyncio.sleep(0.2)
+        return "an answer"
+
+    async def fails_at_once() -> str:
+        made.append(1)
+        raise UpstreamUnavailable("down", upstream="prism", status=503, is_transient=True)
+
+    async def in_haste() -> str:
+        hand_down(Deadline(asyncio.get_running_loop().time() + 0.15))
+        return await one.read(fails_at_once)
+
+    assert await one.read(takes_a_while) == "an answer"
+    with pytest.raises(UpstreamUnavailable):
+        await asyncio.create_task(in_haste())
+    assert (len(made), one.health.retries, one.health.unaffordable) == (1, 0, 0)
+
+
 async def test_a_change_that_is_late_is_broken_off_and_makes_room_for_another() -> None:
     one = sender()
 
