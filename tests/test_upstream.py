@@ -159,6 +159,30 @@ async def test_retry_after_is_carried_whatever_the_status(status: int) -> None:
     assert (error.status, error.retry_after, error.extensions["retryAfter"]) == (status, 30, 30)
 
 
+@pytest.mark.parametrize(
+    ("error", "is_unknown"),
+    [
+        (httpx.ConnectError, False),
+        (httpx.ConnectTimeout, False),
+        (httpx.PoolTimeout, False),
+        (httpx.ReadTimeout, True),
+        (httpx.NetworkError, True),
+        (httpx.DecodingError, True),
+    ],
+)
+async def test_whether_a_change_was_made_is_unknown_unless_it_never_left(
+    error: type[Exception], *, is_unknown: bool
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise made(error)
+
+    async with upstream(Handler(fail)) as scenario:
+        with pytest.raises(UpstreamError) as raised:
+            await scenario.change("PUT", "/things/1")
+    assert raised.value.message.endswith("Whether the change was made is unknown.") is is_unknown
+    assert raised.value.extensions["retryable"] is not is_unknown
+
+
 async def test_retry_after_as_a_date_counts_from_the_gateways_clock() -> None:
     headers = {"retry-after": "Mon, 21 Sep 2026 14:14:20 GMT"}
     assert NOON == 1_790_000_000

@@ -189,6 +189,23 @@ def test_every_failure_of_the_library_has_a_name_of_httpx_that_shows_no_address(
     assert str(named) == failure.__name__
 
 
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [
+        (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+        (aiohttp.ClientProxyConnectionError, httpx.ConnectError),
+        (aiohttp.ClientHttpProxyError, httpx.ConnectError),
+        (aiohttp.ClientConnectorCertificateError, httpx.ConnectError),
+        (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
+        (aiohttp.ServerDisconnectedError, httpx.NetworkError),
+    ],
+)
+def test_only_of_what_a_proxy_never_passed_on_it_is_said_that_it_never_left(
+    failure: type[Exception], name: type[Exception]
+) -> None:
+    assert type(as_httpx(failure.__new__(failure))) is name
+
+
 async def test_one_connection_serves_calls_that_follow_each_other(way: Way) -> None:
     async with serving(OK) as server, channel_to(server.url, way) as made:
         for _ in range(10):
