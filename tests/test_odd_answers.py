@@ -190,14 +190,18 @@ async def test_the_sandbox_records_a_call_whose_path_holds_a_line_break(gateway:
     assert gateway.calls == [("GET", "/assets/asset_1"), ("GET", "/assets/a%0Ab")]
 
 
-async def test_a_scan_whose_files_come_one_by_one_is_asked_for_again_until_they_are_there(gateway: World) -> None:
-    half = {"previewImage": "https://x.test/a?Expires=1790003600", "model": None}
+@pytest.mark.parametrize("late", ["previewImage", "model"])
+async def test_a_scan_whose_files_come_one_by_one_is_asked_for_again_until_they_are_there(
+    gateway: World, late: str
+) -> None:
+    url = "https://x.test/a?Expires=1790003600"
+    half = {"previewImage": url, "model": url, late: None}
     gateway.sandbox.faults.add(Fault(path="/asset-urls$", status=200, body=json.dumps(half), times=1))
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
-    query = f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model }} }} }}'
-    assert (await gateway.data(query))["scan"]["assetUrls"] == {"model": None}
+    query = f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ {late} }} }} }}'
+    assert (await gateway.data(query))["scan"]["assetUrls"] == {late: None}
     gateway.clock.advance(3)
-    assert (await gateway.data(query))["scan"]["assetUrls"]["model"] is not None
+    assert (await gateway.data(query))["scan"]["assetUrls"][late] is not None
 
 
 @pytest.mark.parametrize("status", [["READY"], {}, 7, None])
@@ -323,8 +327,11 @@ async def test_a_token_that_is_none_breaks_the_contract_and_keeps_what_was_read(
     assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_CONTRACT"
 
 
-async def test_a_record_that_cannot_be_had_is_not_followed_by_a_call_for_its_stages(gateway: World) -> None:
-    gateway.sandbox.faults.add(Fault(upstream="prism", status=503, headers={"x-should-retry": "false"}))
+@pytest.mark.parametrize("status", [503, 504, 429])
+async def test_a_record_that_cannot_be_had_is_not_followed_by_a_call_for_its_stages(
+    gateway: World, status: int
+) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", status=status, headers={"x-should-retry": "false"}))
     answer = await gateway.execute('{ scan(scanId: "s") { status assets { isReady } } }')
     assert answer["data"] == {"scan": {"status": None, "assets": None}}
     assert gateway.calls == [("GET", "/scans/s")]

@@ -1,12 +1,14 @@
 """A scan: which documents its fields come from, and what each costs."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from gateway.engine.answer import Asked
 from gateway.sandbox import Fault
-from tests.world import ONCE, World, world
+from tests.world import ONCE, World, settle, world
 
 STAGES = (
     "assets { isReady isFinal captureData { status } body { status } fittedBody { status } measurement { status } }"
@@ -204,7 +206,11 @@ async def test_two_urls_of_a_scan_are_one_call_for_all(gateway: World) -> None:
     assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls")]
 
 
-async def test_one_url_beside_all_of_them_costs_nothing_more(gateway: World) -> None:
+@pytest.mark.parametrize("delay", [0, 0.05], ids=["at once", "later"])
+async def test_one_url_beside_all_of_them_costs_nothing_more_however_long_they_take(
+    gateway: World, delay: float
+) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", delay=delay))
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     scan = await scan_of(gateway, "assetUrl(type: MODEL) { url } assetUrls { model }", scan_id)
     assert scan["assetUrl"]["url"] == scan["assetUrls"]["model"]
@@ -220,6 +226,39 @@ async def test_an_older_prism_that_refuses_a_newer_type_is_asked_for_all_urls(ga
         ("GET", f"/scans/{scan_id}/asset-urls/canonical-body"),
         ("GET", f"/scans/{scan_id}/asset-urls"),
     ]
+
+
+async def test_a_missing_url_of_a_newer_type_is_looked_for_among_all_and_one_of_an_older_type_is_not(
+    gateway: World,
+) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    gateway.sandbox.faults.add(Fault(upstream="prism", path="/asset-urls/", status=404))
+    for name, there, paths in (
+        ("CANONICAL_BODY", True, ["asset-urls/canonical-body", "asset-urls"]),
+        ("MODEL", False, ["asset-urls/model"]),
+    ):
+        gateway.clock.advance(3_600)
+        scan = await scan_of(gateway, f"assetUrl(type: {name}) {{ url }}", scan_id)
+        assert (scan["assetUrl"] is not None) is there
+        assert gateway.calls == [("GET", f"/scans/{scan_id}/{path}") for path in paths]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["a: assetUrl(type: MODEL) { url }", "a: assetUrl(type: MODEL) { url } assetUrls { model }"],
+    ids=["alone", "beside all"],
+)
+async def test_who_gives_up_while_one_url_is_on_its_way_ends_the_call(gateway: World, wanted: str) -> None:
+    gateway.sandbox.faults.add(Fault(upstream="prism", delay=60))
+    asked = Asked(f'{{ scan(scanId: "s") {{ {wanted} }} }}')
+    answering = asyncio.create_task(gateway.app.state.engine.answer(asked, lambda: gateway.gateway.context("request")))
+    await settle()
+    assert len(gateway.gateway.store.flights) == 1
+    answering.cancel()
+    await asyncio.wait([answering])
+    await settle()
+    assert not gateway.gateway.store.flights
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_file_that_a_scan_does_not_have_is_null(gateway: World) -> None:
@@ -245,6 +284,18 @@ async def test_parts_that_prism_answers_with_nothing_are_not_there_yet(gateway: 
     scan = await scan_of(gateway, "assets { isReady } assetUrls { model }", scan_id)
     assert scan == {"assets": None, "assetUrls": None}
     assert sorted(gateway.calls) == [("GET", f"/scans/{scan_id}/asset-urls"), ("GET", f"/scans/{scan_id}/scan-assets")]
+
+
+@pytest.mark.parametrize("body", ["", "null", '""', ' "" '])
+async def test_one_url_that_is_not_there_is_null_however_prism_says_so_and_asked_for_again_soon(
+    gateway: World, body: str
+) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    gateway.sandbox.faults.add(Fault(upstream="prism", path="/asset-urls/model$", status=200, body=body, times=1))
+    assert await scan_of(gateway, "assetUrl(type: MODEL) { url }", scan_id) == {"assetUrl": None}
+    gateway.clock.advance(2)
+    assert (await scan_of(gateway, "assetUrl(type: MODEL) { url }", scan_id))["assetUrl"] is not None
+    assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls/model")] * 2
 
 
 async def test_one_url_beside_all_of_them_is_at_hand_when_they_are(gateway: World) -> None:

@@ -175,6 +175,35 @@ async def test_a_query_has_the_url_that_a_change_brought_however_fresh_its_absen
         assert (await gateway.download(url)).status_code == 200
 
 
+async def test_a_query_has_the_stages_that_a_change_brought_however_fresh_those_before_were() -> None:
+    async with world({**STEADY, "gateway_fresh_stages_moving": 3_600}) as gateway:
+        query = "query ($scanId: ID!) { scan(scanId: $scanId) { assets { captureData { status } } } }"
+        scan_id = moving(gateway)
+        assert await gateway.data(query, scanId=scan_id) == {"scan": {"assets": {"captureData": {"status": "PENDING"}}}}
+        await follow(gateway, SCAN, scanId=scan_id)
+        await gateway.clock.run(60)
+        gateway.forget_calls()
+        assert await gateway.data(query, scanId=scan_id) == {
+            "scan": {"assets": {"captureData": {"status": "SUCCEEDED"}}}
+        }
+        assert gateway.calls == []
+
+
+@pytest.mark.parametrize("settings", [STEADY, {**STEADY, "gateway_plans": False}], ids=["plans", "graphql-core"])
+async def test_stages_that_prism_does_not_have_yet_are_null_to_a_follower_too(settings: dict[str, Any]) -> None:
+    async with world(settings, embed_scan_assets=False) as gateway:
+        gateway.sandbox.faults.add(Fault(upstream="prism", path="/scan-assets$", status=404, times=2))
+        scan_id = moving(gateway)
+        reader = await follow(gateway, SCAN, scanId=scan_id)
+        await gateway.clock.run(4)
+        await reader.stream.aclose()
+        assert reader.states() == [
+            {"status": "CREATED", "assets": None},
+            {"status": "PROCESSING", "assets": None},
+            scan_state("PROCESSING", "STARTED", "PENDING"),
+        ]
+
+
 async def test_a_download_job_is_followed_to_its_archive(steady: World) -> None:
     reader = await follow(steady, JOB, jobId=await begun_job(steady))
     await steady.clock.run(30)

@@ -49,6 +49,20 @@ async def test_items_of_a_list_have_paths_of_their_own(gateway: World) -> None:
     ]
 
 
+async def test_urls_that_are_taken_out_of_one_document_are_told_apart(gateway: World) -> None:
+    scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
+    query = (
+        f'{{ scan(scanId: "{scan_id}") {{ a: assetUrl(type: MODEL) {{ url }} b: assetUrl(type: TEXTURE) {{ url }} }} }}'
+    )
+    told = await freshness(gateway, query)
+    end = "2026-09-21T15:12:20Z"
+    assert told["documents"] == [
+        document("scan_asset_url", f"{scan_id}/model", "upstream", 0, end, ["scan", "a"]),
+        document("scan_asset_url", f"{scan_id}/texture", "upstream", 0, end, ["scan", "b"]),
+    ]
+    assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls")]
+
+
 async def test_the_answer_is_the_same_as_without(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     scan = f'scan(scanId: "{scan_id}") {{ status assets {{ isReady }} }}'
