@@ -235,6 +235,18 @@ async def test_what_search_takes_for_the_same_is_not_shown(gateway: World) -> No
     assert await gateway.data(OF_ASSET, id=other) == {"asset": {"scan": None}}
 
 
+async def test_what_others_unlinked_is_not_shown_nor_asked_for_twice_though_search_still_tells_of_it(
+    gateway: World,
+) -> None:
+    scan_id, (gone, *others) = scan_of(gateway), linked_by(gateway, scan_of(gateway))
+    hits = [{"id": id_, "tags": [f"prism-scan:{scan_id}"]} for id_ in (gone, *others)]
+    gateway.sandbox.faults.add(Fault(path="^/search", status=200, body=json.dumps({"hits": hits})))
+    tag(gateway, gone)
+    for calls in ([SEARCH, BULK], []):
+        assert await linked(gateway, scan_id) == others
+        assert gateway.calls == calls
+
+
 async def test_what_was_deleted_or_has_no_id_is_left_out(gateway: World) -> None:
     scan_id = scan_of(gateway)
     first, second, third = linked_by(gateway, scan_id)
@@ -282,6 +294,15 @@ async def test_some_assets_that_cannot_be_read_leave_the_others_and_an_error(gat
     assert [node["assetId"] for node in answer["data"]["scan"]["linkedAssets"]["nodes"]] == [first, second]
     assert [error["path"] for error in answer["errors"]] == [["scan", "linkedAssets"]]
     gateway.sandbox.faults.clear()
+
+
+async def test_where_no_asset_can_be_read_there_is_no_list_of_them(gateway: World) -> None:
+    gateway.sandbox.faults.add(Fault(path="get-bulk$", status=500, headers={"x-should-retry": "false"}))
+    answer = await gateway.execute(LINKED.replace("linkedAssets", "status linkedAssets"), scanId=scan_of(gateway))
+    assert answer["data"] == {"scan": {"status": "READY", "linkedAssets": None}}
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [
+        (["scan", "linkedAssets"], "UPSTREAM_UNAVAILABLE")
+    ]
 
 
 async def test_a_link_that_is_refused_when_it_is_made_again_is_seen_as_before() -> None:

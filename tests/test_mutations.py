@@ -321,6 +321,33 @@ async def test_changes_are_made_one_after_the_other_in_the_order_asked(gateway: 
     assert gateway.calls == [("PUT", f"/assets/{image}/lock"), ("PUT", f"/assets/{image}/unlock")]
 
 
+async def test_what_a_change_left_out_of_date_is_not_shown_by_the_next_ones_of_the_request(gateway: World) -> None:
+    held = gateway.sandbox.scenario.assets
+    child = next(id_ for id_ in gateway.asset_ids if held[id_]["metadata"].get("parentId") in gateway.asset_ids)
+    parent = held[child]["metadata"]["parentId"]
+    query = """mutation Three($child: LockAssetInput!, $parent: LockAssetInput!, $again: UnlockAssetInput!) {
+      before: lockAsset(input: $child) { asset { parent { ...Locks } } }
+      lockAsset(input: $parent) { asset { assetId } }
+      after: unlockAsset(input: $again) { asset { parent { ...Locks } } }
+    }
+    fragment Locks on Asset {
+      metadata { lockExpiresAt }
+      children(first: 100) { nodes { assetId metadata { lockExpiresAt } } }
+    }"""
+    lock = {"lockExpiresAt": UNTIL}
+    answer = await gateway.data(
+        query,
+        child={"assetId": child, **lock},
+        parent={"assetId": parent, **lock, "originalAssets": True},
+        again={"assetId": child, "forceUnlock": True},
+    )
+    for name, of_parent, of_child in (("before", None, UNTIL), ("after", UNTIL, None)):
+        shown = answer[name]["asset"]["parent"]
+        assert shown["metadata"]["lockExpiresAt"] == of_parent
+        children = {node["assetId"]: node["metadata"]["lockExpiresAt"] for node in shown["children"]["nodes"]}
+        assert children[child] == of_child
+
+
 CHANGES: list[tuple[str, dict[str, Any], dict[int | None, str | None]]] = [
     (REQUEST, {"assetId": "asset_1"}, {None: "assetId"}),
     (REQUEST, {"assetId": "asset_1", "targetFormat": "GLB"}, {None: "assetId", 400: "targetFormat"}),

@@ -40,7 +40,7 @@ async def test_a_job_without_an_id_breaks_the_contract_or_has_the_id_asked_for(g
     assert "INTERNAL_SERVER_ERROR" not in json.dumps(answer)
 
 
-@pytest.mark.parametrize("id_", [7, {"a": 1}, ["a"], True])
+@pytest.mark.parametrize("id_", [7, {"a": 1}, ["a"], True, ""])
 async def test_a_parent_id_that_is_none_costs_the_parent_only(gateway: World, id_: Any) -> None:
     asset = {"id": "a", "metadata": {"parentId": id_, "rootParentId": id_}, "thumbnail": {"assetId": "b", "url": "x"}}
     gateway.sandbox.faults.add(Fault(path="/asset_1$", status=200, body=json.dumps({"asset": asset})))
@@ -48,6 +48,7 @@ async def test_a_parent_id_that_is_none_costs_the_parent_only(gateway: World, id
         '{ asset(assetId: "asset_1") { parent { kind } root { kind } thumbnail { asset { kind } } } }'
     )
     assert answer == {"data": {"asset": {"parent": None, "root": None, "thumbnail": {"asset": None}}}}
+    assert gateway.calls == [("GET", "/assets/asset_1"), ("GET", "/assets/b")]
 
 
 @pytest.mark.parametrize("uses_plans", [True, False], ids=["plans", "graphql-core"])

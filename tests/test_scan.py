@@ -200,6 +200,16 @@ async def test_one_url_is_one_call_however_prism_writes_the_string(bare_strings:
         assert gateway.calls == [("GET", f"/scans/{scan_id}/asset-urls/preview-image")]
 
 
+async def test_a_url_tells_the_media_type_of_a_file_that_is_always_of_the_same(gateway: World) -> None:
+    urls = {"previewImage", "model", "canonicalBody", "texture", "material", "stripes", "captureVideo"}
+    body = json.dumps({key: f"https://x.test/{key}" for key in urls})
+    gateway.sandbox.faults.add(Fault(upstream="prism", path="/asset-urls$", status=200, body=body))
+    types = ("PREVIEW_IMAGE", "MODEL", "CANONICAL_BODY", "TEXTURE", "MATERIAL", "STRIPES", "CAPTURE_VIDEO")
+    scan = await scan_of(gateway, " ".join(f"{type_}: assetUrl(type: {type_}) {{ mimeType }}" for type_ in types), "s")
+    known = {"PREVIEW_IMAGE": "image/png", "TEXTURE": "image/png", "MATERIAL": "model/mtl"}
+    assert scan == {type_: {"mimeType": known.get(type_)} for type_ in types}
+
+
 async def test_two_urls_of_a_scan_are_one_call_for_all(gateway: World) -> None:
     scan_id = gateway.sandbox.prism.scan_ids("READY")[0]
     await scan_of(gateway, "a: assetUrl(type: MODEL) { url } b: assetUrl(type: CANONICAL_BODY) { url }", scan_id)
