@@ -15,7 +15,7 @@ from gateway.prism.kinds import scan_is_final
 from gateway.process import create_gateway
 from gateway.sandbox import Fault
 from gateway.scenario.updates import JobUpdates
-from tests.world import World, settings_for, settle, world
+from tests.world import URL, World, settings_for, settle, world
 
 SCAN = """
 subscription Follow($scanId: ID!) {
@@ -163,6 +163,32 @@ async def test_the_last_message_holds_the_urls_that_came_with_it_however_fresh_t
         urls = [state["assetUrls"]["model"] for state in reader.states()]
         assert urls[:-1] == [None] * 5
         assert (await gateway.download(urls[-1])).status_code == 200
+
+
+@pytest.mark.parametrize("asked", ["assetUrls { model }", "assetUrl(type: MODEL) { url }"])
+async def test_the_only_message_of_a_scan_that_has_just_ended_holds_its_urls_though_they_were_asked_for_before(
+    asked: str,
+) -> None:
+    async with world(STEADY) as gateway:
+        scan_id = moving(gateway)
+        query = f"query ($scanId: ID!) {{ scan(scanId: $scanId) {{ {asked} }} }}"
+        gateway.clock.advance(13.5)
+        before = await gateway.data(query, scanId=scan_id)
+        assert before["scan"] in ({"assetUrls": {"model": None}}, {"assetUrl": None})
+        gateway.clock.advance(1)
+        follows = f"subscription ($scanId: ID!) {{ scanUpdated(scanId: $scanId) {{ status {asked} }} }}"
+        answers = []
+        for calls in (2, 0):  # of the URLs that came with the message nobody asks again
+            gateway.forget_calls()
+            reader = await follow(gateway, follows, scanId=scan_id)
+            await settle()
+            assert reader.ended == "complete"
+            answers += reader.states()
+            assert len(gateway.calls) == calls
+            gateway.clock.advance(1)
+        assert answers[0] == answers[1]
+        assert answers[0]["status"] == "READY"
+        assert f"{URL}/s3/scans/{scan_id}/model" in str(answers[0])
 
 
 async def test_a_query_has_the_url_that_a_change_brought_however_fresh_its_absence_was() -> None:

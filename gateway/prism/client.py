@@ -81,11 +81,13 @@ class PrismClient:
 
         return self.upstream.load_one(self.kinds.asset_url, f"{scan_id}/{asset_type}", fetch, waiting)
 
-    async def forget_urls(self, scan_id: str, asset_types: Iterable[str]) -> None:
-        """Forget the signed URLs of a scan that has changed: there may be more of them."""
-        await self.upstream.forget(self.kinds.asset_urls, scan_id)
-        for asset_type in asset_types:
-            await self.upstream.forget(self.kinds.asset_url, f"{scan_id}/{asset_type}")
+    async def forget_urls(self, scan_id: str, asset_types: Iterable[str], before: float) -> None:
+        """Forget signed URLs from before a Unix second, when the scan has changed: there may be more of them."""
+        ids = [(self.kinds.asset_url, f"{scan_id}/{asset_type}") for asset_type in asset_types]
+        for kind, id_ in [(self.kinds.asset_urls, scan_id), *ids]:
+            kept = self.upstream.peek(kind, id_)
+            if kept is None or kept.fetched_at < before:
+                await self.upstream.forget(kind, id_)
 
 
 def as_json_string(body: bytes) -> bytes:

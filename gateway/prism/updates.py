@@ -56,11 +56,19 @@ class _ScanLook:
             raise client.upstream.not_found("such scan")
         stages = await self._stages(client, record, anew=anew)
         version = (record.body, stages.body)
-        if anew and self.version not in (None, version):  # else whoever looked has done so
-            await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType])
+        is_final = scan_is_final(*version)
+        if self._may_bring_urls(version, anew=anew, is_final=is_final):
+            seen_at = max(record.fetched_at, stages.fetched_at)
+            await client.forget_urls(self.scan_id, [each.value for each in ScanAssetType], seen_at)
         self.version = version
         seen = ScanDocuments(record, None if stages.missing else stages)
-        return Seen(Scan.by_id(self.scan_id, seen), version, scan_is_final(*version))
+        return Seen(Scan.by_id(self.scan_id, seen), version, is_final)
+
+    def _may_bring_urls(self, version: tuple[bytes, bytes], *, anew: bool, is_final: bool) -> bool:
+        """Whether URLs from before may be too few: after a change, and where no look comes after the first."""
+        if self.version is None:
+            return is_final
+        return anew and self.version != version  # else whoever looked has forgotten them
 
     def _record(self, client: PrismClient, *, anew: bool) -> Waiting:
         if self.owner is None:
