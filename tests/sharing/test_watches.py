@@ -66,6 +66,24 @@ async def test_who_follows_elsewhere_begins_with_what_was_found_already_not_with
         await asyncio.wait(readers)
 
 
+async def test_the_only_message_of_a_scan_that_has_just_ended_holds_its_urls_though_another_replica_had_none(
+    redis_url: str,
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        scan_id, said = (
+            list(first.sandbox.prism.scans)[20],
+            "($id: ID!) { scan%s(scanId: $id) { assetUrls { model } } }",
+        )
+        first.clock.advance(13.5)
+        assert await first.data(f"query {said % ''}", id=scan_id) == {"scan": {"assetUrls": {"model": None}}}
+        await heard_by_all(first, second)
+        first.clock.advance(1)
+        stream = await second.subscribe(f"subscription {said % 'Updated'}", id=scan_id)
+        assert isinstance(stream, AnswerStream)
+        (only,) = [answer async for answer in stream]
+        assert f"/s3/scans/{scan_id}/model".encode() in only
+
+
 async def test_another_replica_takes_over_at_once_when_the_one_that_looked_leaves(redis_url: str) -> None:
     async with replicas(redis_url, gateway_watch_jitter=0, gateway_watch_longest=2) as worlds:
         readers = [await follow(world, live(worlds[0]), []) for world in worlds]
