@@ -315,6 +315,29 @@ async def test_a_link_that_is_refused_when_it_is_made_again_is_seen_as_before() 
         assert (await linked(gateway, scan_id))[0] == asset_id
 
 
+async def test_a_link_whose_end_is_refused_is_seen_as_before() -> None:
+    async with world(index_seconds=60) as gateway:
+        scan_id, assets = scan_of(gateway), free(gateway, 2)
+        before, given = linked_by(gateway, scan_id), {"scanId": scan_id, "assetIds": assets}
+        await gateway.data(LINK, input=given)
+        gateway.sandbox.faults.add(Fault(method="PUT", path=assets[0], status=429, body='{"message": "Too many"}'))
+        reason = {"code": "TOO_MANY", "message": "Scenario answered 429: Too many", "field": None}
+        answer = await gateway.data(UNLINK, input=given)
+        assert answer["unlinkAssetsFromScan"] == {
+            "scan": {"scanId": scan_id}, "assetIds": assets[1:], "userErrors": [reason]
+        }  # fmt: skip
+        assert await linked(gateway, scan_id) == [assets[0], *before]
+
+
+async def test_what_one_linked_is_found_when_it_is_recent_no_more_however_long_a_page_is_kept() -> None:
+    async with world({"gateway_fresh_page": 3_600}) as gateway:
+        scan_id, (new, *_) = scan_of(gateway), free(gateway, 1)
+        before = await linked(gateway, scan_id)
+        await gateway.data(LINK, input={"scanId": scan_id, "assetIds": [new]})
+        gateway.clock.advance(301)
+        assert sorted(await linked(gateway, scan_id)) == sorted([*before, new])
+
+
 async def test_a_link_is_seen_at_once_though_another_that_began_before_is_refused_after_it() -> None:
     async with world(index_seconds=60) as gateway:
         scan_id, [asset_id] = scan_of(gateway), free(gateway, 1)
@@ -376,6 +399,19 @@ async def test_a_link_of_which_nobody_knows_whether_it_was_made_says_so_and_is_s
     ]  # fmt: skip
     gateway.sandbox.faults.clear()
     assert set(await linked(gateway, scan_id)) >= {made}
+
+
+async def test_an_asset_that_is_refused_has_its_reason_beside_one_of_which_nothing_is_known(gateway: World) -> None:
+    scan_id, (lost, *_) = scan_of(gateway), free(gateway, 1)
+    gateway.sandbox.faults.add(Fault(path=f"{lost}/tags$", status=503))
+    answer = await gateway.execute(LINK, input={"scanId": scan_id, "assetIds": [lost, "asset_gone"]})
+    missing = "Scenario answered 404: Asset asset_gone not found"
+    refused = {"code": "NOT_FOUND", "message": missing, "field": ["assetIds", "1"]}
+    expected = {"scan": {"scanId": scan_id}, "assetIds": [], "userErrors": [refused]}
+    assert answer["data"] == {"linkAssetsToScan": expected}
+    assert [(error["path"], error["message"]) for error in answer["errors"]] == [
+        (["linkAssetsToScan"], "Scenario answered 503. Whether the change was made is unknown.")
+    ]
 
 
 async def test_where_nothing_came_of_any_the_change_failed(gateway: World) -> None:
