@@ -35,8 +35,8 @@ class Cost(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @dataclass(slots=True)
-class Asked:
-    """An application that is asked the same again and again; `batch` is how often in a round."""
+class Benchmark:
+    """An application, and what it is asked again and again, `batch` times in a round, which made so many `calls`."""
 
     app: App
     body: bytes
@@ -56,12 +56,12 @@ class Asked:
 
 async def costs(sandbox: Sandbox, upstreams: Upstreams, query: Query, seconds: float) -> dict[str, Cost]:
     """Measure a query in every mode, each for some seconds of CPU."""
-    asked = {mode: Asked(bench_app(sandbox, upstreams, mode), query.bodies[0], upstreams) for mode in MODES}
-    spent = await in_rounds(asked, seconds)
+    benchmarks = {mode: Benchmark(bench_app(sandbox, upstreams, mode), query.bodies[0], upstreams) for mode in MODES}
+    spent = await in_rounds(benchmarks, seconds)
     measured = {}
     for mode, its in spent.items():
         stock = spent["stock, cold" if "cold" in mode else "stock, warm"]
-        calls = asked[mode].calls / asked[mode].batch
+        calls = benchmarks[mode].calls / benchmarks[mode].batch
         measured[mode] = Cost(round(statistics.median(its), 1), round(median_ratio(stock, its), 2), calls)
     return measured
 
@@ -79,17 +79,17 @@ async def answers(sandbox: Sandbox, upstreams: Upstreams, query: Query) -> list[
     return answered
 
 
-async def in_rounds(asked: Mapping[K, Asked], seconds: float) -> dict[K, list[float]]:
+async def in_rounds(benchmarks: Mapping[K, Benchmark], seconds: float) -> dict[K, list[float]]:
     """Ask each for some seconds, in turns, and give the microseconds that it took in each; then close them."""
     count, length = split(seconds)
-    for one in asked.values():
+    for one in benchmarks.values():
         await one.round()
         one.batch = max(1, int(length * 1e6 / await one.round()))
-    spent: dict[K, list[float]] = {key: [] for key in asked}
+    spent: dict[K, list[float]] = {key: [] for key in benchmarks}
     for _ in range(count):
-        for key, one in asked.items():
+        for key, one in benchmarks.items():
             spent[key].append(await one.round())
-    for one in asked.values():
+    for one in benchmarks.values():
         await one.app.state.gateway.close()
     return spent
 

@@ -4,7 +4,7 @@ import statistics
 
 import msgspec
 
-from gateway.bench.cpu import Asked, Upstreams, bench_app, in_rounds
+from gateway.bench.cpu import Benchmark, Upstreams, bench_app, in_rounds
 from gateway.sandbox import Sandbox
 
 SIZES = (1, 10, 100, 1_000)
@@ -22,7 +22,7 @@ class Scaling(msgspec.Struct, frozen=True, rename="camel"):
 async def scaling(sandbox: Sandbox, upstreams: Upstreams, seconds: float) -> Scaling:
     """Measure each size for some seconds."""
     app = bench_app(sandbox, upstreams, "plans, cold")
-    spent = await in_rounds({size * len(FIELDS): Asked(app, _page(size), upstreams) for size in SIZES}, seconds)
+    spent = await in_rounds({size * len(FIELDS): Benchmark(app, _page(size), upstreams) for size in SIZES}, seconds)
     medians = {leaves: statistics.median(its) for leaves, its in spent.items()}
     leaves, microseconds = list(map(float, medians)), list(medians.values())
     return Scaling(

@@ -28,7 +28,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.engine.leaves import BACKREF
 from gateway.engine.selection import Grouped, Selections
-from gateway.graph.cost import ENTRY, Again, Asked, Bill, Cost, Estimate, Given, Several
+from gateway.graph.cost import ENTRY, Again, Bill, Cost, Estimate, Given, SelectedField, Several
 
 KEPT = {int, str, bool, type(None), type(Undefined)}  # lists are added up anew
 MAX_KNOWN = 16
@@ -102,7 +102,7 @@ class Step:
         """Put the field and what is below it on a bill."""
         here = source
         if self.cost is not None:
-            here = self.cost.charge(bill, source, Asked(self.place, self.text, self.given, variables))
+            here = self.cost.charge(bill, source, SelectedField(self.place, self.text, self.given, variables))
         if here.count:
             for step in self.below:
                 step.charge(bill, here, variables)

@@ -24,7 +24,7 @@ from gateway.engine.introspection import ROOTS
 from gateway.engine.operation import Operation
 from gateway.engine.selection import Selections, fragments_of
 from gateway.errors import AskedTooMuch
-from gateway.graph.cost import Asked, Bill, Several
+from gateway.graph.cost import Bill, SelectedField, Several
 
 
 def objects_in_parts(query: Operation, values: VariableValues, form: Form, introspection: int) -> int:
@@ -56,7 +56,7 @@ class _Apart:
 
     parts: int
 
-    def charge(self, bill: Bill, source: Several, _asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, _selected: SelectedField) -> Several:
         """Count each part."""
         bill.objects += self.parts * source.count
         return source

@@ -85,8 +85,8 @@ class Given(Protocol):
         """What tells apart the things that it names: a value, or a variable, whichever value that has."""
 
 
-class Asked(NamedTuple):
-    """A field as it was asked for; `text` is the same where all its arguments are."""
+class SelectedField(NamedTuple):
+    """A field of a selection set; `text` is the same where all its arguments are, and `place` where it stands."""
 
     place: Hashable
     text: str
@@ -105,7 +105,7 @@ class Cost(Protocol):
     def by_value(self) -> bool:
         """Whether their values do, or only what tells things apart, so that one variable is one thing."""
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Put the field on the bill, for every object of its source; and say what it answers."""
 
 
@@ -124,13 +124,13 @@ class Names:
         """The ids."""
         return (self.argument,)
 
-    def charge(self, bill: Bill, _source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, _source: Several, selected: SelectedField) -> Several:
         """Count each document once, and each place in a list as an object."""
-        keys = asked.given[self.argument].keys(asked.variables)
+        keys = selected.given[self.argument].keys(selected.variables)
         bill.objects += len(keys)
         if self.document is not None:
             bill.load_together(self.document, keys, self.bulk)
-        return Several(len(keys), asked.place, keys, len(keys))
+        return Several(len(keys), selected.place, keys, len(keys))
 
 
 class Found(NamedTuple):
@@ -155,16 +155,16 @@ class Finds:
         """The global ids, or whatever else names things."""
         return (self.argument,)
 
-    def charge(self, bill: Bill, _source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, _source: Several, selected: SelectedField) -> Several:
         """Count each document once, and each place in a list as an object."""
-        value = asked.given[self.argument].value(asked.variables)
+        value = selected.given[self.argument].value(selected.variables)
         values = value if isinstance(value, list) else [value]
         bill.objects += len(values)
         found = [one for one in map(self.find, values) if one is not None]
         for one in found:
             if one.document is not None:
                 bill.load_together(one.document, [one.key], one.bulk)
-        return Several(len(values), asked.place, [one.key for one in found], len(values))
+        return Several(len(values), selected.place, [one.key for one in found], len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ class Reads:
         """What chooses among several documents, if anything does."""
         return () if self.argument is None else (self.argument,)
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count the document of each object once, whatever else is read from it."""
-        chosen = () if self.argument is None else tuple(asked.given[self.argument].keys(asked.variables))
+        chosen = () if self.argument is None else tuple(selected.given[self.argument].keys(selected.variables))
         first = self.owned_by if bill.confined else None
         for document in filter(None, (first, f"{self.document} {chosen}" if chosen else self.document, self.also)):
             if source.keys is None:
@@ -207,11 +207,11 @@ class Links:
 
     bulk: int
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count what the objects of one step point to as one call, and what comes of it as steps of their own."""
         bill.objects += source.count
         bill.calls += bill.joint(source.count, source.steps, self.bulk)
-        return Several(source.count, asked.place, None, source.count)
+        return Several(source.count, selected.place, None, source.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +223,18 @@ class Pages:
 
     most: int
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count full pages, from the place on at which it goes on."""
-        first, pages = self.read(asked)
+        first, pages = self.read(selected)
         if not pages:
-            return Several(0, asked.place)  # the field refuses it
+            return Several(0, selected.place)  # the field refuses it
         bill.objects += source.count
-        bill.load(f"page {asked.text}", source.place, source.count * pages)
-        return Several(source.count, asked.place, None, source.count, first)
+        bill.load(f"page {selected.text}", source.place, source.count * pages)
+        return Several(source.count, selected.place, None, source.count, first)
 
-    def read(self, asked: Asked) -> tuple[int, int]:
+    def read(self, selected: SelectedField) -> tuple[int, int]:
         """How many members are asked for, and how many pages hold them; none for what cannot be asked."""
-        first, after = (asked.given[name].value(asked.variables) for name in self.arguments)
+        first, after = (selected.given[name].value(selected.variables) for name in self.arguments)
         if not isinstance(first, int) or not 1 <= first <= self.most:
             return 0, 0
         try:
@@ -250,11 +250,11 @@ class Members:
     arguments: ClassVar[Sequence[str]] = ()
     by_value: ClassVar[bool] = False
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count as many as were asked for; those of one connection come together."""
         count = source.count * source.members
         bill.objects += count
-        return Several(count, asked.place, None, source.steps)
+        return Several(count, selected.place, None, source.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +266,11 @@ class Calls:
 
     calls: int = 1
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count them each time that the field stands there."""
         bill.calls += self.calls * source.count
         bill.objects += source.count
-        return Several(source.count, asked.place, None, source.count)
+        return Several(source.count, selected.place, None, source.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ class Again:
     arguments: ClassVar[Sequence[str]] = ()
     by_value: ClassVar[bool] = False
 
-    def charge(self, bill: Bill, source: Several, _asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, _selected: SelectedField) -> Several:
         """Count each."""
         bill.objects += source.count
         return source

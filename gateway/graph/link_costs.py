@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gateway.graph.cost import Asked, Bill, Pages, Reads, Several
+from gateway.graph.cost import Bill, Pages, Reads, SelectedField, Several
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,16 @@ class FoundPages(Pages):
     bulk: int
     owned_by: str
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count the pages, and of each connection the members together; twice, as those at hand may be out of date.
 
         The members count in each place that asks for them, be it for the same: each looks through all of them.
         """
         if bill.confined:
-            Reads(self.owned_by).charge(bill, source, asked)
-        here = Pages.charge(self, bill, source, asked)
+            Reads(self.owned_by).charge(bill, source, selected)
+        here = Pages.charge(self, bill, source, selected)
         each = -(-here.members // self.bulk) if bill.joined else here.members
-        bill.load("members", asked.place, 2 * here.count * each)
+        bill.load("members", selected.place, 2 * here.count * each)
         return here
 
 
@@ -39,12 +39,12 @@ class Points:
 
     owned_by: str
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count each as another object, as nobody knows which are the same."""
         bill.objects += source.count
         if bill.confined:
-            bill.load(self.owned_by, asked.place, source.count)
-        return Several(source.count, asked.place, None, source.count)
+            bill.load(self.owned_by, selected.place, source.count)
+        return Several(source.count, selected.place, None, source.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class ChangesEach:
     ids: str
     before: int
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count a call for each, and remember how many they are."""
-        given = asked.given["input"].value(asked.variables)
+        given = selected.given["input"].value(selected.variables)
         ids = given.get(self.ids) if isinstance(given, dict) else None
         count = len(ids) if isinstance(ids, list) else 1
         bill.calls += source.count * (self.before + count)
         bill.objects += source.count
-        return Several(source.count, asked.place, None, source.count, count)
+        return Several(source.count, selected.place, None, source.count, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class Changed:
 
     bulk: int
 
-    def charge(self, bill: Bill, source: Several, asked: Asked) -> Several:
+    def charge(self, bill: Bill, source: Several, selected: SelectedField) -> Several:
         """Count as many as were named."""
         count = source.count * source.members
         bill.objects += count
         bill.calls += bill.joint(count, source.steps, self.bulk)
-        return Several(count, asked.place, None, source.steps)
+        return Several(count, selected.place, None, source.steps)

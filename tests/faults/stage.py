@@ -62,7 +62,7 @@ def settings(prism: str, scenario: str, **given: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TimedAnswer:
     """One query: when it was sent and how long it took, in seconds, and its answer."""
 
     at: float
@@ -86,7 +86,7 @@ class Asked:
 class Load:
     """What a load came to."""
 
-    asked: list[Asked]
+    asked: list[TimedAnswer]
 
     def share(self) -> float:
         """The share of queries with every field answered."""
@@ -122,13 +122,13 @@ class Stage:
     scan_ids: list[str] = field(default_factory=list)
     asset_ids: list[str] = field(default_factory=list)
 
-    async def ask(self, query: str, *, wait: float = 3, **variables: Any) -> Asked:
+    async def ask(self, query: str, *, wait: float = 3, **variables: Any) -> TimedAnswer:
         """Ask once, with so many seconds until the deadline."""
         began = time.monotonic()
         body, headers = {"query": query, "variables": variables}, {"prefer": f"wait={wait:g}"}
         async with self.client.post(self.url, json=body, headers=headers) as response:
             answer = await response.json()
-        return Asked(began, time.monotonic() - began, answer)
+        return TimedAnswer(began, time.monotonic() - began, answer)
 
     async def load(self, query: str, *, seconds: float = SECONDS, rate: float = RATE, wait: float = 3) -> Load:
         """Ask at a steady rate, whether or not answers come, each for something else than those before."""
