@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Flights, Fly, Outcome, Waiting, waiting_for
+from gateway.cache.flight import DocumentOrError, Flights, Fly, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
@@ -31,7 +31,7 @@ class Runway:
     def land(self, key: str, outcome: Document) -> None:
         self.landed[key] = outcome
 
-    async def fly(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+    async def fly(self, keys: Sequence[str]) -> Mapping[str, DocumentOrError]:
         self.calls.append(list(keys))
         try:
             await self.open.wait()
@@ -40,7 +40,7 @@ class Runway:
             raise
         return {key: document(key) for key in keys}
 
-    def join(self, *keys: str) -> asyncio.Task[dict[str, Outcome]]:
+    def join(self, *keys: str) -> asyncio.Task[dict[str, DocumentOrError]]:
         return asyncio.ensure_future(board(self.flights, keys, self.fly))
 
 
@@ -48,7 +48,7 @@ def late() -> UpstreamTimeout:
     return UpstreamTimeout("late", upstream="prism")
 
 
-async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, Outcome]:
+async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, DocumentOrError]:
     try:
         return {key: await one for key, one in waiting.items()}
     finally:
@@ -56,13 +56,13 @@ async def arrived(waiting: Mapping[str, Waiting]) -> dict[str, Outcome]:
             one.cancel()
 
 
-async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+async def board(flights: Flights, keys: Sequence[str], fly: Fly) -> dict[str, DocumentOrError]:
     waiting = waiting_for(keys)
     flights.board(waiting, fly, late)
     return await arrived(waiting)
 
 
-async def load(store: DocumentStore, keys: Sequence[str], fly: Fly) -> dict[str, Outcome]:
+async def load(store: DocumentStore, keys: Sequence[str], fly: Fly) -> dict[str, DocumentOrError]:
     waiting = waiting_for(keys)
     store.load("kind", waiting, fly, late)
     return await arrived(waiting)
@@ -156,7 +156,7 @@ async def test_a_forgotten_key_is_not_landed_and_who_comes_later_asks_again() ->
 
 
 async def test_a_flight_that_breaks_breaks_for_all_and_leaves_nothing_behind() -> None:
-    async def crash(_: Sequence[str]) -> Mapping[str, Outcome]:
+    async def crash(_: Sequence[str]) -> Mapping[str, DocumentOrError]:
         await asyncio.sleep(0)
         raise RuntimeError("a bug")
 
@@ -174,7 +174,7 @@ async def test_an_error_is_given_to_all_who_wait_and_kept_for_nobody() -> None:
     error = UpstreamUnavailable("down", upstream="prism")
     calls = []
 
-    async def fail(keys: Sequence[str]) -> Mapping[str, Outcome]:
+    async def fail(keys: Sequence[str]) -> Mapping[str, DocumentOrError]:
         calls.append(keys)
         await asyncio.sleep(0)
         return dict.fromkeys(keys, error)

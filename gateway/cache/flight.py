@@ -13,13 +13,13 @@ from gateway.cache.document import Document
 from gateway.deadline import NEVER, Deadline, hand_down, handed_down
 from gateway.errors import UpstreamError
 
-Outcome = Document | UpstreamError
-Fly = Callable[[Sequence[str]], Awaitable[Mapping[str, Outcome]]]
+DocumentOrError = Document | UpstreamError
+Fly = Callable[[Sequence[str]], Awaitable[Mapping[str, DocumentOrError]]]
 Land = Callable[[str, Document], None]
 Late = Callable[[], UpstreamError]  # makes what stands for a document that did not come in time
 
 
-class Waiting(asyncio.Future[Outcome]):
+class Waiting(asyncio.Future[DocumentOrError]):
     """One who waits for a document. It begins before anything is called, and ends with what is `behind` it.
 
     It `is_wanted` as long as a loader gathers what is asked for together with it.
@@ -29,7 +29,7 @@ class Waiting(asyncio.Future[Outcome]):
     behind: Callable[[], object] | None = None
     _awaited = 0
 
-    def __await__(self) -> Generator[Any, None, Outcome]:
+    def __await__(self) -> Generator[Any, None, DocumentOrError]:
         """Wait beside others of the request: who is cancelled takes none of them along, and the last gives up."""
         if not self.done():
             news = self.get_loop().create_future()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.cache.document import Document, own_part
-from gateway.cache.flight import Flights, Fly, Late, Outcome, Waiting, waiting_for
+from gateway.cache.flight import DocumentOrError, Flights, Fly, Late, Waiting, waiting_for
 from gateway.cache.generations import Generations
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.sharing import Sharing
@@ -50,7 +50,7 @@ class DocumentStore:
     flights: Flights = field(init=False)
     changes: int = 0
     tally: CacheTally = field(default_factory=CacheTally)
-    _refreshes: set[asyncio.Future[Outcome]] = field(default_factory=set)
+    _refreshes: set[asyncio.Future[DocumentOrError]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.flights = Flights(self._land)
@@ -202,7 +202,7 @@ class DocumentStore:
             self._refreshes.add(refresh)
             refresh.add_done_callback(self._landed)
 
-    def _landed(self, refresh: asyncio.Future[Outcome]) -> None:
+    def _landed(self, refresh: asyncio.Future[DocumentOrError]) -> None:
         """Take note of a refresh that a bug ended; what an upstream did wrong is an outcome like any other."""
         self._refreshes.discard(refresh)
         if not refresh.cancelled() and (bug := refresh.exception()) is not None:

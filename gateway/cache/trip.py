@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.cache.claims import Claim, Claims
 from gateway.cache.document import Document
-from gateway.cache.flight import Fly, Land, Outcome
+from gateway.cache.flight import DocumentOrError, Fly, Land
 from gateway.cache.shared import SharedTier
 
 PATIENCE = 0.25  # seconds that another process's call is waited for before one's own is made beside it
@@ -28,7 +28,7 @@ class Trip:
     _found: dict[str, Document] = field(default_factory=dict)
     _marks: dict[str, bytes] = field(default_factory=dict)
 
-    async def __call__(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+    async def __call__(self, keys: Sequence[str]) -> Mapping[str, DocumentOrError]:
         """Give an outcome for each key."""
         absent = await self._look(keys)
         if not absent:
@@ -59,7 +59,7 @@ class Trip:
                 self._found[key] = document
         return [key for key in keys if key not in self._found]
 
-    async def _fetch(self, keys: Sequence[str], claim: Claim) -> Mapping[str, Outcome]:
+    async def _fetch(self, keys: Sequence[str], claim: Claim) -> Mapping[str, DocumentOrError]:
         if claim.is_ours:
             self.tier.counts.claimed += 1
             return await self.fly(keys)
@@ -68,12 +68,12 @@ class Trip:
         if not claim.landed.done():
             return await self._race(keys, claim)
         absent = await self._look(keys)
-        found: dict[str, Outcome] = {key: self._found[key] for key in keys if key in self._found}
+        found: dict[str, DocumentOrError] = {key: self._found[key] for key in keys if key in self._found}
         return {**found, **await self.fly(absent)} if absent else found
 
-    async def _race(self, keys: Sequence[str], claim: Claim) -> Mapping[str, Outcome]:
+    async def _race(self, keys: Sequence[str], claim: Claim) -> Mapping[str, DocumentOrError]:
         """Fetch beside the other process, and take what comes first."""
-        own: asyncio.Future[Mapping[str, Outcome]] = asyncio.ensure_future(self.fly(keys))
+        own: asyncio.Future[Mapping[str, DocumentOrError]] = asyncio.ensure_future(self.fly(keys))
         marks = dict(self._marks)
         first: list[asyncio.Future[Any]] = [own, claim.landed]
         try:

@@ -14,7 +14,7 @@ from graphql.pyutils import Path
 
 from gateway.auth.caller import ANYONE, Caller
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import DocumentOrError
 from gateway.errors import GatewayError
 from gateway.limits import CostLimits
 
@@ -87,7 +87,7 @@ class Journal(msgspec.Struct):
         """Whether nothing was loaded and nothing noted: the answer depends on what it was asked with alone."""
         return not (self.documents or self.calls or self.errors or self.trace)
 
-    def document(self, outcome: Outcome) -> Document:
+    def document(self, outcome: DocumentOrError) -> Document:
         """Take the document out of an outcome, noting it when it is stale. Raises the error that it is instead."""
         if not isinstance(outcome, Document):
             raise outcome

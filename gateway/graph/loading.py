@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 
 K = TypeVar("K", bound=Hashable)
 
@@ -77,12 +77,12 @@ class Loader(Once[K], eq=False):
         start(wanted)
 
 
-def after(first: Waiting, waiting: Waiting, then: Callable[[Outcome], object]) -> None:
+def after(first: Waiting, waiting: Waiting, then: Callable[[DocumentOrError], object]) -> None:
     """Let `then` see to who is `waiting` once a first document is there; what ends that otherwise ends both."""
     first.add_done_callback(partial(_go_on, waiting, then))
 
 
-def _go_on(waiting: Waiting, then: Callable[[Outcome], object], first: asyncio.Future[Outcome]) -> None:
+def _go_on(waiting: Waiting, then: Callable[[DocumentOrError], object], first: asyncio.Future[DocumentOrError]) -> None:
     if waiting.done():
         return
     if first.cancelled():

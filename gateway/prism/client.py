@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gateway.cache.document import Document, Kind
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.kinds import PrismKinds, embedded_stages
 from gateway.prism.owner import Owner
@@ -57,7 +57,7 @@ class PrismClient:
         """A document of a scan where it is at hand and fresh; never calls."""
         return self.upstream.peek(kind, scan_id)
 
-    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+    def embedded_stages(self, record: DocumentOrError | None) -> DocumentOrError | None:
         """Take the stages out of a record that embeds them, and keep them; or the failure that stops both."""
         stages = embedded_stages(record)
         return self.upstream.adopt(self.kinds.scan_assets, stages) if isinstance(stages, Document) else stages

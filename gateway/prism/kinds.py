@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.cache.document import Document, Kind, Lifetime, part_of
 from gateway.cache.expiry import expires_at, first_expiry
-from gateway.cache.flight import Outcome
+from gateway.cache.flight import DocumentOrError
 from gateway.cache.freshness import Freshness
 from gateway.errors import UpstreamRateLimited, UpstreamTimeout, UpstreamUnavailable
 
@@ -69,7 +69,7 @@ class _Embedding(msgspec.Struct, rename="camel"):
     scan_assets: msgspec.Raw = msgspec.Raw(NOTHING)
 
 
-def embedded_stages(record: Outcome | None) -> Outcome | None:
+def embedded_stages(record: DocumentOrError | None) -> DocumentOrError | None:
     """Take the stages out of a record that embeds them, with its own times; or the failure that stops both."""
     if isinstance(record, STOPPING):
         return record

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.auth.scopes import is_confined
 from gateway.cache.document import Document, part_of
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.errors import UpstreamError, UpstreamRejected
 from gateway.graph.journal import Journal
 from gateway.graph.loading import Loader, Once, after
@@ -61,7 +61,7 @@ class PrismLoaders:
         """
         return self._record(scan_id, self._read_linked) if is_confined(self._journal.caller) else Scan.by_id(scan_id)
 
-    def _read_linked(self, outcome: Outcome) -> Scan | None:
+    def _read_linked(self, outcome: DocumentOrError) -> Scan | None:
         if isinstance(outcome, Document) and outcome.missing:
             self._journal.serve(outcome, is_named=False)
             return None
@@ -77,13 +77,13 @@ class PrismLoaders:
             if isinstance(waiting, Promise):
                 await waiting
 
-    def _record(self, scan_id: str, read: Callable[[Outcome], T]) -> T:
+    def _record(self, scan_id: str, read: Callable[[DocumentOrError], T]) -> T:
         kept = self._client.kept(self._client.kinds.scan, scan_id)
         if kept is None:
             return promised(Promise(self._parts.load_together((scan_id, ITS_RECORD), self._start_parts), read))
         return read(kept)
 
-    def _read_record(self, outcome: Outcome) -> Document:
+    def _read_record(self, outcome: DocumentOrError) -> Document:
         document = self._journal.document(outcome)
         if document.missing:
             raise self._client.upstream.not_found("such scan")
@@ -98,7 +98,7 @@ class PrismLoaders:
             )
         return self._read_stages(kept)
 
-    def _read_stages(self, outcome: Outcome) -> ScanAssets | None:
+    def _read_stages(self, outcome: DocumentOrError) -> ScanAssets | None:
         document = self._journal.document(outcome)
         return None if document.missing else ScanAssets.of(document)
 
@@ -109,7 +109,7 @@ class PrismLoaders:
             return promised(Promise(self._load_urls(scan_id), self._read_urls))
         return self._read_urls(kept)
 
-    def _read_urls(self, outcome: Outcome) -> ScanAssetUrls | None:
+    def _read_urls(self, outcome: DocumentOrError) -> ScanAssetUrls | None:
         document = self._journal.document(outcome)
         return None if document.missing else ScanAssetUrls.of(document)
 
@@ -118,7 +118,7 @@ class PrismLoaders:
         waiting = self._single_urls.load_together((scan_id, asset_type.value), self._start_single_urls)
         return promised(Promise(waiting, partial(self._read_url, MIME_TYPES.get(asset_type))))
 
-    def _read_url(self, mime_type: str | None, outcome: Outcome) -> SignedUrl | None:
+    def _read_url(self, mime_type: str | None, outcome: DocumentOrError) -> SignedUrl | None:
         url = read_url(msgspec.json.decode(self._journal.document(outcome).body))
         return None if url is None else SignedUrl.read(url, mime_type)
 
@@ -136,7 +136,7 @@ class PrismLoaders:
             else:
                 self._start_stages(scan_id, waiting, self._client.kept(self._client.kinds.scan, scan_id))
 
-    def _start_stages(self, scan_id: str, waiting: Waiting, record: Outcome | None) -> None:
+    def _start_stages(self, scan_id: str, waiting: Waiting, record: DocumentOrError | None) -> None:
         stages = self._client.embedded_stages(record)
         if stages is None:
             self._client.scan_assets(scan_id, waiting=waiting)
@@ -166,13 +166,13 @@ class PrismLoaders:
             waiting.set_result(_one_url(urls, asset_type))
 
 
-def _may_be_too_new(asset_type: str, outcome: Outcome) -> bool:
+def _may_be_too_new(asset_type: str, outcome: DocumentOrError) -> bool:
     """Whether Prism may know the file but not yet the route to its URL alone."""
     refused = isinstance(outcome, UpstreamRejected) or (isinstance(outcome, Document) and outcome.missing)
     return refused and asset_type not in FIRST_ASSET_TYPES
 
 
-def _one_url(urls: Outcome, asset_type: str) -> Outcome:
+def _one_url(urls: DocumentOrError, asset_type: str) -> DocumentOrError:
     """Take one URL out of all of them, as the route for it alone would answer."""
     if isinstance(urls, UpstreamError) or urls.missing:
         return urls

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.cache.document import Document, Kind
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.errors import UpstreamError
 from gateway.graph.journal import Journal
 from gateway.graph.loading import after
@@ -32,7 +32,7 @@ class Scans(Protocol):
     def scan(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
         """The record of a scan."""
 
-    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+    def embedded_stages(self, record: DocumentOrError | None) -> DocumentOrError | None:
         """The stages that a record embeds, or the failure that stops both."""
 
     def scan_assets(self, scan_id: str, *, waiting: Waiting | None = None) -> Waiting:
@@ -91,7 +91,7 @@ class OwnScans:
             self._records[scan_id] = waiting
         return self._client.owned_scan(scan_id, self._owner, waiting=waiting)
 
-    def embedded_stages(self, record: Outcome | None) -> Outcome | None:
+    def embedded_stages(self, record: DocumentOrError | None) -> DocumentOrError | None:
         """The stages that the owner's record embeds, or the failure that stops both."""
         stages = self._client.embedded_stages(record)
         if isinstance(record, Document) and stages is not None:
@@ -128,7 +128,7 @@ class OwnScans:
         after(record, waiting, partial(self._pass, waiting, load))
         return waiting
 
-    def _pass(self, waiting: Waiting, load: Callable[[Document, Waiting], object], record: Outcome) -> None:
+    def _pass(self, waiting: Waiting, load: Callable[[Document, Waiting], object], record: DocumentOrError) -> None:
         waiting.behind = None
         if isinstance(record, UpstreamError):
             waiting.set_result(record)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.auth.caller import Caller
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.errors import UpstreamError
 from gateway.prism.client import PrismClient
 from gateway.prism.enums import ScanAssetType
@@ -86,7 +86,7 @@ class _ScanLook:
         return stages
 
 
-def _found(outcome: Outcome) -> Document:
+def _found(outcome: DocumentOrError) -> Document:
     if isinstance(outcome, UpstreamError):
         raise outcome
     return outcome

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from gateway.cache.document import Document
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.errors import BadUserInput, UpstreamError
 from gateway.graph.journal import Journal
 from gateway.graph.loading import Loader, Once
@@ -53,7 +53,7 @@ class ScenarioLoaders:
     def _at_hand(self, asset_id: str) -> Document | None:
         return self.client.upstream.peek(self.client.kinds.asset, asset_id) or self._on_a_page(asset_id)
 
-    def _read_asset(self, outcome: Outcome) -> Asset | None:
+    def _read_asset(self, outcome: DocumentOrError) -> Asset | None:
         document = self._journal.document(outcome)
         return None if document.missing else Asset.of(self._shown(document))
 
@@ -69,7 +69,7 @@ class ScenarioLoaders:
         waiting = self._jobs.load(job_id, partial(self.client.download_job, job_id))
         return promised(Promise(waiting, self._read_job))
 
-    def _read_job(self, outcome: Outcome) -> DownloadJob | None:
+    def _read_job(self, outcome: DocumentOrError) -> DownloadJob | None:
         document = self._journal.document(outcome)
         return None if document.missing else DownloadJob.of(document)
 
@@ -145,12 +145,12 @@ class ScenarioLoaders:
         bearing = with_documents(found, documents)
         return bearing if bearing.error or not errors else replace(bearing, error=errors[0])
 
-    async def _outcomes(self, asset_ids: Iterable[str]) -> dict[str, Outcome]:
+    async def _outcomes(self, asset_ids: Iterable[str]) -> dict[str, DocumentOrError]:
         at_hand = {id_: self._at_hand(id_) for id_ in asset_ids}
         loaded = await self._loaded([id_ for id_, document in at_hand.items() if document is None])
         return {id_: document or loaded[id_] for id_, document in at_hand.items()}
 
-    async def _loaded(self, asset_ids: Sequence[str]) -> Mapping[str, Outcome]:
+    async def _loaded(self, asset_ids: Sequence[str]) -> Mapping[str, DocumentOrError]:
         waiting = [_outcome(self._assets.load_together(id_, self._start_assets)) for id_ in asset_ids]
         return dict(zip(asset_ids, await asyncio.gather(*waiting), strict=True))
 
@@ -201,11 +201,11 @@ class ScenarioLoaders:
             self.client.assets({id_: wanted[id_] for id_ in ids[first : first + MAX_BULK]})
 
 
-async def _outcome(waiting: Waiting) -> Outcome:
+async def _outcome(waiting: Waiting) -> DocumentOrError:
     return await waiting
 
 
-def _is_behind(tagged: Tagged, outcome: Outcome, said_at: float) -> bool:
+def _is_behind(tagged: Tagged, outcome: DocumentOrError, said_at: float) -> bool:
     return isinstance(outcome, Document) and outcome.fetched_at < said_at and not tagged.is_on(outcome)
 
 

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from gateway.cache.document import Document, Kind, make_document, missing_document
-from gateway.cache.flight import Outcome, Waiting
+from gateway.cache.flight import DocumentOrError, Waiting
 from gateway.cache.store import DocumentStore
 from gateway.errors import (
     UpstreamContract,
@@ -81,7 +81,7 @@ class Upstream:
     def get(self, kind: Kind, id_: str, path_: str, *, anew: bool = False, waiting: Waiting | None = None) -> Waiting:
         """Give the document of one GET to who is `waiting`: kept (unless `anew`), under way, or fetched now."""
 
-        async def fly(keys: Sequence[str]) -> Mapping[str, Outcome]:
+        async def fly(keys: Sequence[str]) -> Mapping[str, DocumentOrError]:
             try:
                 return {keys[0]: await self.sender.read(partial(self._request, "GET", path_, None, made))}
             except UpstreamError as error:
@@ -101,7 +101,7 @@ class Upstream:
         """
         keys = {self.key(kind, id_, apart): id_ for id_ in waiting}
 
-        async def fly(wanted: Sequence[str]) -> Mapping[str, Outcome]:
+        async def fly(wanted: Sequence[str]) -> Mapping[str, DocumentOrError]:
             return await self._fly(kind, {keys[key]: key for key in wanted}, fetch)
 
         asked = {key: waiting[id_] for key, id_ in keys.items()}
@@ -250,7 +250,7 @@ class Upstream:
         scoped = self._scoped[kind.name] = f"{self.name}:{self.scope}:{kind.name}"
         return scoped
 
-    async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, Outcome]:
+    async def _fly(self, kind: Kind, keys: Mapping[str, str], fetch: Fetch) -> Mapping[str, DocumentOrError]:
         bodies: Mapping[str, bytes | UpstreamError]
         try:
             bodies = await fetch(list(keys))
@@ -260,7 +260,7 @@ class Upstream:
             bodies = dict.fromkeys(keys, self.broken_contract())
         return {key: self._outcome(kind, id_, bodies[id_]) for id_, key in keys.items()}
 
-    def _outcome(self, kind: Kind, id_: str, body: bytes | UpstreamError) -> Outcome:
+    def _outcome(self, kind: Kind, id_: str, body: bytes | UpstreamError) -> DocumentOrError:
         if isinstance(body, UpstreamNotFound):
             return missing_document(kind, id_, self.clock(), self.not_found_for)
         if isinstance(body, UpstreamError):
