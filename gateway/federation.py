@@ -11,7 +11,7 @@ from graphql import GraphQLError, GraphQLID
 from strawberry.types.base import get_object_definition
 
 from gateway.errors import BadUserInput
-from gateway.graph.cost import Finds, Found, costs
+from gateway.graph.cost import Finds, Lookup, costs
 from gateway.graph.ids import check_id, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.prism.types import Scan
@@ -85,15 +85,15 @@ def find_entity(info: Info, representation: Any) -> Any:
     return entity.find(info, own)
 
 
-def document_of_entity(representation: Any) -> Found | None:
+def document_of_entity(representation: Any) -> Lookup | None:
     """The document by which what a representation stands for is found; a scan is taken at its word."""
     type_name = _type_of(representation)
     if type_name is None:
         return None
     key = ENTITIES[type_name].key
     by_key = key in representation
-    found = NODES[type_name].document(str(representation[key])) if by_key else document_of(representation.get("id"))
-    return found._replace(document=None) if found is not None and type_name == "Scan" else found
+    lookup = NODES[type_name].document(str(representation[key])) if by_key else document_of(representation.get("id"))
+    return lookup._replace(document=None) if lookup is not None and type_name == "Scan" else lookup
 
 
 def _type_of(representation: Any) -> str | None:

@@ -11,7 +11,7 @@ from strawberry.types.scalar import ScalarDefinition
 from gateway.auth.scopes import READ_ASSETS, READ_DOWNLOADS, READ_SCANS, Need
 from gateway.context import Context
 from gateway.errors import BadUserInput
-from gateway.graph.cost import Calls, Finds, Found, costs
+from gateway.graph.cost import Calls, Finds, Lookup, costs
 from gateway.graph.ids import Node, read_global_id
 from gateway.graph.promise import or_failure
 from gateway.graph.scalars import SCALARS
@@ -42,17 +42,17 @@ class NodeType(NamedTuple):
 
     find: Callable[[Any, str], Node | None]
     need: Need
-    document: Callable[[str], Found]
+    document: Callable[[str], Lookup]
 
 
 NODES: Mapping[str, NodeType] = {
-    "Scan": NodeType(scan_node, READ_SCANS, lambda own: Found(RECORD, own)),
-    "Asset": NodeType(asset_node, READ_ASSETS, lambda own: Found(ASSET, own, MAX_BULK)),
-    "DownloadJob": NodeType(download_job_node, READ_DOWNLOADS, lambda own: Found(JOB, own)),
+    "Scan": NodeType(scan_node, READ_SCANS, lambda own: Lookup(RECORD, own)),
+    "Asset": NodeType(asset_node, READ_ASSETS, lambda own: Lookup(ASSET, own, MAX_BULK)),
+    "DownloadJob": NodeType(download_job_node, READ_DOWNLOADS, lambda own: Lookup(JOB, own)),
 }
 
 
-def document_of(id_: object) -> Found | None:
+def document_of(id_: object) -> Lookup | None:
     """The document by which the object of a global id is found; None for an id that is none."""
     try:
         type_name, own = read_global_id(str(id_), "id")

@@ -133,8 +133,8 @@ class Names:
         return Several(len(keys), selected.place, keys, len(keys))
 
 
-class Found(NamedTuple):
-    """What is named, by its own id, and the document that it takes to find it, if it takes any."""
+class Lookup(NamedTuple):
+    """The document that it takes to find what an id names, if it takes any, and its key; one call may bring `bulk`."""
 
     document: str | None
     key: str
@@ -148,7 +148,7 @@ class Finds:
     by_value: ClassVar[bool] = True
 
     argument: str
-    find: Callable[[Any], Found | None]  # None for what names nothing
+    find: Callable[[Any], Lookup | None]  # None for what names nothing
 
     @property
     def arguments(self) -> Sequence[str]:
@@ -160,11 +160,11 @@ class Finds:
         value = selected.given[self.argument].value(selected.variables)
         values = value if isinstance(value, list) else [value]
         bill.objects += len(values)
-        found = [one for one in map(self.find, values) if one is not None]
-        for one in found:
+        lookups = [one for one in map(self.find, values) if one is not None]
+        for one in lookups:
             if one.document is not None:
                 bill.load_together(one.document, [one.key], one.bulk)
-        return Several(len(values), selected.place, [one.key for one in found], len(values))
+        return Several(len(values), selected.place, [one.key for one in lookups], len(values))
 
 
 @dataclass(frozen=True, slots=True)
