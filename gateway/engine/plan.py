@@ -19,7 +19,7 @@ from gateway.cache.flight import Waiting
 from gateway.engine.leaves import LeavePlan
 from gateway.engine.projection import Projection
 from gateway.errors import GatewayError
-from gateway.graph.members import Members
+from gateway.graph.members import PageMembers
 from gateway.graph.promise import Promise
 
 Call = Callable[[Any, "Run", Path], Any]
@@ -195,7 +195,7 @@ class ListPlan:
 
     def __call__(self, value: Any, run: Run, path: Path) -> Any:
         """The list's trees, null where one is to come. Raises LeavePlan for anything but a list."""
-        if value.__class__ is Members:
+        if value.__class__ is PageMembers:
             if self.projection is not None and value.type is self.projection.type:
                 return self.projection.encoded_members(value)
             value = list(value)

@@ -34,7 +34,7 @@ from gateway.engine.selection import Selections
 from gateway.engine.structs import Want, merged, page_of, struct_of
 from gateway.engine.values import nullable, plain_leaf, plain_value, python_type, strawberry_field
 from gateway.graph.document_type import DocumentType, Reading, Wire, readings
-from gateway.graph.members import Members
+from gateway.graph.members import PageMembers
 
 encode = msgspec.json.Encoder().encode
 _serials = itertools.count()
@@ -72,7 +72,7 @@ class Projection:
         document: Document | None = value.__dict__.get("_document")
         return self.encoded(document) if document else msgspec.Raw(encode(self.read(encode(value.__dict__["_data"]))))
 
-    def encoded_members(self, members: Members[Any]) -> msgspec.Raw:
+    def encoded_members(self, members: PageMembers[Any]) -> msgspec.Raw:
         """The same of members of pages, as one list; each page is read once."""
         lists = [self._encoded_page(page, members.key, places) for page, places in members.pages]
         if len(lists) == 1:

@@ -13,7 +13,7 @@ T = TypeVar("T", bound=DocumentType)
 
 
 @dataclass(frozen=True, slots=True)
-class Members(Sequence[T], Generic[T]):
+class PageMembers(Sequence[T], Generic[T]):
     """Some members of some pages. `key` is where a page holds them, `kind` what they are as documents.
 
     graphql-core iterates it; a plan reads the same members from the pages' bytes at once.

@@ -13,7 +13,7 @@ from gateway.graph.cost import Links, Members, Pages, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
 from gateway.graph.ids import Node, global_id
-from gateway.graph.members import Members as PageMembers
+from gateway.graph.members import PageMembers
 from gateway.graph.paging import Cursors, PageInfo, Slice
 from gateway.graph.scalars import URL
 from gateway.scenario.asset_types import AssetSource
