@@ -199,7 +199,7 @@ class Reads:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Refers:
     """Answers another object, by an id that only the document tells; one call may bring `bulk`."""
 
     arguments: ClassVar[Sequence[str]] = ()

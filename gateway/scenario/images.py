@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from gateway.cache.expiry import signed_url_expiry
-from gateway.graph.cost import Links, costs
+from gateway.graph.cost import Refers, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.scalars import URL
 from gateway.scenario.client import MAX_BULK
@@ -26,7 +26,7 @@ class AssetImage(DocumentType):
 
     @strawberry.field(
         description="The image's own asset. Null when it cannot be read, or there is none.",
-        metadata=costs(Links(MAX_BULK)),
+        metadata=costs(Refers(MAX_BULK)),
     )
     def asset(self, info: Info) -> Annotated["Asset", strawberry.lazy("gateway.scenario.types")] | None:
         """One call, shared with every other asset that the same step of the request asks for."""

@@ -9,7 +9,7 @@ import strawberry
 from gateway.cache.document import Document
 from gateway.cache.expiry import signed_url_expiry
 from gateway.errors import UpstreamContract
-from gateway.graph.cost import Links, Members, Pages, costs
+from gateway.graph.cost import Members, Pages, Refers, costs
 from gateway.graph.document_type import DocumentType, wire
 from gateway.graph.enums import UpstreamEnum, unknown, value
 from gateway.graph.ids import Node, global_id
@@ -115,7 +115,7 @@ class Asset(Node, DocumentType):
 
     @strawberry.field(
         description="The asset that it was made from. Null when there is none, or it cannot be read.",
-        metadata=costs(Links(MAX_BULK)),
+        metadata=costs(Refers(MAX_BULK)),
     )
     def parent(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
@@ -123,7 +123,7 @@ class Asset(Node, DocumentType):
 
     @strawberry.field(
         description="The asset that its line began with. Null when there is none, or it cannot be read.",
-        metadata=costs(Links(MAX_BULK)),
+        metadata=costs(Refers(MAX_BULK)),
     )
     def root(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
