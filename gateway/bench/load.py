@@ -65,8 +65,8 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """The connections to one server."""
+class ClosedLoop:
+    """The connections to one server, each of which asks again once it is answered."""
 
     server: Server
     connections: list[Connection]
@@ -104,7 +104,7 @@ class Load:
 
 
 @contextmanager
-def connected(server: Server, bodies: Iterable[bytes]) -> Iterator[Load]:
+def connected(server: Server, bodies: Iterable[bytes]) -> Iterator[ClosedLoop]:
     """Connect to a server once for each body, to post it there again and again."""
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
@@ -115,7 +115,7 @@ def connected(server: Server, bodies: Iterable[bytes]) -> Iterator[Load]:
             socket_.settimeout(None)  # with one, Python asks the system before each call whether it would wait
             connections.append(Connection(socket_, _post(body)))
             selector.register(socket_, selectors.EVENT_READ, connections[-1])
-        yield Load(server, connections, selector)
+        yield ClosedLoop(server, connections, selector)
 
 
 def _post(body: bytes) -> bytes:

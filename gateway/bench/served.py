@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.app import create_app
 from gateway.bench.cpu import Upstreams, bench_app
-from gateway.bench.load import Load, Round, connected
+from gateway.bench.load import ClosedLoop, Round, connected
 from gateway.bench.modes import MODES, bench_settings
 from gateway.bench.queries import Query
 from gateway.bench.rounds import median_ratio, split
@@ -47,7 +47,7 @@ class Served(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(slots=True)
 class _Measured:
-    load: Load
+    load: ClosedLoop
     remote: Remote | None
     rounds: list[Round] = field(default_factory=list)
     beside: list[Round] = field(default_factory=list)

@@ -20,7 +20,7 @@ class Answered:
 
 
 @dataclass(slots=True)
-class Load:
+class OpenLoop:
     """Requests that are sent to an address at a rate, over connections that are kept, and the answers that came."""
 
     host: str
@@ -79,9 +79,9 @@ class Load:
         return [one.seconds for one in self.answers if one.status == status]
 
 
-async def loaded(host: str, port: int, request: bytes, rate: float, seconds: float) -> Load:
+async def loaded(host: str, port: int, request: bytes, rate: float, seconds: float) -> OpenLoop:
     """Ask at a rate for some seconds, and give the answers."""
-    load = Load(host, port, request)
+    load = OpenLoop(host, port, request)
     try:
         await load.run(rate, seconds)
     finally:
@@ -89,10 +89,10 @@ async def loaded(host: str, port: int, request: bytes, rate: float, seconds: flo
     return load
 
 
-def flood(host: str, port: int, request: bytes, rate: float, seconds: float) -> Load:
+def flood(host: str, port: int, request: bytes, rate: float, seconds: float) -> OpenLoop:
     """Do the same in a process of its own."""
     load = asyncio.run(loaded(host, port, request, rate, seconds))
-    return Load(host, port, request, load.answers, load.failures)
+    return OpenLoop(host, port, request, load.answers, load.failures)
 
 
 def _came_to_nothing(error: Exception) -> bool:

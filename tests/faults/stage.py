@@ -83,7 +83,7 @@ class TimedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadResult:
     """What a load came to."""
 
     asked: list[TimedAnswer]
@@ -130,13 +130,13 @@ class Stage:
             answer = await response.json()
         return TimedAnswer(began, time.monotonic() - began, answer)
 
-    async def load(self, query: str, *, seconds: float = SECONDS, rate: float = RATE, wait: float = 3) -> Load:
+    async def load(self, query: str, *, seconds: float = SECONDS, rate: float = RATE, wait: float = 3) -> LoadResult:
         """Ask at a steady rate, whether or not answers come, each for something else than those before."""
         began, asked = time.monotonic(), []
         for number in range(int(seconds * rate)):
             await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
             asked.append(asyncio.ensure_future(self.ask(query, wait=wait, **self.variables(query, number))))
-        return Load(await asyncio.gather(*asked))
+        return LoadResult(await asyncio.gather(*asked))
 
     def variables(self, query: str, number: int) -> dict[str, str]:
         known = {"scanId": self.scan_ids, "assetId": self.asset_ids}

@@ -12,7 +12,7 @@ from tests.faults.stage import (
     SCAN,
     SECONDS,
     UNKEPT,
-    Load,
+    LoadResult,
     Stage,
     free_port,
     gateway_process,
@@ -23,7 +23,7 @@ from tests.faults.stage import (
 ALONE = "failed too often just now, and was not asked"
 
 
-def left_alone_from(load: Load) -> float:
+def left_alone_from(load: LoadResult) -> float:
     """The moment from which somebody heard that an upstream is left alone."""
     return min(one.at + one.seconds for one in load.asked if any(ALONE in message for message in one.messages))
 

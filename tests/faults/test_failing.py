@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from tests.faults.stage import JOIN, PATIENCE, UNKEPT, Load, Running, Stage, staged
+from tests.faults.stage import JOIN, PATIENCE, UNKEPT, LoadResult, Running, Stage, staged
 
 NEEDED = 2  # calls of a join
 # Calls a needed one at least: on a slow machine several queries wait for one call together.
 SOME = 1 if PATIENCE == 1 else 0.8
 
 
-async def measured(stage: Stage, what: str) -> tuple[Load, float]:
+async def measured(stage: Stage, what: str) -> tuple[LoadResult, float]:
     await stage.calls()
     load = await stage.load(JOIN)
     ratio = await stage.calls() / (NEEDED * len(load.asked))
@@ -26,7 +26,7 @@ FAULTS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
-def a_thousandth_of(load: Load) -> int:
+def a_thousandth_of(load: LoadResult) -> int:
     """What three faults in a row may take; of some hundred queries that is one."""
     return max(1, len(load.asked) // 1_000)
 

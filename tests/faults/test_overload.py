@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.load import Load, flood, loaded, p99, post
+from tests.faults.load import OpenLoop, flood, loaded, p99, post
 from tests.processes import Process, running
 
 SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "5"))
@@ -71,7 +71,7 @@ def asked_of(url: str) -> tuple[str, int, bytes]:
     return address.host, address.port, post(address.host, json.dumps(HEAVY).encode())
 
 
-async def overloaded(url: str, rate: float, seconds: float) -> tuple[Load, Load]:
+async def overloaded(url: str, rate: float, seconds: float) -> tuple[OpenLoop, OpenLoop]:
     """Let a process of its own ask too much; and ask a little beside it, since that one is late itself."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         flooding = asyncio.get_running_loop().run_in_executor(pool, flood, *asked_of(url), rate, seconds)

@@ -32,7 +32,7 @@ LISTENING = r"listening on (\S+)/graphql"
 
 
 @dataclass(slots=True)
-class Load:
+class ClosedLoop:
     """Clients that never rest, over two gateways that keep nothing in memory; what failed, and the milliseconds."""
 
     client: httpx.AsyncClient
@@ -90,7 +90,7 @@ class Load:
 
 
 @asynccontextmanager
-async def load(redis: RedisServer, folder: Path) -> AsyncIterator[Load]:
+async def load(redis: RedisServer, folder: Path) -> AsyncIterator[ClosedLoop]:
     """Run everything as processes, with clients that ask until the block ends."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(running("sandbox", "--port", "0", folder=folder))
@@ -108,7 +108,7 @@ async def load(redis: RedisServer, folder: Path) -> AsyncIterator[Load]:
         urls = [f"{gateway.wait_for(LISTENING)}/graphql" for gateway in gateways]
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             scan_ids = list((await client.get(f"{sandbox_url}/sandbox")).json()["scans"]["READY"])
-            made = Load(client, sandbox_url, urls, scan_ids)
+            made = ClosedLoop(client, sandbox_url, urls, scan_ids)
             clients = [asyncio.create_task(made.drive()) for _ in range(CLIENTS)]
             try:
                 yield made
@@ -118,7 +118,7 @@ async def load(redis: RedisServer, folder: Path) -> AsyncIterator[Load]:
         assert [gateway.stop(signal.SIGTERM)[0] for gateway in gateways] == [0, 0]
 
 
-async def quiet(made: Load) -> None:
+async def quiet(made: ClosedLoop) -> None:
     """Without other clients hits are found again."""
     made.running = False
     await asyncio.sleep(0.5)
