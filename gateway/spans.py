@@ -19,7 +19,7 @@ from opentelemetry.trace import Tracer as OtelTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
-from gateway.http.observing import Exchange
+from gateway.http.observing import ObservedRequest
 from gateway.tallies import CallTally, Outcome
 from gateway.upstream.channel import NO_HEADERS, Answer, Channel
 from gateway.upstream.failures import failure_word
@@ -43,7 +43,7 @@ class Traces:
         return self.provider.get_tracer("scan-gateway", __version__)
 
     @contextmanager
-    def request(self, exchange: Exchange, headers: Mapping[str, str]) -> Iterator[Span]:
+    def request(self, observed: ObservedRequest, headers: Mapping[str, str]) -> Iterator[Span]:
         """Span a request, as part of the trace that it says it belongs to."""
         with self.tracer.start_as_current_span(
             "graphql",
@@ -58,7 +58,7 @@ class Traces:
                 _fail(span, type(error).__name__)
                 raise
             finally:
-                _describe(span, exchange)
+                _describe(span, observed)
 
     def traced(self, channel: Channel, url: str, tally: CallTally) -> "TracedChannel":
         """Span the calls of a channel to an address."""
@@ -125,26 +125,26 @@ def exported() -> Traces:
     return Traces(provider, exporter)
 
 
-def _describe(span: Span, exchange: Exchange) -> None:
+def _describe(span: Span, observed: ObservedRequest) -> None:
     """Name a request by what it asked for, once that is known."""
-    if exchange.request_id:
-        span.set_attribute("scan_gateway.request_id", exchange.request_id)
-    if exchange.protocol == "http":
-        span.set_attributes({"http.request.method": exchange.method or "", "http.route": "/graphql"})
-    if exchange.status is not None:
-        span.set_attribute("http.response.status_code", exchange.status)
-        if exchange.status >= FIRST_OWN_ERROR:
-            _fail(span, str(exchange.status))
-    if exchange.tally is not None and exchange.outcome is not None:
-        span.update_name(f"{exchange.tally.kind} {exchange.tally.name}".strip())
+    if observed.request_id:
+        span.set_attribute("scan_gateway.request_id", observed.request_id)
+    if observed.protocol == "http":
+        span.set_attributes({"http.request.method": observed.method or "", "http.route": "/graphql"})
+    if observed.status is not None:
+        span.set_attribute("http.response.status_code", observed.status)
+        if observed.status >= FIRST_OWN_ERROR:
+            _fail(span, str(observed.status))
+    if observed.tally is not None and observed.outcome is not None:
+        span.update_name(f"{observed.tally.kind} {observed.tally.name}".strip())
         span.set_attributes(
             {
-                "graphql.operation.type": exchange.tally.kind,
-                "graphql.operation.name": exchange.tally.name,
-                "scan_gateway.outcome": exchange.outcome.name.lower(),
+                "graphql.operation.type": observed.tally.kind,
+                "graphql.operation.name": observed.tally.name,
+                "scan_gateway.outcome": observed.outcome.name.lower(),
             }
         )
-        if exchange.outcome is Outcome.FAILED:
+        if observed.outcome is Outcome.FAILED:
             _fail(span, "failed")
 
 

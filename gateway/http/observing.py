@@ -25,7 +25,7 @@ log = logging.getLogger("gateway.requests")
 
 
 @dataclass(slots=True)
-class Exchange:
+class ObservedRequest:
     """One request, as far as it has come: over HTTP with its status, or over WebSocket without."""
 
     protocol: Literal["http", "websocket"]
@@ -45,18 +45,18 @@ class Exchange:
 class Tracer(Protocol):
     """Traces requests."""
 
-    def request(self, exchange: Exchange, headers: Mapping[str, str]) -> AbstractContextManager[object]:
+    def request(self, observed: ObservedRequest, headers: Mapping[str, str]) -> AbstractContextManager[object]:
         """Enter what lasts as long as a request does."""
 
 
-_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_observed: ContextVar[ObservedRequest | None] = ContextVar("observed", default=None)
 
 
 def observe(tally: OperationTally, outcome: Outcome, _seconds: float) -> None:
     """Take note of what the request under way asked for, and how that ended: what tallies `observe`."""
-    exchange = _exchange.get()
-    if exchange is not None:
-        exchange.tally, exchange.outcome = tally, outcome
+    observed = _observed.get()
+    if observed is not None:
+        observed.tally, observed.outcome = tally, outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,16 @@ class Observer:
         return self.logs or self.times or self.tracer is not None
 
     @contextmanager
-    def over(self, exchange: Exchange, headers: Mapping[str, str]) -> Iterator[None]:
+    def over(self, observed: ObservedRequest, headers: Mapping[str, str]) -> Iterator[None]:
         """Look at a request from its beginning to its end."""
-        _exchange.set(exchange)
+        _observed.set(observed)
         account.set(None)  # this request's own is opened when there is something to execute
-        with nullcontext() if self.tracer is None else self.tracer.request(exchange, headers):
+        with nullcontext() if self.tracer is None else self.tracer.request(observed, headers):
             try:
                 yield
             finally:
                 if self.logs:
-                    _log(exchange)
+                    _log(observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +94,18 @@ class ObservedEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        exchange = Exchange("http", scope["method"])
+        observed = ObservedRequest("http", scope["method"])
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                exchange.request_id = dict(message["headers"]).get(b"x-request-id", b"").decode()
+                observed.status = message["status"]
+                observed.request_id = dict(message["headers"]).get(b"x-request-id", b"").decode()
                 if self.observer.times:
-                    message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(exchange))]}
+                    message = {**message, "headers": [*message["headers"], (b"server-timing", _timing(observed))]}
             await send(message)
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in joined(scope["headers"]).items()}
-        with self.observer.over(exchange, headers):
+        with self.observer.over(observed, headers):
             await self.app(scope, receive, sent)
 
 
@@ -119,13 +119,13 @@ class ObservedAnswering(Answering):
         self, operation: Operation, request_id: str, caller: Caller, *, reads_only: bool = False
     ) -> AnswerStream | bytes:
         """Answer as the other does."""
-        with self.observer.over(Exchange("websocket", request_id=request_id), {}):
+        with self.observer.over(ObservedRequest("websocket", request_id=request_id), {}):
             return await Answering.open(self, operation, request_id, caller, reads_only=reads_only)
 
 
-def _timing(exchange: Exchange) -> bytes:
+def _timing(observed: ObservedRequest) -> bytes:
     """Write milliseconds: in all, and of this request's own calls to each upstream, which may be at the same time."""
-    parts = [f"total;dur={exchange.seconds * 1_000:.3f}"]
+    parts = [f"total;dur={observed.seconds * 1_000:.3f}"]
     caused = account.get()
     if caused is not None:
         for api, seconds in caused.seconds.items():
@@ -133,11 +133,11 @@ def _timing(exchange: Exchange) -> bytes:
     return ", ".join(parts).encode()
 
 
-def _log(exchange: Exchange) -> None:
-    fields: dict[str, object] = {"protocol": exchange.protocol, "request_id": exchange.request_id}
-    if exchange.status is not None:
-        fields |= {"method": exchange.method, "status": exchange.status}
-    if exchange.tally is not None and exchange.outcome is not None:
-        fields |= {"operation": exchange.tally.name, "kind": exchange.tally.kind}
-        fields["outcome"] = exchange.outcome.name.lower()
-    log.info("request", extra={**fields, "ms": round(exchange.seconds * 1_000, 3)})
+def _log(observed: ObservedRequest) -> None:
+    fields: dict[str, object] = {"protocol": observed.protocol, "request_id": observed.request_id}
+    if observed.status is not None:
+        fields |= {"method": observed.method, "status": observed.status}
+    if observed.tally is not None and observed.outcome is not None:
+        fields |= {"operation": observed.tally.name, "kind": observed.tally.kind}
+        fields["outcome"] = observed.outcome.name.lower()
+    log.info("request", extra={**fields, "ms": round(observed.seconds * 1_000, 3)})
