@@ -25,7 +25,7 @@ from graphql.language import DirectiveNode, DocumentNode
 
 from gateway import lexer
 from gateway.engine.disclosure import values_asked
-from gateway.engine.operation import Operation, Prepared
+from gateway.engine.operation import Prepared, PreparedOperation
 from gateway.engine.selection import fragments_of
 from gateway.engine.validation import find_errors
 from gateway.errors import AskedTooMuch
@@ -176,14 +176,14 @@ def refused_document(error: AskedTooMuch) -> Prepared:
     return Prepared(errors=(GraphQLError(error.message, original_error=error),))
 
 
-def _operations(schema: GraphQLSchema, measured: Measured) -> tuple[Operation, ...]:
+def _operations(schema: GraphQLSchema, measured: Measured) -> tuple[PreparedOperation, ...]:
     given = measured.document
     document: DocumentNode = visit(given, _Whole()) if schema.get_directive("defer") else given
     fragments = fragments_of(document)
     definitions = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     known = {name: _Steering.of(details.definition) for name, details in fragments.items()}
     return tuple(
-        Operation(
+        PreparedOperation(
             schema,
             document,
             definition,

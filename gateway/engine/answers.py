@@ -13,7 +13,7 @@ import msgspec
 from gateway.auth.caller import Caller
 from gateway.cache.document import Tenure, holds
 from gateway.cache.store import DocumentStore
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.graph.journal import Journal
 
 DOCUMENT_PLACE = 8  # bytes that an answer spends on remembering a document
@@ -42,7 +42,7 @@ class Answers:
 
     store: DocumentStore
 
-    def key(self, operation: Operation, variables: Mapping[str, Any] | None, caller: Caller) -> str:
+    def key(self, operation: PreparedOperation, variables: Mapping[str, Any] | None, caller: Caller) -> str:
         """Give the key of an answer: everything that it depends on but the documents."""
         given = msgspec.json.encode(variables).decode() if variables else ""
         return f"answer:{operation.serial}:{caller.rights}:{given}"

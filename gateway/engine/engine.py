@@ -29,7 +29,7 @@ from gateway.engine.answer import (
 from gateway.engine.answers import Answers
 from gateway.engine.execution import Execution
 from gateway.engine.incremental import Form
-from gateway.engine.operation import NoOperation, Operation
+from gateway.engine.operation import NoOperation, PreparedOperation
 from gateway.engine.operations import Operations
 from gateway.engine.parts import Parts, execute_in_parts
 from gateway.engine.parts_cost import objects_in_parts
@@ -91,7 +91,9 @@ class Engine:
         self.tallies.note(operation, answer.outcome, began)
         return answer
 
-    async def answer_anew(self, query: Operation, asked: Asked, make_context: Callable[[], HasJournal]) -> Answer:
+    async def answer_anew(
+        self, query: PreparedOperation, asked: Asked, make_context: Callable[[], HasJournal]
+    ) -> Answer:
         """Answer a query to which no answer is `kept`. Raises, before anything is executed, RateLimited."""
         began = perf_counter()
         answers = self.answers if asked.takes_kept else None
@@ -104,7 +106,7 @@ class Engine:
         self.tallies.note(query, answer.outcome, began)
         return answer
 
-    def query(self, text: str, operation_name: str | None) -> Operation | None:
+    def query(self, text: str, operation_name: str | None) -> PreparedOperation | None:
         """The query that is asked for; None for all else, and where the document is refused. Raises NoOperation."""
         prepared = self.operations.find(text)
         if prepared.errors:
@@ -112,7 +114,7 @@ class Engine:
         operation = prepared.find(operation_name)
         return operation if operation.kind is OperationType.QUERY else None
 
-    def kept(self, query: Operation, asked: Asked) -> Answer | None:
+    def kept(self, query: PreparedOperation, asked: Asked) -> Answer | None:
         """The answer to a query that was given before, where one is kept that is true."""
         answers = self.answers
         if answers is None or not asked.takes_kept:
@@ -141,7 +143,9 @@ class Engine:
         self.tallies.note(operation, answer.outcome, began)
         return answer
 
-    async def _in_parts(self, operation: Operation, asked: Asked, context: HasJournal, form: Form) -> Parts | Result:
+    async def _in_parts(
+        self, operation: PreparedOperation, asked: Asked, context: HasJournal, form: Form
+    ) -> Parts | Result:
         """Execute a query in parts, and give back the upstream calls that it did not make as soon as it is over."""
         given = dict(asked.variables or {})
         values = self._execution.admit(operation, given, context.journal)
@@ -163,7 +167,7 @@ class Engine:
         return Result(answers.data, answers.errors or ())
 
     def _admit_parts(
-        self, query: Operation, values: VariableValues, journal: Journal, form: Form
+        self, query: PreparedOperation, values: VariableValues, journal: Journal, form: Form
     ) -> GraphQLError | None:
         """Put on its caller's account what parts come to in place of the whole; or say why not. Raises RateLimited."""
         whole = query.estimate(values, joined=journal.most.joined, confined=is_confined(journal.caller))
@@ -240,7 +244,7 @@ class Engine:
         return AnswerStream(source, answer)
 
     async def _source(
-        self, operation: Operation, given: dict[str, Any], context: HasJournal
+        self, operation: PreparedOperation, given: dict[str, Any], context: HasJournal
     ) -> AsyncIterator[Any] | Result:
         """Open a subscription's events, or say why it is refused."""
         if operation.is_refused(context.journal.caller):
@@ -255,7 +259,7 @@ class Engine:
         return Result(None, source) if isinstance(source, Sequence) else source
 
 
-def _check_kind(operation: Operation, *, reads_only: bool) -> None:
+def _check_kind(operation: PreparedOperation, *, reads_only: bool) -> None:
     if operation.kind is OperationType.SUBSCRIPTION:
         raise StreamsOnly
     if reads_only:

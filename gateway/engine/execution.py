@@ -13,7 +13,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gateway.auth.scopes import is_confined
 from gateway.engine.answer import HasJournal, Result, encode
 from gateway.engine.executor import Executor
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.engine.plan import ObjectPlan, Run, is_awaitable
 from gateway.engine.rights import middleware
 from gateway.engine.validation import MAX_ERRORS
@@ -39,7 +39,7 @@ class Execution:
     uses_plans: bool
 
     async def execute(
-        self, operation: Operation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
+        self, operation: PreparedOperation, variables: Mapping[str, Any] | None, context: HasJournal, root: Any = None
     ) -> Result:
         """Execute an operation that was found valid; a subscription on its event, which is the `root`.
 
@@ -56,7 +56,7 @@ class Execution:
         finally:
             self.settle(journal)
 
-    def _plan(self, operation: Operation, values: VariableValues, journal: Journal) -> ObjectPlan | None:
+    def _plan(self, operation: PreparedOperation, values: VariableValues, journal: Journal) -> ObjectPlan | None:
         if not self.uses_plans or journal.trace is not None:
             return None
         plan = operation.plan(values, operation.forbidden(journal.caller))
@@ -65,7 +65,7 @@ class Execution:
         return plan
 
     def admit(
-        self, operation: Operation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
+        self, operation: PreparedOperation, given: dict[str, Any], journal: Journal, *, is_event: bool = False
     ) -> VariableValues | list[GraphQLError]:
         """Give the variables their types; or say why they have others, or what the operation could cause with them.
 
@@ -88,7 +88,7 @@ class Execution:
         self.rates.charge(journal.caller, made - journal.expected_calls, 0)
         journal.expected_calls = made
 
-    def _coerced(self, operation: Operation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _coerced(self, operation: PreparedOperation, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
         definitions = operation.definition.variable_definitions or ()
         values = get_variable_values(self.schema, definitions, given, MAX_ERRORS, hide_suggestions=True)
         suggests = isinstance(values, list) and len(values) == 1 and self.suggests
@@ -115,7 +115,7 @@ class Execution:
         return Result(tree, run.errors)
 
     async def _by_graphql_core(
-        self, operation: Operation, variables: dict[str, Any], context: Any, root: Any
+        self, operation: PreparedOperation, variables: dict[str, Any], context: Any, root: Any
     ) -> Result:
         # `execute` refuses a schema that has @defer, though a document without it is answered as a whole.
         result: Any = experimental_execute_incrementally(

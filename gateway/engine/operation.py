@@ -36,8 +36,8 @@ class NoOperation(Exception):
 
 
 @dataclass(slots=True)
-class Operation:
-    """One operation of a document, and its plans.
+class PreparedOperation:
+    """One operation of a document, ready to be executed as often as it is asked for: what it takes, and its plans.
 
     There is one for each choice of what `@skip` and `@include` depend on, and of what is forbidden. `decisive` are
     variables of which none may be null: graphql-core would say so at every object that they decide about. `fields` are
@@ -168,7 +168,7 @@ class Operation:
 class Prepared:
     """A document as it was found: its operations, or the errors that keep it from being executed."""
 
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[PreparedOperation, ...] = ()
     errors: tuple[GraphQLError, ...] = ()
 
     @property
@@ -176,7 +176,7 @@ class Prepared:
         """How many fields all plans hold that there are so far."""
         return sum(len(operation.plans) * operation.fields for operation in self.operations)
 
-    def find(self, name: str | None) -> Operation:
+    def find(self, name: str | None) -> PreparedOperation:
         """The operation of a name; without one the only operation there is. Raises NoOperation."""
         if not self.operations:
             raise NoOperation("The document holds no operation.")

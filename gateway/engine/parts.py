@@ -19,7 +19,7 @@ from graphql.execution import (
 
 from gateway.engine.errors import present
 from gateway.engine.incremental import EXECUTORS, Form, PartsExecutor
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.engine.plan import is_awaitable
 from gateway.engine.rights import middleware
 from gateway.graph.journal import Journal
@@ -201,7 +201,7 @@ class Parts(AsyncIterator[bytes]):
 
 
 async def execute_in_parts(
-    operation: Operation, variables: Mapping[str, Any], context: Any, form: Form, settle: Callable[[], None]
+    operation: PreparedOperation, variables: Mapping[str, Any], context: Any, form: Form, settle: Callable[[], None]
 ) -> Parts | ExecutionResult:
     """Execute an operation that was found valid: in parts, or as a whole where nothing is deferred after all."""
     executor = EXECUTORS[form].build(

@@ -21,13 +21,13 @@ from gateway.engine.cost import Costs, Step
 from gateway.engine.disclosure import values_of
 from gateway.engine.incremental import Form
 from gateway.engine.introspection import ROOTS
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.engine.selection import Selections, fragments_of
 from gateway.errors import AskedTooMuch
 from gateway.graph.cost import Bill, SelectedField, Several
 
 
-def objects_in_parts(query: Operation, values: VariableValues, form: Form, introspection: int) -> int:
+def objects_in_parts(query: PreparedOperation, values: VariableValues, form: Form, introspection: int) -> int:
     """Give how many objects a query can answer in parts of a form.
 
     Raises AskedTooMuch where its fragments together ask more of the schema than so many values.
@@ -40,7 +40,7 @@ def objects_in_parts(query: Operation, values: VariableValues, form: Form, intro
     return costs.operation(root).estimate(values.coerced).objects
 
 
-def _selections(operation: Operation, values: VariableValues) -> Selections:
+def _selections(operation: PreparedOperation, values: VariableValues) -> Selections:
     """What is selected by the document that still defers."""
     document = operation.deferring or operation.document
     definition = get_operation_ast(document, operation.name) or operation.definition

@@ -7,7 +7,7 @@ from typing import Any, Self
 from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.engine.plan import is_awaitable
 from gateway.errors import ShuttingDown
 
@@ -15,7 +15,7 @@ _NONE = object()
 
 
 async def open_source(
-    operation: Operation, variables: Mapping[str, Any], context: Any
+    operation: PreparedOperation, variables: Mapping[str, Any], context: Any
 ) -> AsyncIterator[Any] | Sequence[GraphQLError]:
     """Call the resolver of the subscription's field: its events, or the errors that refuse it. Raises ShuttingDown."""
     executor = StrawberryGraphQLCoreExecutionContext.build(

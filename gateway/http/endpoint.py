@@ -13,8 +13,7 @@ from gateway.context import Context
 from gateway.engine.answer import Answer, Asked, ReadsOnly, StreamsOnly
 from gateway.engine.engine import Engine
 from gateway.engine.incremental import Form
-from gateway.engine.operation import NoOperation
-from gateway.engine.operation import Operation as Query
+from gateway.engine.operation import NoOperation, PreparedOperation
 from gateway.errors import FAILED_HERE, INTERNAL, NO_OPERATION, CannotIdentify, Forbidden, RateLimited, Unauthenticated
 from gateway.http import caching, graphiql, preferences
 from gateway.http.asking import Deferred, InParts, MakeContext, Options, Stream, Streamed
@@ -142,7 +141,7 @@ class Endpoint:
         return self._writing.plain(request, answer, type_)
 
     async def _later(
-        self, request: Request, query: Query, asked: Asked, answer: Answer | None, type_: WholeType
+        self, request: Request, query: PreparedOperation, asked: Asked, answer: Answer | None, type_: WholeType
     ) -> Reply:
         self.tally.under_way += 1
         status = CLIENT_LEFT

@@ -27,7 +27,7 @@ Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
 
 @dataclass
-class Operation:
+class GeneratedOperation:
     """A text, and the variables that it declares by name: their type and values that may be given."""
 
     text: str
@@ -45,7 +45,7 @@ class Maker:
     fragments: list[str] = field(default_factory=list)
     labels: int = 0
 
-    def operation(self) -> Operation:
+    def operation(self) -> GeneratedOperation:
         """A query with one to three root fields."""
         root = self.schema.query_type
         assert root is not None
@@ -53,7 +53,7 @@ class Maker:
         declared = ", ".join(f"${name}: {type_}" for name, type_ in self.variables.items())
         head = f"query Q({declared})" if declared else "query Q"
         names = {name: type_.partition(" ")[0] for name, type_ in self.variables.items()}
-        return Operation("\n".join([f"{head} {selection}", *self.fragments]), names)
+        return GeneratedOperation("\n".join([f"{head} {selection}", *self.fragments]), names)
 
     def selection(self, type_: Composite, depth: int, most: int) -> str:
         """A selection set with at least one field."""
@@ -203,7 +203,7 @@ class DeferringMaker(Maker):
         return f"({', '.join(given)})" if given else ""
 
 
-def variable_values(operation: Operation, random: Random, ids: list[str]) -> dict[str, Any]:
+def variable_values(operation: GeneratedOperation, random: Random, ids: list[str]) -> dict[str, Any]:
     """Values for an operation's variables: mostly right, sometimes null, missing or of a wrong type."""
     values: dict[str, Any] = {}
     for name, type_ in operation.variables.items():

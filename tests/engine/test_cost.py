@@ -22,7 +22,7 @@ from gateway.engine.answer import Asked
 from gateway.engine.cost import cost_of
 from gateway.engine.engine import Engine
 from gateway.engine.leaves import BACKREF
-from gateway.engine.operation import Operation
+from gateway.engine.operation import PreparedOperation
 from gateway.engine.operations import Operations
 from gateway.errors import AskedTooMuch
 from gateway.federation import subgraph
@@ -45,7 +45,7 @@ AFTER = Cursors("any").write(Position("token", 30, 100))
 PAGE = "{ assets(first: 250) { nodes { assetId } pageInfo { endCursor } } }"
 
 
-def operation_of(text: str) -> Operation:
+def operation_of(text: str) -> PreparedOperation:
     (operation,) = Operations(GRAPHQL).find(text).operations
     return operation
 

@@ -25,7 +25,7 @@ from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
 from tests.callers import caller
 from tests.engine.documents import Damaging
-from tests.engine.operations import Maker, Operation, variable_values
+from tests.engine.operations import GeneratedOperation, Maker, variable_values
 from tests.world import ONCE, URL, Clock, settings_for
 
 pytestmark = pytest.mark.uncovered
@@ -50,7 +50,7 @@ class Side:
     gateway: Any
 
     async def answer(
-        self, operation: Operation, variables: dict[str, Any], seed: int, caller: Caller = ANYONE
+        self, operation: GeneratedOperation, variables: dict[str, Any], seed: int, caller: Caller = ANYONE
     ) -> tuple[Any, list[Any], list[Any]]:
         """The data's bytes, the errors and the upstream calls of one case; both lists in an order of their own."""
         self.transport.seed = seed
@@ -101,7 +101,7 @@ class Sides:
             "id": nodes, "ids": nodes, "after": ["x"], "representations": representations,
         }  # fmt: skip
 
-    async def compare(self, operation: Operation, random: Random) -> None:
+    async def compare(self, operation: GeneratedOperation, random: Random) -> None:
         """Compare both sides' answers to an operation in some cases."""
         ids = [id_ for some in self.ids.values() for id_ in some]
         for number in range(CASES_AN_OPERATION):
@@ -120,7 +120,7 @@ class Sides:
 
     async def _compare_kept(
         self,
-        operation: Operation,
+        operation: GeneratedOperation,
         variables: dict[str, Any],
         seed: int,
         asking: Caller,

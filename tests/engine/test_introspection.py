@@ -29,7 +29,7 @@ from gateway.lexer import parse
 from gateway.limits import DocumentLimits
 from gateway.schema import build_schema, schema
 from tests.callers import caller
-from tests.engine.operations import Maker, Operation
+from tests.engine.operations import GeneratedOperation, Maker
 from tests.world import World
 
 CASES = int(os.environ.get("INTROSPECTION_CASES", "60"))
@@ -112,14 +112,14 @@ async def test_it_is_told_as_graphql_core_does(
 class IntrospectingMaker(Maker):
     """Makes operations that ask for the schema, beside little else."""
 
-    def operation(self) -> Operation:
+    def operation(self) -> GeneratedOperation:
         """A query with one to three root fields, some of which stand in fragments."""
         made = " ".join(self.root() for _ in range(self.random.randint(1, 3)))
         text = "\n".join([f"{{ {made} }}", *self.fragments])
         used = {name: type_ for name, type_ in self.variables.items() if re.search(rf"\${name}\b", text)}
         declared = ", ".join(f"${name}: {type_}" for name, type_ in used.items())
         head = f"query Q({declared})" if declared else "query Q"
-        return Operation(f"{head} {text}", {name: type_.partition(" ")[0] for name, type_ in used.items()})
+        return GeneratedOperation(f"{head} {text}", {name: type_.partition(" ")[0] for name, type_ in used.items()})
 
     def root(self) -> str:
         """`__schema`, `__type` or something else."""
@@ -140,7 +140,7 @@ class IntrospectingMaker(Maker):
         return self.selection(type_, 4, 3)
 
 
-def values_for(operation: Operation, random: Random) -> dict[str, Any]:
+def values_for(operation: GeneratedOperation, random: Random) -> dict[str, Any]:
     """A value of the right type for each variable."""
     choices: Mapping[str, list[Any]] = {"Boolean!": [True, False], "String!": NAMES}
     return {name: random.choice(choices[type_]) for name, type_ in operation.variables.items()}
