@@ -1,4 +1,20 @@
-"""One upstream call per document, however many requests wait for it."""
+"""One upstream call per document, however many requests wait for it.
+
+    Waiting, Waiting ── _Boarding (their deadline) ──┐
+    Waiting ─────────── _Boarding (their deadline) ──┴─▶ _Flight (the latest of these) ── task ──▶ fly(keys)
+
+Who may end what, and nothing else does:
+
+- `fly` ends its task, and that every Waiting that is left: with what came for its key, or the bug that `fly` raised.
+- A boarding's alarm ends its own Waitings, each with what `late` makes; they leave the flight.
+- Whoever waits cancels their own Waiting: the last task that awaits it by being cancelled, a plan that is left by
+  itself. Its `on_cancel` lets it leave the flight. One that waits for another document first has that one's `cancel`.
+- The last who leaves cancels the task; nobody waits for anything of it by then.
+- `close` cancels the task of each flight that has a key still; a cancelled task cancels each Waiting that is left.
+
+Before a task's end reaches any Waiting, and before the last who leaves cancels it, `_end` takes its flight off keys and
+alarms, and forgets the task: so what leaves in consequence ends nothing twice, and who comes then starts another.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
@@ -20,13 +36,14 @@ Late = Callable[[], UpstreamError]  # makes what stands for a document that did 
 
 
 class Waiting(asyncio.Future[DocumentOrError]):
-    """One who waits for a document. It begins before anything is called, and ends with what is `behind` it.
+    """One who waits for a document, from before anything is called for it.
 
-    It `is_wanted` as long as a loader gathers what is asked for together with it.
+    `on_cancel` tells what is called that this one gave up. It `is_wanted` as long as a loader gathers what is asked for
+    together with it.
     """
 
     is_wanted = False
-    behind: Callable[[], object] | None = None
+    on_cancel: Callable[[], object] | None = None
     _awaited = 0
 
     def __await__(self) -> Generator[Any, None, DocumentOrError]:
@@ -48,9 +65,9 @@ class Waiting(asyncio.Future[DocumentOrError]):
     def cancel(self, msg: object = None) -> bool:
         """Give up waiting; who is the last to wait ends the call."""
         gives_up = super().cancel(msg)
-        behind, self.behind = self.behind, None  # which refers to who waits: nothing is to wait for the collector
-        if gives_up and behind is not None:
-            behind()
+        on_cancel, self.on_cancel = self.on_cancel, None  # which refers to who waits: none is to wait for the collector
+        if gives_up and on_cancel is not None:
+            on_cancel()
         return gives_up
 
 
@@ -94,7 +111,7 @@ class _Boarding(msgspec.Struct, eq=False):
         """Let those go who still wait at their deadline."""
         for one in self.ones:
             if not one.done():
-                one.behind = None
+                one.on_cancel = None
                 one.set_result(self.late())
                 self.flights.left(self.flight)
 
@@ -151,7 +168,7 @@ class Flights:
                 boarding = self._boarding(flight, late, until, loop)
             flight.aboard += 1
             boarding.ones.append(one)
-            one.behind = boarding.leave
+            one.on_cancel = boarding.leave
         if new is not None:
             new.task = loop.create_task(self._run(new, fly), name="flight")
 
@@ -190,7 +207,7 @@ class Flights:
         except Exception as bug:  # noqa: BLE001 - it is raised where each of them waits
             self._end(flight)
             for _, one in flight.still_waiting():
-                one.behind = None
+                one.on_cancel = None
                 one.set_exception(bug)
             return
         for key, outcome in outcomes.items():
@@ -200,7 +217,7 @@ class Flights:
         for key, several in flight.waiting.items():
             for one in several:
                 if not one.done():
-                    one.behind = None
+                    one.on_cancel = None
                     one.set_result(outcomes[key])
 
     def left(self, flight: _Flight) -> None:

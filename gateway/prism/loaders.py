@@ -150,7 +150,7 @@ class PrismLoaders:
         for scan_id, some in parts.items():
             task = asyncio.ensure_future(self._load_single_urls(scan_id, some))
             for waiting in some.values():
-                waiting.behind = task.cancel
+                waiting.on_cancel = task.cancel
 
     async def _load_single_urls(self, scan_id: str, wanted: Mapping[str, Waiting]) -> None:
         """No call where all are at hand or on their way; else one: for one URL where only that is wanted, else all."""

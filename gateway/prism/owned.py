@@ -124,12 +124,12 @@ class OwnScans:
         """Let a document be loaded once the scan's record is there, and the owner's."""
         waiting = waiting or Waiting()
         record = self.scan(scan_id)
-        waiting.behind = record.cancel
+        waiting.on_cancel = record.cancel
         after(record, waiting, partial(self._pass, waiting, load))
         return waiting
 
     def _pass(self, waiting: Waiting, load: Callable[[Document, Waiting], object], record: DocumentOrError) -> None:
-        waiting.behind = None
+        waiting.on_cancel = None
         if isinstance(record, UpstreamError):
             waiting.set_result(record)
             return
