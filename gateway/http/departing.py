@@ -19,13 +19,13 @@ class DepartingProtocol(AbandonedProtocol):
     @property
     def is_asking(self) -> bool:
         """Whether a request is still to come: who has just connected has one, or has sent a part of it."""
-        return self._begun_at is not None and self.has_answered
+        return self._arriving_since is not None and self.has_answered
 
     def on_headers_complete(self) -> None:
         """Let the connection end with this request, where that is wanted."""
         super().on_headers_complete()
         cycle: RequestResponseCycle | None = self.cycle
-        if self.load.is_leaving and cycle is not None and cycle is not self._before:
+        if self.load.is_leaving and cycle is not None and cycle is not self._previous_cycle:
             cycle.keep_alive = False
 
     def depart(self) -> None:

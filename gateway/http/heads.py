@@ -27,14 +27,14 @@ class GuardedProtocol(SparingProtocol):
         self._head_bytes = 0  # that came after those with which the head, or a part of the body, began
         self._piece_bytes = 0  # that came last
         self._in_head = False
-        self._begun_at: float | None = None
-        self._before: RequestResponseCycle | None = None  # what was asked last when the request that comes began
+        self._arriving_since: float | None = None  # the connection, or a request that has not ended yet
+        self._previous_cycle: RequestResponseCycle | None = None  # the last when the request that comes began
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin to look: who connects has something to say."""
         super().connection_made(transport)
-        self._begun_at = self.loop.time()
+        self._arriving_since = self.loop.time()
         self._look_later(self.limits.arrival_seconds)
 
     def end_timers(self) -> None:
@@ -48,14 +48,14 @@ class GuardedProtocol(SparingProtocol):
         self._piece_bytes = len(data)
         self._head_bytes += self._piece_bytes
         super().data_received(data)
-        if self._begun_at is not None and self._head_bytes > self.limits.header_bytes:
+        if self._arriving_since is not None and self._head_bytes > self.limits.header_bytes:
             self._refuse(self._too_long(None))
 
     def on_message_begin(self) -> None:
         """Count from here on; what came with its beginning is weighed at its end."""
         super().on_message_begin()
-        self._begun_at = self.loop.time()
-        self._before = self.cycle
+        self._arriving_since = self.loop.time()
+        self._previous_cycle = self.cycle
         self._head_bytes = 0
         self._in_head = True
 
@@ -87,14 +87,14 @@ class GuardedProtocol(SparingProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for the next, however long it takes."""
-        self._begun_at = self._before = None
+        self._arriving_since = self._previous_cycle = None
         super().on_message_complete()
 
     def timeout_keep_alive_handler(self) -> None:
         """Wait anew where what came gets no answer: the rest of a body that has its own already, or an empty line."""
         super().timeout_keep_alive_handler()
         if self._idle_since is None and self.has_answered:
-            if self._begun_at is None:
+            if self._arriving_since is None:
                 self._idle_since = self.loop.time()
             self._wait(self.timeout_keep_alive)
 
@@ -103,7 +103,7 @@ class GuardedProtocol(SparingProtocol):
         self._in_head = False
         if self._refusal is not None:
             self._refuse(self._refusal)
-        elif not self._is_owing():
+        elif not self._gives_way():
             super().send_400_response(msg)
 
     def _too_long(self, size: int | None) -> Refusal:
@@ -111,7 +111,7 @@ class GuardedProtocol(SparingProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._in_head = False
-        if self._is_owing():
+        if self._gives_way():
             return
         id_ = new_request_id()
         reply = refused(refusal, None, id_)
@@ -125,18 +125,18 @@ class GuardedProtocol(SparingProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
         self.transport.close()
 
-    def _is_owing(self) -> bool:
-        """Whether what was asked before has no whole answer yet, which a refusal would be taken for.
+    def _gives_way(self) -> bool:
+        """Give way to the answer to what was asked before, where it is not whole yet: a refusal would be taken for it.
 
         Then the connection ends with that answer, as if nothing had come behind.
         """
-        before = self._before
-        if before is None or before.response_complete:
+        previous = self._previous_cycle
+        if previous is None or previous.response_complete:
             return False
-        if self.cycle is not before:
+        if self.cycle is not previous:
             self.pipeline.popleft()
-            self.cycle = before
-        before.keep_alive = False
+            self.cycle = previous
+        previous.keep_alive = False
         self.flow.pause_reading()
         return True
 
@@ -147,8 +147,8 @@ class GuardedProtocol(SparingProtocol):
         """Close a connection on which something has begun long ago that we would have read by now."""
         most = self.limits.arrival_seconds
         left: float = most
-        if self._begun_at is not None and not self.flow.read_paused:
-            left += self._begun_at - self.loop.time()
+        if self._arriving_since is not None and not self.flow.read_paused:
+            left += self._arriving_since - self.loop.time()
         if left > 0:
             self._look_later(left)
         elif not self.transport.is_closing():

@@ -4,6 +4,27 @@ ASGI takes a third of the time that a short answer needs, for what such a reques
 a task. It gets all else: what comes in parts or wants its connection closed, other paths, streams, and whatever the
 endpoint leaves to it. A head that comes again byte for byte is not parsed again, and a request that does is answered
 without being read at all, where that is wanted.
+
+Each module adds one thing to uvicorn's class, over those above it, and these fields:
+
+    staying      reads a head that offers another protocol once more, without the offer: `_is_put_off` till then
+    sparing      one timer for what rests: `_idle_since`; makes ASGI's scope only for what ASGI gets
+    heads        counts, times what comes (`_head_bytes`, `_piece_bytes`, `_in_head`, `_arriving_since`, `_next_look`),
+                 and refuses it (`_refusal`), unless an answer is owed still (to `_previous_cycle`)
+    abandoned    ends what ASGI does (`_running`) for `_answering`, a cycle whose client has left
+    departing    ends connections with their answers once the process leaves
+    protocol     answers without ASGI: `_held_body`, `_begun_now`, `_answered`, `_pending`
+
+A connection is in one state of each line; uvicorn's `cycle` is the last request that was not answered at once:
+
+    coming       nothing | a request (`_arriving_since`), the first as soon as the connection is there; it may be held
+                 back from ASGI (`_held_body`)
+    owed         nothing (`has_answered`) | an answer of ASGI's (to `_answering`) or of ours (to `_pending`), and behind
+                 it those of ASGI to what waits in `pipeline`
+
+It rests (`_idle_since`) since its last answer or, where none was due, the timer's look, until anything comes. What is
+held is answered here, or handed on to ASGI, before `data_received` ends. A request that is answered here skips the
+callbacks of the layers, so this module sets their fields for it.
 """
 
 import asyncio
@@ -43,8 +64,8 @@ def protocol(
     return type("DirectProtocol", (_DirectProtocol,), own)
 
 
-class _Exchange:
-    """A request that is answered later, in the place where uvicorn has one of its own."""
+class _DirectCycle:
+    """A request that is answered later, in the place where uvicorn has a `RequestResponseCycle`."""
 
     __slots__ = (
         "arrived",
@@ -79,10 +100,10 @@ class _DirectProtocol(DepartingProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._held: bytes | None = None  # the body of a request that ASGI has not got yet
+        self._held_body: bytes | None = None  # the body of a request that ASGI has not got yet
         self._begun_now = 0  # requests that began in what came last
-        self._answered: tuple[Request, bytes, Reply | _Exchange] | None = None  # the last of them, and its body
-        self._exchange: _Exchange | None = None
+        self._answered: tuple[Request, bytes, Reply | _DirectCycle] | None = None  # the last of them, and its body
+        self._pending: _DirectCycle | None = None
         self._defaults: object = None
         self._default_lines = b""
 
@@ -92,14 +113,14 @@ class _DirectProtocol(DepartingProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what nobody waits for any more."""
         super().connection_lost(exc)
-        exchange = self._exchange
-        if exchange is None:
+        cycle = self._pending
+        if cycle is None:
             return
-        exchange.disconnected = True  # uvicorn tells the last that was asked, which may wait for this one
-        if exchange.task is not None:
-            exchange.task.cancel()
-        if exchange.waits:
-            exchange.coming.close()
+        cycle.disconnected = True  # uvicorn tells the last that was asked, which may wait for this one
+        if cycle.task is not None:
+            cycle.task.cancel()
+        if cycle.waits:
+            cycle.coming.close()
             self.load.waiting -= 1
 
     def handle_websocket_upgrade(self) -> None:
@@ -115,8 +136,8 @@ class _DirectProtocol(DepartingProtocol):
             return
         self._begun_now = 0
         super().data_received(data)
-        if self._held is not None:
-            self._hand_on(self._held)
+        if self._held_body is not None:
+            self._hand_on(self._held_body)
         answered, self._answered = self._answered, None
         if answered is not None and is_between and self._begun_now == 1:
             request, body, answer = answered
@@ -131,32 +152,32 @@ class _DirectProtocol(DepartingProtocol):
         """Hold a request back that may be here as a whole, and need no more than an answer."""
         self.check_head()
         if self._may_be_direct():
-            self._held = b""
+            self._held_body = b""
         else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self._held is None:
+        if self._held_body is None:
             super().on_body(body)
         else:
             self._head_bytes = 0
-            self._held += body
+            self._held_body += body
 
     def on_message_complete(self) -> None:
         """Answer a request that was held back, or let ASGI do it."""
-        body = self._held
+        body = self._held_body
         if body is not None:
             request = Request(Head(self.parser.get_method().decode(), self.headers, self.url.partition(b"?")[2]))
             answer = self._answer(request, body)
             if answer is not None:
                 self._answered = request, body, answer
-                self._held = self._begun_at = self._before = None
+                self._held_body = self._arriving_since = self._previous_cycle = None
                 return
             self._hand_on(body)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._held = None
+        self._held_body = None
         super().send_400_response(msg)
 
     def _should_upgrade(self) -> bool:
@@ -167,7 +188,7 @@ class _DirectProtocol(DepartingProtocol):
         """Whether nothing is under way on the connection, and the client reads what it was answered."""
         cycle: RequestResponseCycle | None = self.cycle
         is_over = cycle is None or cycle.response_complete
-        return is_over and self._begun_at is None and not self.flow.write_paused
+        return is_over and self._arriving_since is None and not self.flow.write_paused
 
     def _may_be_direct(self) -> bool:
         if self.direct is None or self.expect_100_continue or self.flow.write_paused or self.load.is_leaving:
@@ -181,7 +202,7 @@ class _DirectProtocol(DepartingProtocol):
         return parser.get_method() in DIRECT_METHODS and parser.get_http_version() == "1.1"
 
     def _hand_on(self, body: bytes) -> None:
-        self._held = None
+        self._held_body = None
         super().on_headers_complete()
         if body:
             super().on_body(body)
@@ -204,7 +225,7 @@ class _DirectProtocol(DepartingProtocol):
         self._repeat_later(data, request, answer)
         return True
 
-    def _answer(self, request: Request, body: bytes) -> Reply | _Exchange | None:
+    def _answer(self, request: Request, body: bytes) -> Reply | _DirectCycle | None:
         """Answer a request, at once or later; None leaves it to ASGI."""
         reply = self.direct.answer(request, body) if self.direct else None
         if reply is None:
@@ -216,41 +237,41 @@ class _DirectProtocol(DepartingProtocol):
             self._write(self._head(reply), reply.body, request.id.encode())
             self.on_response_complete()
             return reply
-        self._exchange = exchange = _Exchange(request, reply, self.load.arrive())
-        self.cycle = exchange  # type: ignore[assignment] # it does what is asked of uvicorn's own
-        self.turns.wait(partial(self._begin, exchange), self.loop)
-        return exchange
+        self._pending = cycle = _DirectCycle(request, reply, self.load.arrive())
+        self.cycle = cycle  # type: ignore[assignment] # it does what is asked of uvicorn's own
+        self.turns.wait(partial(self._begin, cycle), self.loop)
+        return cycle
 
-    def _begin(self, exchange: _Exchange) -> None:
-        if not exchange.disconnected:
-            exchange.arrived = self.load.clock()  # late is who waits for the loop, not who lets others begin before
-            exchange.task = task = self.loop.create_task(self._answer_later(exchange), name="answer")
+    def _begin(self, cycle: _DirectCycle) -> None:
+        if not cycle.disconnected:
+            cycle.arrived = self.load.clock()  # late is who waits for the loop, not who lets others begin before
+            cycle.task = task = self.loop.create_task(self._answer_later(cycle), name="answer")
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def _answer_later(self, exchange: _Exchange) -> None:
-        load, coming, exchange.waits = self.load, exchange.coming, False
-        if load.enter(exchange.arrived):
+    async def _answer_later(self, cycle: _DirectCycle) -> None:
+        load, coming, cycle.waits = self.load, cycle.coming, False
+        if load.enter(cycle.arrived):
             try:
                 reply = await coming
             finally:
                 load.under_way -= 1
         else:
             coming.close()
-            reply = load.turn_away(exchange.request.id)
+            reply = load.turn_away(cycle.request.id)
         if self.flow.write_paused:
             await self.flow.drain()
-        if exchange.disconnected:
+        if cycle.disconnected:
             return
         head = self._head(reply)
-        if exchange.whole is not None:
-            self._keep(exchange.whole, exchange.request, reply, head)
-        if not exchange.keep_alive:
+        if cycle.whole is not None:
+            self._keep(cycle.whole, cycle.request, reply, head)
+        if not cycle.keep_alive:
             head += b"connection: close\r\n"
-        self._write(head, reply.body, exchange.request.id.encode())
-        exchange.response_complete = True
-        self._exchange = None
-        if not exchange.keep_alive:
+        self._write(head, reply.body, cycle.request.id.encode())
+        cycle.response_complete = True
+        self._pending = None
+        if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
@@ -264,11 +285,11 @@ class _DirectProtocol(DepartingProtocol):
             self._default_lines = b"".join([b"%s: %s\r\n" % header for header in defaults])
         self.transport.writelines((b"%s%sx-request-id: %s\r\n\r\n" % (head, self._default_lines, request_id), body))
 
-    def _repeat_later(self, data: bytes, request: Request, answer: Reply | _Exchange) -> None:
+    def _repeat_later(self, data: bytes, request: Request, answer: Reply | _DirectCycle) -> None:
         """Let an answer be found when all of its request, which this is, comes again."""
         if self.repeats is None:
             return
-        if isinstance(answer, _Exchange):
+        if isinstance(answer, _DirectCycle):
             answer.whole = data
         else:
             self._keep(data, request, answer, self._head(answer))
