@@ -1,4 +1,7 @@
-"""What a selection wants of a document's keys, and the function, generated, that makes its object of the values."""
+"""What a selection wants of a document's keys, and the function, generated, that makes its object of the values.
+
+projection.py shows one.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet

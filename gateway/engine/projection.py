@@ -1,7 +1,30 @@
 """A selection on a document, read from its bytes in C: only the selected fields are decoded and converted.
 
 For a selection a `msgspec.Struct` is defined whose fields are the wire's keys; a generated function then puts the
-values under the response's keys, converting what the wire does not hold as the graph answers it.
+values under the response's keys, converting what the wire does not hold as the graph answers it. For
+
+    { assetId mimeType url urlExpiresAt }
+
+of an asset, structs.py makes what its bytes are decoded to (`struct_of`) and what is encoded (`answer_of`), as if by
+
+    class Asset(Struct):                                        class Answer(Struct):
+        f0: str = field(name="id")                                  f0: Any = field(name="assetId")
+        f1: str | None = field(name="mimeType", default=None)       f1: Any = field(name="mimeType")
+        f2: str | None = field(name="url", default=None)            f2: Any = field(name="url")
+                                                                    f3: Any = field(name="urlExpiresAt")
+
+and columns.py writes what makes the one of the other (`generate`), all in one line:
+
+    def finish(s): return n0(
+        s.f0,
+        s.f1,
+        (n1 if (n1 := s.f2) is None or n1.startswith(n2) else n3(n1)),
+        (n5(n4) if (n4 := s.f2).__class__ is str else n7(n6(n4))),
+    )
+
+`n0` is the class `Answer`, `n2` the schemes that a URL may begin with, `n3` leaves the plan. `n5` remembers what texts
+came to by `signed_url_expiry` (`n6`) and then as a DateTime of the graph (`n7`); `n1` and `n4` are values on the way.
+Where keys and values are the wire's own, the first struct is the answer as it is, and nothing is generated.
 """
 
 import itertools

@@ -1,5 +1,7 @@
 """The structs that documents are decoded to, made once for all selections of the same keys, whatever they call them.
 
+projection.py shows two, for a small selection.
+
 A class holds itself until all garbage is collected, which takes a tenth of a second in a process that keeps a thousand
 operations; and making one takes longer than all else that a selection needs.
 """
