@@ -15,8 +15,17 @@ class Meter:
     It counts by minutes, and of the one before as large a share as still lies within the last 60 seconds; `limits`
     calls that a sliding window counter. More than `most` at once is given where nothing was taken for long: it would
     never fit. Whoever keeps other meters of the same is told (`tell`) for every `step` that only this one knows of.
-    `returned` is how much of what was taken `before` was given back since then. `late` is what others were not told of
-    that while its minute lasted: they never hear of it, so it is added to what they tell.
+
+    What all meters came to as this one last heard is `known` of this minute; let K be that of the one before: as it was
+    heard, or `known` as it ended (K is 0 after a longer silence, and no less than -late). Then at any time
+
+        taken  = known + untold + returned
+        before = K + late - returned
+
+    of which `taken`, `before` and `returned` are never less than 0. `untold` is what was taken here since then, less
+    what was given back; `returned` so much of that as had to be taken off `before`, where this minute had no more.
+    `late` is by how much `taken` was more than `known` as the minute before ended. Nobody is told of that any more, but
+    for what was on its way then: so it is added to what is heard.
     """
 
     most: float = math.inf

@@ -97,3 +97,28 @@ def test_no_minute_has_more_than_a_minute_and_what_went_before_it_unevenly(seed:
         while taken and taken[0] <= now - MINUTE:
             taken.popleft()
         assert len(taken) < 2 * meter.most
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_counts_of_the_minute_before_is_what_was_heard_of_it_and_what_was_not_told(seed: int) -> None:
+    at_random, now, meter = random.Random(seed), NOON, Meter(600)
+    heard, telling = 0, (0, 0.0)
+    for _ in range(500):
+        known, ends_at = meter.known, meter.ends_at
+        now += at_random.choice((0, 0, 1, 40, 200)) * at_random.random()
+        meter.left(now)
+        if meter.ends_at != ends_at:
+            heard = known if now - ends_at < MINUTE else 0
+        match at_random.randrange(4):
+            case 0:
+                meter.take(now, at_random.randint(1, 80))
+            case 1:
+                meter.count(now, at_random.randint(-120, 50))
+            case 2:
+                telling = meter.untold, meter.ends_at
+            case _:
+                before = at_random.randint(0, 300)
+                meter.hear(*telling, at_random.randint(0, 300), before, meter.ends_at)
+                heard, telling = max(before, -meter.late), (0, meter.ends_at)
+        assert meter.before == heard + meter.late - meter.returned
+        assert min(meter.taken, meter.before, meter.returned) >= 0
