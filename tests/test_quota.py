@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import UpstreamRateLimited
 from gateway.sandbox import Fault
 from gateway.upstream.channel import Answer
-from gateway.upstream.quota import Quota, Told, read_budget
+from gateway.upstream.quota import Quota, QuotaState, read_budget
 from tests.test_subscriptions import moving
 from tests.world import NOON, Clock, world
 
@@ -91,20 +91,20 @@ POLICIES = '"default";q=100;w=60, "burst";q=10;w=2, "a, day";q=1000;w=86400'
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ('"default";r=50;t=30, "burst";r=1;t=2', Told(1, 10, NOON + 2)),
-        ('"burst";r=1;t=2, "default";r=50;t=30', Told(1, 10, NOON + 2)),
-        ("burst;r=9;t=2,default;r=8;t=30", Told(8, None, NOON + 30)),
-        ('"burst";r=0;t=2, "default";r=0;t=30', Told(0, 100, NOON + 30)),
-        ('"burst";r=0;t=2, "default";r=0', Told(0, 100, None)),
-        ('"default";r=50;t=30, "a, day";r=7;t=70000', Told(7, 1_000, NOON + 70_000)),
-        ('"default";r=3;t=30, "r=1;t=1";w=9;t=7', Told(3, 100, NOON + 30)),
-        ('"\\"r=1, ";r=3;t=30, "burst";r=5;t=2', Told(3, None, NOON + 30)),
-        ('"burst";r=5;t=2, "torn;r=1', Told(5, 10, NOON + 2)),
-        ("limit=10, remaining=3, reset=20", Told(3, 10, NOON + 20)),
+        ('"default";r=50;t=30, "burst";r=1;t=2', QuotaState(1, 10, NOON + 2)),
+        ('"burst";r=1;t=2, "default";r=50;t=30', QuotaState(1, 10, NOON + 2)),
+        ("burst;r=9;t=2,default;r=8;t=30", QuotaState(8, None, NOON + 30)),
+        ('"burst";r=0;t=2, "default";r=0;t=30', QuotaState(0, 100, NOON + 30)),
+        ('"burst";r=0;t=2, "default";r=0', QuotaState(0, 100, None)),
+        ('"default";r=50;t=30, "a, day";r=7;t=70000', QuotaState(7, 1_000, NOON + 70_000)),
+        ('"default";r=3;t=30, "r=1;t=1";w=9;t=7', QuotaState(3, 100, NOON + 30)),
+        ('"\\"r=1, ";r=3;t=30, "burst";r=5;t=2', QuotaState(3, None, NOON + 30)),
+        ('"burst";r=5;t=2, "torn;r=1', QuotaState(5, 10, NOON + 2)),
+        ("limit=10, remaining=3, reset=20", QuotaState(3, 10, NOON + 20)),
         ('"default";t=30, "burst"', None),
     ],
 )
-def test_of_several_policies_the_one_that_binds_first_counts(said: str, told: Told | None) -> None:
+def test_of_several_policies_the_one_that_binds_first_counts(said: str, told: QuotaState | None) -> None:
     assert read_budget({"ratelimit": said, "ratelimit-policy": POLICIES}, NOON) == told
 
 

@@ -45,7 +45,7 @@ _KEYS: dict[Resolve, Callable[[Any], Hashable]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResolveInfo:
     """As much of a `GraphQLResolveInfo` as resolvers of introspection look at; and `known` what takes them long."""
 
     schema: GraphQLSchema
@@ -53,9 +53,9 @@ class Told:
 
 
 @lru_cache(maxsize=8)
-def told_by(schema: GraphQLSchema) -> Told:
+def told_by(schema: GraphQLSchema) -> ResolveInfo:
     """What resolvers of introspection are told."""
-    return Told(schema)
+    return ResolveInfo(schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,9 @@ def _objects(columns: Columns) -> Tell:
     return lambda sources: [{key: tell(source) for key, tell in columns} for source in sources]
 
 
-def _composite(resolve: Resolve, info: Told, arguments: dict[str, Any], complete: Tell, *, may_be_null: bool) -> Tell:
+def _composite(
+    resolve: Resolve, info: ResolveInfo, arguments: dict[str, Any], complete: Tell, *, may_be_null: bool
+) -> Tell:
     def tell(source: Any) -> Any:
         value = resolve(source, info, **arguments)
         if value is not None:
@@ -144,7 +146,7 @@ def _composite(resolve: Resolve, info: Told, arguments: dict[str, Any], complete
     return tell
 
 
-def _leaf(resolve: Resolve, info: Told, complete: Tell, plain: type | None) -> Tell:
+def _leaf(resolve: Resolve, info: ResolveInfo, complete: Tell, plain: type | None) -> Tell:
     def tell(source: Any) -> Any:
         value = resolve(source, info)
         return value if value.__class__ is plain else complete(value)
@@ -152,7 +154,7 @@ def _leaf(resolve: Resolve, info: Told, complete: Tell, plain: type | None) -> T
     return tell
 
 
-def _remembering(resolve: Resolve, info: Told, complete: Tell, key_of: Callable[[Any], Hashable]) -> Tell:
+def _remembering(resolve: Resolve, info: ResolveInfo, complete: Tell, key_of: Callable[[Any], Hashable]) -> Tell:
     known = info.known
 
     def tell(source: Any) -> Any:

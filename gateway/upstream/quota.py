@@ -30,8 +30,8 @@ _NAMES = {"r": "remaining", "t": "reset"}
 TOO_MANY_REQUESTS = 429
 
 
-class Told(NamedTuple):
-    """What an answer says of the budget: calls that remain, of how many, and until when, in Unix seconds."""
+class QuotaState(NamedTuple):
+    """What an answer says of the budget: calls that remain, of how many (`limit`), and until when, in Unix seconds."""
 
     remaining: int
     limit: int | None
@@ -52,7 +52,7 @@ class Quota:
     clock: Callable[[], float]
     _made: Meter = field(init=False)
     _has_heard: bool = False  # of a budget
-    _told: Told | None = None
+    _told: QuotaState | None = None
     _closed_until: float = 0.0
 
     def __post_init__(self) -> None:
@@ -111,27 +111,27 @@ class Quota:
     def _is_closed(self, now: float) -> bool:
         return 0 < self._closed_until - now < AHEAD
 
-    def _allowed(self, now: float) -> Told | None:
+    def _allowed(self, now: float) -> QuotaState | None:
         """What the upstream said, while it holds. Raises UpstreamRateLimited while it takes no call at all."""
         if self._is_closed(now):
             raise self._spent(self._closed_until - now)
         return self._current(now)
 
-    def _current(self, now: float) -> Told | None:
+    def _current(self, now: float) -> QuotaState | None:
         """What the upstream said, while it holds."""
         told = self._told
         if told is not None and told.resets_at is not None and not 0 < told.resets_at - now < AHEAD:
             self._told = None
         return self._told
 
-    def _merged(self, said: Told, now: float) -> Told:
+    def _merged(self, said: QuotaState, now: float) -> QuotaState:
         """Believe an answer, unless calls that it has not counted yet are under way."""
         known = self._current(now)
         limit = said.limit or max(said.remaining, (known.limit if known else None) or 0)
         resets_at = min(said.resets_at or (known and known.resets_at) or now + MINUTE, now + LONGEST_PATIENCE)
         if known is None or abs(resets_at - (known.resets_at or 0)) > SAME_WINDOW:
-            return Told(said.remaining, limit, resets_at)
-        return Told(min(said.remaining, known.remaining), limit, resets_at)
+            return QuotaState(said.remaining, limit, resets_at)
+        return QuotaState(min(said.remaining, known.remaining), limit, resets_at)
 
     def _spent(self, seconds: float) -> UpstreamRateLimited:
         return UpstreamRateLimited(
@@ -141,21 +141,21 @@ class Quota:
         )
 
 
-def read_budget(headers: Mapping[str, str], now: float) -> Told | None:
+def read_budget(headers: Mapping[str, str], now: float) -> QuotaState | None:
     """Read `RateLimit`, or `RateLimit-Remaining`, `-Limit` and `-Reset`, with or without `X-`; None where none says."""
     for remaining, limit, reset in _FAMILIES:
         if remaining in headers and (left := _whole(headers[remaining])) is not None:
-            return Told(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
+            return QuotaState(left, _whole(headers.get(limit)), _moment(_whole(headers.get(reset)), now))
     combined = headers.get("ratelimit")
     return None if combined is None else _binding(combined, headers.get("ratelimit-policy", ""), now)
 
 
-def _binding(combined: str, policies: str, now: float) -> Told | None:
+def _binding(combined: str, policies: str, now: float) -> QuotaState | None:
     """Give what binds first of what the IETF's draft puts into one header: the fewest calls, and these for longest."""
     quotas = {name: said["q"] for name, said in _members(policies) if "q" in said}
     alone = next(iter(quotas.values())) if len(quotas) == 1 else None
     told = [
-        Told(said["remaining"], said.get("limit") or quotas.get(name, alone), _moment(said.get("reset"), now))
+        QuotaState(said["remaining"], said.get("limit") or quotas.get(name, alone), _moment(said.get("reset"), now))
         for name, said in _budgets(combined)
     ]
     return min(told, key=lambda one: (one.remaining, -(one.resets_at or math.inf)), default=None)
