@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Turns(Protocol):
+class WatchTurns(Protocol):
     """Which of several processes looks at what they all watch, by its key."""
 
     def listen(self, changed: Callable[[str], None], vacant: Callable[[str], None], missed: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class Alone:
     def listen(self, changed: Callable[[str], None], vacant: Callable[[str], None], missed: Callable[[], None]) -> None:
         """There is nobody to listen to."""
 
-    async def take(self, key: str, seconds: float) -> bool:  # noqa: ARG002 - the signature of Turns
+    async def take(self, key: str, seconds: float) -> bool:  # noqa: ARG002 - the signature of WatchTurns
         """Give the turn."""
         return True
 

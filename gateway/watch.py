@@ -9,7 +9,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from gateway.cache.store import look_past_memory
 from gateway.errors import UpstreamError
-from gateway.pace import Pace, Turns
+from gateway.pace import Pace, WatchTurns
 from gateway.telemetry import account
 from gateway.upstream.quota import LONGEST_PATIENCE
 
@@ -93,7 +93,7 @@ class Watch(Generic[T]):
     """One document: its last state with the number of changes before it, its subscribers, and the task that looks."""
 
     def __init__(
-        self, key: str, look: Look[T], *, pace: Pace, clock: Callable[[], float], sleep: Sleep, turns: Turns
+        self, key: str, look: Look[T], *, pace: Pace, clock: Callable[[], float], sleep: Sleep, turns: WatchTurns
     ) -> None:
         self.key = key
         self.subscribers: set[Updates[T]] = set()

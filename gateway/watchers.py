@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from gateway.deadline import handed_down, until
 from gateway.errors import LimitExceeded, ShuttingDown
-from gateway.pace import Alone, Pace, Turns
+from gateway.pace import Alone, Pace, WatchTurns
 from gateway.watch import Look, Sleep, Updates, Watch
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ class Watchers:
     most_subscribers: int
     clock: Callable[[], float]
     sleep: Sleep
-    turns: Turns = field(default_factory=Alone)
+    turns: WatchTurns = field(default_factory=Alone)
     subscribed: int = 0
     _watches: dict[str, Watch[Any]] = field(default_factory=dict)
     _closing: bool = False

@@ -59,7 +59,7 @@ class Crew(Alone):
     def __init__(self) -> None:
         self.taken: dict[str, float] = {}
 
-    def listen(self, changed: Callable[[str], None], vacant: Callable[[str], None], missed: Callable[[], None]) -> None:  # noqa: ARG002 - the signature of Turns
+    def listen(self, changed: Callable[[str], None], vacant: Callable[[str], None], missed: Callable[[], None]) -> None:  # noqa: ARG002 - the signature of WatchTurns
         self.vacant = vacant
 
     async def take(self, key: str, seconds: float) -> bool:
