@@ -13,8 +13,6 @@ from gateway.http.request_id import new_request_id
 from gateway.http.sparing import SparingProtocol
 from gateway.limits import RequestLimits
 
-_SPACES = (b" ", b"\t")
-
 
 class GuardedProtocol(SparingProtocol):
     """Counts what comes of a request beside its body, and looks from time to time whether what has begun has ended."""
@@ -65,9 +63,8 @@ class GuardedProtocol(SparingProtocol):
         Nor is white space behind a value, which the parser leaves there (RFC 9112, 5.1).
         """
         if self._in_head:
-            if value[-1:] in _SPACES:
-                value = value.rstrip(b" \t")
-            HttpToolsProtocol.on_header(self, name, value)  # for each header: `super` takes as long as that
+            # For each header: `super` takes as long as that.
+            HttpToolsProtocol.on_header(self, name, value.rstrip(b" \t"))
 
     def check_head(self) -> None:
         """Refuse a head that is too long; raising ends the parser, which says so."""

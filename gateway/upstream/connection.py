@@ -13,7 +13,6 @@ from gateway.upstream.policy import Bounds
 
 _BODILESS = (204, 304)
 _SWITCHED = 101
-_SPACES = (b" ", b"\t")
 
 
 class Connection(asyncio.Protocol):
@@ -118,12 +117,13 @@ class Connection(asyncio.Protocol):
         self.is_reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, unless it comes behind the body; several of a name are one (RFC 9110, 5.3)."""
+        """Keep a header, unless it comes behind the body; several of a name are one (RFC 9110, 5.3).
+
+        White space behind a value is no part of it (RFC 9112, 5.1); the parser leaves it there.
+        """
         if self._headed:
             return
-        if value[-1:] in _SPACES:  # which the parser leaves there (RFC 9112, 5.1)
-            value = value.rstrip(b" \t")
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.rstrip(b" \t").decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
