@@ -35,11 +35,6 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
-    def note(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
-
 
 class OperationTally(Histogram):
     """The operations of one name and kind: how they ended, and how long an answer took."""
@@ -135,43 +130,40 @@ class HttpTally:
 
 
 class RouteTally(Histogram):
-    """The calls of one route of an upstream: how they ended, and how long they took."""
+    """The calls of one route of an upstream: those under way, how the others ended, and how long they took."""
 
-    __slots__ = ("method", "outcomes", "route")
+    __slots__ = ("method", "outcomes", "route", "under_way")
 
     def __init__(self, method: str, route: str) -> None:
         super().__init__()
         self.method = method
         self.route = route
         self.outcomes: defaultdict[str, int] = defaultdict(int)
+        self.under_way = 0
 
     def end(self, outcome: str, seconds: float) -> None:
-        """Count one."""
+        """Count one that was under way; all here, for it is part of every call."""
+        self.under_way -= 1
         self.outcomes[outcome] += 1
-        self.note(seconds)
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
 
 
 class CallTally:
     """The calls to one upstream, by its routes such as `/scans/{scanId}`; what is none of them is one route more."""
 
-    __slots__ = ("_known", "_met", "_shapes", "_words", "under_way")
+    __slots__ = ("_known", "_met", "_shapes", "_words")
 
     def __init__(self, routes: tuple[str, ...] = ()) -> None:
         self._shapes = {_shape(route): route for route in routes}
         self._words = {word for shape in self._shapes for word in shape.split("/")} - {"{}"}
         self._known: dict[tuple[str, str], RouteTally] = {}
         self._met: dict[tuple[str, str], RouteTally] = {}
-        self.under_way = 0
 
-    def begin(self, method: str, target: str) -> RouteTally:
-        """Count a call that is under way, and give the tally of its route, at which it is to `end`."""
-        self.under_way += 1
-        return self.of(method, target)
-
-    def end(self, route: RouteTally, outcome: str, seconds: float) -> None:
-        """Count a call that has ended."""
-        self.under_way -= 1
-        route.end(outcome, seconds)
+    @property
+    def under_way(self) -> int:
+        """How many calls have not ended yet."""
+        return sum(route.under_way for route in self._known.values())
 
     def of(self, method: str, target: str) -> RouteTally:
         """Give the tally of what a request is sent to, whatever its query, which may be long."""

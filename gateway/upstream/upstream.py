@@ -169,7 +169,8 @@ class Upstream:
         caused_by = account.get()
         if caused_by is not None:
             caused_by.calls[self.name] += 1
-        route, outcome, began = self.tally.begin(method, target), GIVEN_UP, perf_counter()
+        route, outcome, began = self.tally.of(method, target), GIVEN_UP, perf_counter()
+        route.under_way += 1
         try:
             answer = await self.channel.send(method, target, content)
             outcome = STATUS_WORDS[answer.status]
@@ -182,7 +183,7 @@ class Upstream:
             seconds = perf_counter() - began
             if caused_by is not None:
                 caused_by.seconds[self.name] += seconds
-            self.tally.end(route, outcome, seconds)
+            route.end(outcome, seconds)
             if log.isEnabledFor(logging.DEBUG):
                 self._log_call(route, outcome, seconds)
         self.quota.learn(answer)

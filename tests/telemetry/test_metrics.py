@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.metrics.exposition import metrics_app
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving, url_of
-from gateway.tallies import BOUNDS, LONGEST_NAME, OTHER, CallTally, Histogram, OperationTallies
+from gateway.tallies import BOUNDS, LONGEST_NAME, OTHER, CallTally, OperationTallies, RouteTally
 from gateway.upstream.budget import SAVED
 from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
@@ -294,9 +294,9 @@ async def test_an_accept_header_that_says_nothing_is_answered_in_the_plain_forma
 
 
 def test_a_histogram_counts_what_takes_exactly_a_bound_within_it() -> None:
-    histogram = Histogram()
+    histogram = RouteTally("GET", "/scans")
     for seconds in (BOUNDS[0], BOUNDS[0] / 2, BOUNDS[1], 60.0):
-        histogram.note(seconds)
+        histogram.end("200", seconds)
     assert histogram.counts == [2, 1, *[0] * (len(BOUNDS) - 2), 1]
     assert histogram.seconds == pytest.approx(sum((BOUNDS[0], BOUNDS[0] / 2, BOUNDS[1], 60.0)))
 
