@@ -24,8 +24,8 @@ from gateway.graph.promise import Promise
 
 Call = Callable[[Any, "Run", Path], Any]
 Complete = Callable[[Any, "Run", Path], Any]
-Take = Callable[[], Any]  # gives what arrived, or raises what came instead
-Arrived = Callable[[Take], None]
+Read = Callable[[Any], Any]  # gives the value of what arrived, or raises what came instead
+Arrived = Callable[[Read, asyncio.Future[Any]], None]
 
 # The same as a named tuple's own way to be made, which is in Python and takes ten times as long.
 path_of: Callable[[tuple[Path | None, str, str]], Path] = partial(tuple.__new__, Path)
@@ -54,7 +54,7 @@ class Run(msgspec.Struct):
     _end: asyncio.Future[None] | None = None
 
     def later(self, awaitable: Any, arrived: Arrived) -> None:
-        """Call `arrived` once what must be waited for is there."""
+        """Call `arrived` once what must be waited for is there, with how it is read."""
         if awaitable.__class__ is Promise:
             future, read = awaitable.future, awaitable.read
         else:
@@ -63,10 +63,10 @@ class Run(msgspec.Struct):
         self._futures.append(future)
         future.add_done_callback(partial(self._take, arrived, read))
 
-    def _take(self, arrived: Arrived, read: Callable[[Any], Any], future: asyncio.Future[Any]) -> None:
+    def _take(self, arrived: Arrived, read: Read, future: asyncio.Future[Any]) -> None:
         try:
             if self._failure is None:
-                arrived(lambda: read(future.result()))
+                arrived(read, future)
             elif not future.cancelled():
                 future.exception()  # so that it counts as seen
         except asyncio.CancelledError:
@@ -134,9 +134,9 @@ class FieldPlan:
         except GatewayError as error:
             failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
-    def _arrived(self, tree: dict[str, Any], run: Run, here: Path, take: Take) -> None:
+    def _arrived(self, tree: dict[str, Any], run: Run, here: Path, read: Read, future: asyncio.Future[Any]) -> None:
         try:
-            tree[self.key] = self.complete(take(), run, here)
+            tree[self.key] = self.complete(read(future.result()), run, here)
         except GatewayError as error:
             failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
@@ -205,7 +205,7 @@ class ListPlan:
         at_hand = []
         for place, one in enumerate(value):  # all that must be waited for first, since another may leave the plan
             if are_awaitable(one.__class__):
-                run.later(one, partial(self._arrived, items, place, run, path))
+                run.later(one, partial(self._arrived, items, run, path.add_key(place, None)))
             else:
                 at_hand.append(place)
         for place in at_hand:
@@ -219,9 +219,8 @@ class ListPlan:
             raise LeavePlan
         return None
 
-    def _arrived(self, items: list[Any], place: int, run: Run, path: Path, take: Take) -> None:
-        here = path.add_key(place, None)
+    def _arrived(self, items: list[Any], run: Run, here: Path, read: Read, future: asyncio.Future[Any]) -> None:
         try:
-            items[place] = self._complete(take(), run, here)
+            items[int(here.key)] = self._complete(read(future.result()), run, here)
         except GatewayError as error:
             failed(error, run, self.nodes, here, may_be_null=self.item_may_be_null)
