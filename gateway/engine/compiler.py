@@ -65,16 +65,9 @@ class Compiler:
     def _field(self, type_: GraphQLObjectType, key: str, details: Any, definition: StrawberryField) -> FieldPlan:
         nodes = [detail.node for detail in details]
         field = type_.fields[nodes[0].name.value]
-        _, may_be_null = nullable(field.type)
+        inner, may_be_null = nullable(field.type)
         call = calling(Place(self.selections, type_, nodes, definition))
-        return FieldPlan(key, type_.name, nodes, may_be_null, call, self._complete(field.type, details, nodes))
-
-    def _complete(self, type_: GraphQLOutputType, details: Any, nodes: list[FieldNode]) -> Complete:
-        inner, may_be_null = nullable(type_)
-        complete = self._present(inner, details, nodes)
-        if not may_be_null:
-            return complete
-        return lambda value, run, path: None if value is None else complete(value, run, path)
+        return FieldPlan(key, type_.name, nodes, may_be_null, call, self._present(inner, details, nodes))
 
     def _present(self, type_: GraphQLOutputType, details: Any, nodes: list[FieldNode]) -> Complete:
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):

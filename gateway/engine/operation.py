@@ -113,7 +113,7 @@ class PreparedOperation:
         """The plan for these variables, which refuses what is forbidden; None when graphql-core must answer."""
         if not self.plannable:
             return None
-        choice = tuple([variables.coerced.get(name) for name in self.steering])
+        choice = tuple(map(variables.coerced.get, self.steering))
         if forbidden:
             choice = (*choice, forbidden)
         if choice not in self.plans:
@@ -140,7 +140,7 @@ class PreparedOperation:
 
         It is more for a caller who is `confined` to what is their own.
         """
-        choice = joined, tuple(variables.coerced.get(name) for name in self.steering)
+        choice = joined, tuple(map(variables.coerced.get, self.steering))
         costing = self.costings.get(choice)
         if costing is None:
             costing = self._costing(variables, joined=joined)

@@ -110,7 +110,7 @@ def _itself(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """A field that a resolver answers: how it is called, and how what it returns is completed.
+    """A field that a resolver answers: how it is called, and how what it returns is completed, null aside.
 
     An upstream's failure is null with an error where the field may be null; anything else that is raised ends the plan.
     """
@@ -123,20 +123,22 @@ class FieldPlan:
     complete: Complete
 
     def fill(self, tree: dict[str, Any], source: Any, run: Run, path: Path | None) -> None:
-        """Put the field's value into its object's tree, now or when it arrives."""
+        """Put the field's value in the place of null in its object's tree, now or when it arrives."""
         here = path_of((path, self.key, self.parent))
         try:
             result = self.call(source, run, here)
             if are_awaitable(result.__class__):
                 run.later(result, partial(self._arrived, tree, run, here))
-            else:
+            elif result is not None or not self.may_be_null:
                 tree[self.key] = self.complete(result, run, here)
         except GatewayError as error:
             failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
     def _arrived(self, tree: dict[str, Any], run: Run, here: Path, read: Read, future: asyncio.Future[Any]) -> None:
         try:
-            tree[self.key] = self.complete(read(future.result()), run, here)
+            result = read(future.result())
+            if result is not None or not self.may_be_null:
+                tree[self.key] = self.complete(result, run, here)
         except GatewayError as error:
             failed(error, run, self.nodes, here, may_be_null=self.may_be_null)
 
