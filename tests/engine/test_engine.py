@@ -264,7 +264,7 @@ async def test_a_plan_that_is_left_leaves_nothing_behind_that_nobody_awaits(gate
 async def test_what_arrives_as_a_request_is_given_up_begins_nothing_more() -> None:
     run, begun = Run(None, VariableValues({}, {})), list[str]()
     arriving = asyncio.get_running_loop().create_future()
-    run.later(Promise(arriving, str), lambda take: begun.append(take()))
+    run.later(Promise(arriving, str), lambda read, future: begun.append(read(future.result())))
     ending = asyncio.ensure_future(run.end())
     await asyncio.sleep(0)
     ending.cancel()
