@@ -18,8 +18,8 @@ from gateway.bench.cpu import answers
 from gateway.bench.modes import PATHS
 from gateway.bench.queries import Query, make_sandbox, queries
 from gateway.bench.served import BARE, Comparison
-from gateway.bench.servers import bare, serving
-from gateway.bench.upstream import Call, record, remote
+from gateway.bench.servers import Serve, bare, serving
+from gateway.bench.upstream import Call, Remote, record, remote
 from gateway.memory import settle
 from gateway.sandbox import Sandbox
 from gateway.upstream.channel import BASE_HEADERS, Channel
@@ -80,7 +80,7 @@ def _measure(sandbox: Sandbox, query: Query) -> None:
         calls = [(name, call) for name, its in upstreams.items() for call in its.answers if call not in before[name]]
         known[body] = calls, answer
     with remote(upstreams) as near:
-        serves = {BARE: (serving(bare, known[query.bodies[0]][1]), None)}
+        serves: dict[str, tuple[Serve, Remote | None]] = {BARE: (serving(bare, known[query.bodies[0]][1]), None)}
         serves[FLOOR] = (partial(_serving, near.server.url, known), near)
         told = [answer for _, answer in known.values()]
         its = Comparison(query, told, serves).measure(SECONDS)[FLOOR]

@@ -9,12 +9,13 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import httptools
 import httpx
 import uvloop
 
-from gateway.upstream.channel import over
+from gateway.upstream.channel import Channel, over
 from gateway.upstream.http1 import open_http1
 from gateway.upstream.policy import Bounds
 from gateway.upstream.proxied import ProxiedChannel
@@ -26,7 +27,7 @@ HEADERS = {"accept": "application/json", "authorization": "Bearer bench"}
 
 class _Server(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment] # a stream's always is
         self._parser = httptools.HttpRequestParser(self)
 
     def data_received(self, data: bytes) -> None:
@@ -61,7 +62,7 @@ async def _cost(call: Callable[[], Awaitable[object]], beside: int) -> float:
 
 async def _measure(url: str) -> None:
     async with AsyncExitStack() as stack:
-        ways = {
+        ways: dict[str, Channel] = {
             "httpx's own pool": over(httpx.AsyncHTTPTransport(), url, HEADERS, Bounds()),
             "aiohttp": ProxiedChannel(url, HEADERS, Bounds(), proxy=None),
             "gateway.upstream.http1": open_http1(url, HEADERS, Bounds()),
@@ -71,7 +72,7 @@ async def _measure(url: str) -> None:
         for size in ("/small", "/large"):
             for beside in (2, 16, 64):
                 costs = {
-                    name: await _cost(lambda c=channel: c.send("GET", size, None), beside)
+                    name: await _cost(partial(channel.send, "GET", size, None), beside)
                     for name, channel in ways.items()
                 }
                 least = min(costs.values())
