@@ -348,6 +348,35 @@ async def test_what_a_change_left_out_of_date_is_not_shown_by_the_next_ones_of_t
         assert children[child] == of_child
 
 
+async def test_an_originals_url_is_shown_by_the_change_that_asked_for_it_and_by_none_after_it(gateway: World) -> None:
+    held = gateway.sandbox.scenario.assets
+    child = next(id_ for id_ in gateway.asset_ids if held[id_]["metadata"].get("parentId") in gateway.asset_ids)
+    parent = held[child]["metadata"]["parentId"]
+    query = """mutation Four($parent: ID!, $child: ID!, $until: DateTime!) {
+      locked: lockAsset(input: { assetId: $parent, lockExpiresAt: $until, originalAssets: true }) { asset { url } }
+      then: lockAsset(input: { assetId: $child, lockExpiresAt: $until }) { asset { parent { url } } }
+      unlocked: unlockAsset(input: { assetId: $parent, forceUnlock: true, originalAssets: true }) { asset { url } }
+      last: unlockAsset(input: { assetId: $child, forceUnlock: true }) { asset { parent { url } } }
+    }"""
+    answer = await gateway.data(query, parent=parent, child=child, until=UNTIL)
+    original, readers = (f"http://sandbox.test/cdn/{folder}/{parent}" for folder in ("assets", "assets-transform"))
+    shown = [(name, (its["asset"].get("parent") or its["asset"])["url"]) for name, its in answer.items()]
+    assert [(name, url.partition("?")[0]) for name, url in shown] == [
+        ("locked", original),
+        ("then", readers),
+        ("unlocked", original),
+        ("last", readers),
+    ]
+    assert gateway.calls == [
+        ("PUT", f"/assets/{parent}/lock"),
+        ("PUT", f"/assets/{child}/lock"),
+        ("GET", f"/assets/{parent}"),
+        ("PUT", f"/assets/{parent}/unlock"),
+        ("PUT", f"/assets/{child}/unlock"),
+        ("GET", f"/assets/{parent}"),
+    ]
+
+
 CHANGES: list[tuple[str, dict[str, Any], dict[int | None, str | None]]] = [
     (REQUEST, {"assetId": "asset_1"}, {None: "assetId"}),
     (REQUEST, {"assetId": "asset_1", "targetFormat": "GLB"}, {None: "assetId", 400: "targetFormat"}),

@@ -78,9 +78,15 @@ class ScenarioLoaders:
         body = msgspec.json.encode({"jobId": job_id, "jobStatus": "pending"})
         return DownloadJob.of(self.client.upstream.document(self.client.kinds.download_job, job_id, body))
 
-    def changed(self, asset: Document) -> Asset:
-        """Read an asset as a change left it, and forget what the request read before."""
-        self._assets.prime(asset.id, asset)
+    def changed(self, asset: Document, *, original_assets: bool) -> Asset:
+        """Read an asset as a change left it, and forget what the request read before.
+
+        Who asks for it after that gets it so too, but for one with the original's URL, which is not what readers get.
+        """
+        if original_assets:
+            self._assets.forget(asset.id)
+        else:
+            self._assets.prime(asset.id, asset)
         self._forget_pages()
         return Asset.of(self._shown(asset))
 

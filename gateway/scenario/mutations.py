@@ -136,7 +136,8 @@ class ScenarioMutations:
             locked = await scenario.client.lock(asset_id, until, original_assets=input.original_assets)
         except GatewayError as error:
             return LockAssetPayload(user_errors=[user_error(error, {None: "assetId", 400: "lockExpiresAt"})])
-        return LockAssetPayload(asset=scenario.changed(locked.asset), lock_id=locked.lock_id)
+        asset = scenario.changed(locked.asset, original_assets=input.original_assets)
+        return LockAssetPayload(asset=asset, lock_id=locked.lock_id)
 
     @strawberry.mutation(
         **scoped(CHANGE_ASSETS, "Unlock a canvas with its lock's id, or by force."), metadata=costs(Calls())
@@ -157,7 +158,7 @@ class ScenarioMutations:
             )
         except GatewayError as error:
             return UnlockAssetPayload(user_errors=[user_error(error, {None: "assetId", 400: "lockId", 409: "lockId"})])
-        return UnlockAssetPayload(asset=scenario.changed(unlocked.asset))
+        return UnlockAssetPayload(asset=scenario.changed(unlocked.asset, original_assets=input.original_assets))
 
 
 def _refuse_batch(batch: RequestBatchDownloadInput) -> UserError | None:
