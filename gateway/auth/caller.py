@@ -18,7 +18,8 @@ class OwnAccess:
     project_id: str | None = None
 
 
-ENDED = "What let this caller in has expired or was revoked: come again with something new."
+# Why one who was let in is so no more; a WebSocket that is closed can say 123 bytes.
+ENDED = "You are let in no longer: what you brought expired or was revoked, or your tenant is not served here."
 
 
 class Warrant:

@@ -19,7 +19,7 @@ from gateway.errors import Forbidden
 from gateway.http.application import App
 from gateway.process import Gateway
 from gateway.sandbox import Sandbox
-from tests.http.exchanges import connect
+from tests.http.exchanges import ask, connect
 from tests.http.test_parts import read
 from tests.replicas import until
 from tests.telemetry.reading import counted
@@ -266,6 +266,21 @@ async def test_what_is_watched_goes_on_by_the_new_credential_and_ends_with_the_t
     await two.clock.run(60)
     assert [message["type"] for message in acme.heard()][-1] == "complete"
     assert two.credentials == {"Bearer acme-other"}
+
+
+async def test_a_stream_that_ends_with_its_tenant_does_not_blame_the_key_alone(two: Many) -> None:
+    scan_id = list(two.twin.sandbox.prism.scans)[20]
+    accept = "multipart/mixed;subscriptionSpec=1.0,application/json"
+    stream = ask(two.app, FOLLOW, accept, credential=two.keys["bolt"], id=scan_id)
+    await settle()
+    two.rewrite(table("acme"))
+    await asyncio.wait_for(stream.task, 30)
+    message = "You are let in no longer: what you brought expired or was revoked, or your tenant is not served here."
+    error = {"message": message, "extensions": {"code": "UNAUTHENTICATED", "requestId": "test"}}
+    assert read(stream.body) == [
+        {"payload": {"data": {"scanUpdated": {"status": "CREATED"}}}},
+        {"payload": None, "errors": [error]},
+    ]
 
 
 async def test_what_a_look_by_a_former_credential_finds_is_not_kept_for_the_new_one(two: Many) -> None:
