@@ -30,4 +30,4 @@ class AssetImage(DocumentType):
     )
     def asset(self, info: Info) -> Annotated["Asset", strawberry.lazy("gateway.scenario.types")] | None:
         """One call, shared with every other asset that the same step of the request asks for."""
-        return info.context.scenario.linked_asset(self.asset_id)
+        return info.context.scenario.referred_asset(self.asset_id)

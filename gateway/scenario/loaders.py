@@ -60,8 +60,8 @@ class ScenarioLoaders:
     def _shown(self, document: Document) -> Document:
         return document if self._hidden is None else self._hidden.without(document)
 
-    def linked_asset(self, asset_id: object) -> Asset | None:
-        """The asset that another document points to, where that is an id at all."""
+    def referred_asset(self, asset_id: object) -> Asset | None:
+        """The asset that another document refers to, where that is an id at all."""
         return self.asset(asset_id) if isinstance(asset_id, str) and asset_id else None
 
     def download_job(self, job_id: str) -> DownloadJob | None:

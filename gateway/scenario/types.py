@@ -119,7 +119,7 @@ class Asset(Node, DocumentType):
     )
     def parent(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        return info.context.scenario.linked_asset(self.metadata.parent_id)
+        return info.context.scenario.referred_asset(self.metadata.parent_id)
 
     @strawberry.field(
         description="The asset that its line began with. Null when there is none, or it cannot be read.",
@@ -127,7 +127,7 @@ class Asset(Node, DocumentType):
     )
     def root(self, info: Info) -> "Asset | None":
         """One call, shared with every other asset that the same step of the request asks for."""
-        return info.context.scenario.linked_asset(self.metadata.root_parent_id)
+        return info.context.scenario.referred_asset(self.metadata.root_parent_id)
 
     @strawberry.field(
         description="The assets that were made from it, newest first. Null when they cannot be read.",
