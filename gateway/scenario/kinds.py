@@ -67,17 +67,17 @@ class _ListedPage(_Page, rename="camel", gc=False):
     assets: list[_Listed]
 
 
-class _Named(msgspec.Struct, rename="camel", gc=False):
+class _Indexed(msgspec.Struct, rename="camel", gc=False):
     id: str | None = None
     created_at: Any = None
     updated_at: Any = None
 
 
-class _NamedPage(_Page, rename="camel", gc=False):
-    assets: list[_Named]
+class _IndexedPage(_Page, rename="camel", gc=False):
+    assets: list[_Indexed]
 
 
-_listed, _named = msgspec.json.Decoder(_ListedPage).decode, msgspec.json.Decoder(_NamedPage).decode
+_listed, _indexed = msgspec.json.Decoder(_ListedPage).decode, msgspec.json.Decoder(_IndexedPage).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +98,17 @@ def index_of(page: Document) -> Index:
     known: Index | None = page.made.get("index")
     if known is None:
         odd = msgspec.json.decode(page.body, type=_Page)  # a member that is no object, or whose id is no text
-        known = page.made["index"] = _index([_named_in(asset) for asset in odd.assets], odd.next_pagination_token)
+        known = page.made["index"] = _index([_indexed_in(asset) for asset in odd.assets], odd.next_pagination_token)
     return known
 
 
-def _named_in(asset: object) -> _Named:
+def _indexed_in(asset: object) -> _Indexed:
     keys = asset if isinstance(asset, dict) else {}
     id_ = keys.get("id")
-    return _Named(id_ if isinstance(id_, str) else None, keys.get("createdAt"), keys.get("updatedAt"))
+    return _Indexed(id_ if isinstance(id_, str) else None, keys.get("createdAt"), keys.get("updatedAt"))
 
 
-def _index(assets: Sequence[_Listed | _Named], token: str | None) -> Index:
+def _index(assets: Sequence[_Listed | _Indexed], token: str | None) -> Index:
     ids = [asset.id for asset in assets]
     if None in ids:
         drift.note("GET /assets", "an asset without an id")
@@ -159,9 +159,9 @@ class ScenarioKinds:
 
     def _asset_page(self, body: bytes, _now: float) -> Lifetime:
         fresh, stale = self.freshness.page, self.freshness.page_stale
-        page: _ListedPage | _NamedPage
+        page: _ListedPage | _IndexedPage
         try:
-            page = _listed(body) if fresh or stale else _named(body)  # when its URLs die is for who keeps it
+            page = _listed(body) if fresh or stale else _indexed(body)  # when its URLs die is for who keeps it
         except msgspec.ValidationError:
             first = first_expiry(_all_urls(msgspec.json.decode(body, type=_Odd).assets))
             return Lifetime(fresh, stale, first)
