@@ -1,1 +1,1 @@
-"""The Scenario API as part of the graph: assets, downloads and locks."""
+"""The Scenario API as part of the graph: assets with their tags and locks, and downloads."""

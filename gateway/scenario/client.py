@@ -99,9 +99,10 @@ class Locked:
 
 
 class ScenarioClient:
-    """Scenario's routes for assets, downloads and locks.
+    """Scenario's routes for assets, their tags and locks, the search for them, and downloads.
 
-    Readings answer documents, missing ones, or the errors that stand for them; changes raise UpstreamErrors.
+    Readings answer documents, missing ones, or the errors that stand for them; changes, and the estimate of one, raise
+    UpstreamErrors.
     """
 
     def __init__(self, upstream: Upstream, kinds: ScenarioKinds, project_id: str | None) -> None:
@@ -184,7 +185,7 @@ class ScenarioClient:
     async def lock(self, asset_id: str, lock_expires_at: str, *, original_assets: bool = False) -> Locked:
         """`PUT /assets/{assetId}/lock`, until an ISO timestamp."""
         body: wire.LockBody = {"lockExpiresAt": lock_expires_at}
-        return await self._change(asset_id, "lock", body, original_assets=original_assets)
+        return await self._change_lock(asset_id, "lock", body, original_assets=original_assets)
 
     async def unlock(
         self, asset_id: str, lock_id: str | None, *, force: bool = False, original_assets: bool = False
@@ -193,14 +194,14 @@ class ScenarioClient:
         body: wire.UnlockBody = {"forceUnlock": True} if force else {}
         if lock_id is not None:
             body["lockId"] = lock_id
-        return await self._change(asset_id, "unlock", body, original_assets=original_assets)
+        return await self._change_lock(asset_id, "unlock", body, original_assets=original_assets)
 
     def lost_page(self) -> UpstreamContract:
         """Make the error of a page that no cursor can lead to."""
         message = "Scenario has more, but its token for that is too long to go on from."
         return UpstreamContract(message, upstream=self.upstream.name)
 
-    async def _change(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
+    async def _change_lock(self, asset_id: str, verb: str, body: Any, *, original_assets: bool) -> Locked:
         query: Query = {**self._project, "originalAssets": original_assets or None}
         changes = self.upstream.store.changes + CHANGES_TOLD
         answered = await self._changing(asset_id, verb, body, query)

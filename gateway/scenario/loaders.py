@@ -40,7 +40,7 @@ class ScenarioLoaders:
         self._seen: list[Document] = []  # pages of which it is not noted yet where each asset stands
         self._places: dict[str, tuple[Document, int]] = {}
         self._assets: Loader[str] = Loader(journal.loop)
-        self._pages: Once[str] = Once(journal.loop)
+        self._pages: Once[str] = Once(journal.loop)  # of lists by their query strings, of search by `search …`
         self._jobs: Once[str] = Once(journal.loop)
 
     def asset(self, asset_id: str) -> Asset | None:
@@ -103,7 +103,10 @@ class ScenarioLoaders:
     async def connection(
         self, query: ListQuery, first: int, after: str | None, path: list[str | int]
     ) -> AssetConnection:
-        """Assets in order. Raises BadUserInput for a bad `first` or `after`; an error after the first page is noted."""
+        """Assets in order; an error after the first page is noted.
+
+        Raises that of the first page, and BadUserInput for a bad `first` or `after` or a tag that is hidden.
+        """
         if self._hidden is not None and any(map(self._hidden.hides, query.get("tags", ()))):
             raise BadUserInput("`filter.tags` names a tag that the caller may not read.")
         filter_ = encode_query(query)  # type: ignore[arg-type]
