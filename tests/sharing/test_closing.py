@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.cache.batch import Batch
+from gateway.cache.document import Document
 from gateway.cache.link import Command, Link
 from gateway.cache.shared import CHANNEL
 from tests.redis_server import RedisServer
-from tests.replicas import until
+from tests.replicas import replicas, sharing_of, until
 
 LONG = 30  # seconds; many times what anything here takes
 STEPS = 40  # of the event loop, within which a link asks several times
@@ -139,3 +140,14 @@ async def test_what_waits_for_an_answer_at_the_end_gets_none_and_nothing_is_aske
     await steps(3)
     assert asked == [[1]]
     await closed()
+
+
+async def test_what_was_found_just_before_the_end_is_written_before_redis_is_left(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        kind = first.sources.scenario.kinds.asset
+        for number in range(3):
+            document = Document(kind.name, str(number), b"{}", first.clock(), first.clock() + 60, first.clock() + 60)
+            sharing_of(first).tier.write(first.sources.scenario.upstream.key(kind, str(number)), document, b"")
+        await sharing_of(first).close()
+        keys = [second.sources.scenario.upstream.key(kind, str(number)) for number in range(3)]
+        assert list((await sharing_of(second).tier.find(keys)).documents) == keys

@@ -56,6 +56,52 @@ async def test_a_change_is_seen_at_once_where_it_was_made_and_by_all_as_soon_as_
         assert await second.data(ASSET, id=first.asset_ids[0]) == after
 
 
+async def test_a_full_redis_is_not_left_for_what_it_does_not_keep_and_changes_are_told_through_it_all_the_same(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id, scan_id = first.asset_ids[0], first.sandbox.prism.scan_ids("READY")[3]
+        await second.data(ASSET, id=asset_id)
+        await heard_by_all(first, second)
+        server.client.config_set("maxmemory", "1")
+        try:
+            after = await changed(first, scan_id)
+            assert await first.data(ASSET, id=asset_id) == after
+            await heard_by_all(first, second)
+            assert await second.data(ASSET, id=asset_id) == after
+            assert [sharing_of(world).tier.link.counts.breaks for world in (first, second)] == [0, 0]
+        finally:
+            server.client.config_set("maxmemory", "0")
+
+
+async def test_a_fetch_that_redis_would_not_let_be_claimed_can_be_claimed_once_it_does(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        with refusing(server, "NOREPLICAS"):
+            assert await sharing_of(only).claims.claim(["a"]) is None
+        claim = await sharing_of(only).claims.claim(["a"])
+        assert claim is not None
+        assert claim.is_ours
+
+
+async def test_a_redis_that_has_become_a_replica_is_connected_to_anew_while_a_change_waits_to_be_told(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        link = sharing_of(only).tier.link
+        probes, upstream, kinds = link.counts.probes, only.sources.scenario.upstream, only.sources.scenario.kinds
+        before = {client["id"] for client in server.client.client_list()}
+        with refusing(server, "READONLY"):
+            await upstream.drop(kinds.asset, "a")
+            await until(lambda: link.counts.probes > probes + 1)
+        await until(lambda: link.is_up)
+        await heard_by_all(only)
+        after = {client["id"] for client in server.client.client_list()}
+        assert len(before & after) == 1  # this test's own
+        assert server.client.get(f"gateway:1:dropped:{upstream.key(kinds.asset, 'a')}") is not None
+
+
 async def test_a_redis_that_has_become_a_replica_is_connected_to_anew(redis_url: str, server: RedisServer) -> None:
     async with replicas(redis_url, number=1) as (only,):
         link = sharing_of(only).tier.link

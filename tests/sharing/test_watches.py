@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.engine.subscriptions import AnswerStream
 from tests.replicas import heard_by_all, replicas, sharing_of, until
-from tests.world import World
+from tests.world import World, world
 
 FOLLOW = "subscription ($id: ID!) { scanUpdated(scanId: $id) { updatedAt assets { isReady body { updatedAt } } } }"
 
@@ -107,3 +107,39 @@ async def test_hundreds_that_are_looked_after_at_once_are_taken_in_few_steps_and
             assert not any(await asyncio.gather(*(second.leases.take(key, 6) for key in keys)))
         counts = [sharing.tier.link.counts for sharing in (first, second)]
         assert [(each.asked, each.failures, each.breaks) for each in counts] == [(2, 0, 0), (2, 0, 0)]
+
+
+async def test_who_follows_while_redis_is_away_looks_for_itself_and_asks_nothing_of_it() -> None:
+    settings = {"gateway_redis_url": "redis://127.0.0.1:1/0", "gateway_watch_jitter": 0, "gateway_watch_longest": 2}
+    async with world(settings) as gateway:
+        heard: list[bytes] = []
+        reader = await follow(gateway, live(gateway), heard)
+        await run(gateway, intervals=10)
+        sharing = sharing_of(gateway)
+        assert len(heard) >= 2
+        assert (sharing.leases.counts.left_to_others, sharing.tier.link.counts.asked) == (0, 0)
+        reader.cancel()
+        await asyncio.wait([reader])
+
+
+async def test_what_was_told_while_a_follower_was_out_of_touch_with_redis_it_learns_when_it_is_back(
+    redis_url: str,
+) -> None:
+    async with replicas(redis_url, gateway_watch_jitter=0, gateway_watch_longest=2) as (first, second):
+        heard: tuple[list[bytes], list[bytes]] = ([], [])
+        readers = [await follow(world, live(first), into) for world, into in zip((first, second), heard, strict=True)]
+        await run(first, second, intervals=2)
+        leader = int(sharing_of(first).leases.counts.taken == 0)
+        other = sharing_of((second, first)[leader])
+        del other.tier.told["changed"]  # as if it did not come
+        told, known = len(heard[leader]), len(heard[1 - leader])
+        while len(heard[leader]) == told:
+            await run(first, second, intervals=1)
+        assert len(heard[1 - leader]) == known
+        other.tier.link.leave(ConnectionError())  # as if an answer had not come
+        await until(lambda: other.tier.link.is_up)
+        await run(first, second, intervals=2)
+        assert (len(heard[1 - leader]), other.leases.counts.taken) == (known + 1, 0)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)
