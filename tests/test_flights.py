@@ -9,6 +9,7 @@ from gateway.cache.document import Document
 from gateway.cache.flight import DocumentOrError, Flights, Fly, Waiting, waiting_for
 from gateway.cache.memory import BoundedMemoryCache
 from gateway.cache.store import DocumentStore
+from gateway.deadline import Deadline, handed_down
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.sandbox import Fault
 from tests.world import Clock, World
@@ -23,6 +24,7 @@ class Runway:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
+        self.deadlines: list[Deadline] = []
         self.landed: dict[str, Document] = {}
         self.open = asyncio.Event()
         self.cancelled = 0
@@ -33,6 +35,7 @@ class Runway:
 
     async def fly(self, keys: Sequence[str]) -> Mapping[str, DocumentOrError]:
         self.calls.append(list(keys))
+        self.deadlines.append(handed_down())
         try:
             await self.open.wait()
         except asyncio.CancelledError:
@@ -110,6 +113,16 @@ async def test_the_last_who_leaves_ends_the_flight_and_the_next_starts_another()
     runway.open.set()
     assert await again == {"a": document("a")}
     assert runway.calls == [["a"], ["a"]]
+
+
+async def test_a_flight_has_until_the_latest_deadline_of_those_aboard_whoever_came_first() -> None:
+    for order in ([30.0, 60.0], [60.0, 30.0]):
+        runway, now = Runway(), asyncio.get_running_loop().time()
+        for seconds in order:
+            runway.flights.board({"a": Waiting()}, runway.fly, late, deadline=Deadline(now + seconds))
+            await tick()
+        assert [deadline.at - now for deadline in runway.deadlines] == [pytest.approx(60)]
+        await runway.flights.close()
 
 
 async def test_who_comes_just_as_the_last_leaves_does_not_board_what_is_being_ended() -> None:
