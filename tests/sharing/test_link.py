@@ -3,14 +3,17 @@
 import asyncio
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.cache.document import Document
-from gateway.cache.packing import MOST_BYTES, Unreadable, pack, unpack
+from gateway.cache.packing import COMPRESS_FROM, MOST_BYTES, Unreadable, pack, unpack
 from gateway.environment import read_settings
 from gateway.process import create_gateway
 from gateway.sandbox import Sandbox
@@ -19,6 +22,11 @@ from tests.processes import environment
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until
 from tests.world import World, given_for, settings_for, world
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 QUERY = "{ assets(first: 1) { nodes { assetId } } }"
 KEY = "scenario:scope:asset:0:a"
@@ -50,8 +58,29 @@ def test_a_document_is_read_as_it_was_written(body: bytes) -> None:
     assert unpack(KEY, packed) == document(body)
 
 
+@pytest.mark.parametrize("size", [*range(COMPRESS_FROM - 1, COMPRESS_FROM + 2), MOST_BYTES])
+def test_a_document_of_just_the_size_from_which_it_is_compressed_or_up_to_which_it_is_shared_is_read(size: int) -> None:
+    packed = pack(document(b" " * size))
+    assert packed is not None
+    assert unpack(KEY, packed).body == b" " * size
+
+
 def test_a_document_that_is_too_large_is_not_written() -> None:
     assert pack(document(b" " * (MOST_BYTES + 1))) is None
+
+
+def test_what_would_unpack_to_more_than_a_document_may_have_is_not_read_and_takes_no_memory() -> None:
+    packed = pack(document(b" " * MOST_BYTES))
+    assert packed is not None
+    kept = msgspec.msgpack.decode(packed)
+    body = b" " * (20 * MOST_BYTES)
+    swollen = [*kept[:6], len(body), zlib.crc32(body), zstd.compress(body)]
+    tracemalloc.start()
+    with pytest.raises(Unreadable):
+        unpack(KEY, msgspec.msgpack.encode(swollen))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * MOST_BYTES
 
 
 def test_what_is_damaged_or_belongs_elsewhere_is_not_read() -> None:
