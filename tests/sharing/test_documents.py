@@ -1,15 +1,20 @@
 """What one replica has fetched, others take from Redis, and what one changes, others forget."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from random import randbytes
 
-from gateway.cache.document import Lifetime, make_document
+import pytest
+
+from gateway.cache.document import Document, Lifetime, make_document
+from gateway.cache.ledger import WEEK
 from gateway.cache.shared import DROP, DROPPED, NAMESPACE
 from gateway.sandbox import Fault
 from tests.callers import caller, gate
 from tests.redis_server import RedisServer
 from tests.replicas import heard_by_all, replicas, sharing_of, until
+from tests.telemetry.reading import counted
 from tests.world import World
 
 LOCK = """mutation ($id: ID!) {
@@ -17,6 +22,19 @@ LOCK = """mutation ($id: ID!) {
 }"""
 
 ENDS = "query ($id: ID!) { asset(assetId: $id) { metadata { lockExpiresAt } } }"
+
+
+async def fetched(world: World) -> tuple[str, str, Document]:
+    """Let a replica fetch an asset; give the asset's id, its key, and the document."""
+    asset_id, upstream, kind = world.asset_ids[0], world.sources.scenario.upstream, world.sources.scenario.kinds.asset
+    await world.data(ENDS, id=asset_id)
+    document = upstream.peek(kind, asset_id)
+    assert document is not None
+    return asset_id, upstream.key(kind, asset_id), document
+
+
+def kinds_of(ids: Sequence[str]) -> str:
+    return "{ " + " ".join(f'a{n}: asset(assetId: "{id_}") {{ assetId kind }}' for n, id_ in enumerate(ids)) + " }"
 
 
 def join(world: World) -> str:
@@ -34,7 +52,52 @@ async def test_what_one_replica_has_fetched_another_answers_without_a_call(redis
         await heard_by_all(first)
         assert await second.execute(join(second)) == answer
         assert second.calls == []
-        assert sharing_of(second).tier.counts.hits == 5
+        counts = sharing_of(second).tier.counts
+        assert (counts.hits, counts.written) == (5, 0)
+
+
+@pytest.mark.parametrize("takes_claims", [True, False])
+async def test_of_several_documents_only_those_are_fetched_that_no_other_replica_has(
+    redis_url: str, server: RedisServer, *, takes_claims: bool
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        ids = first.asset_ids[:3]
+        await first.data(kinds_of(ids[:2]))
+        await heard_by_all(first)
+        first.forget_calls()
+        server.client.config_set("min-replicas-to-write", 0 if takes_claims else 1)
+        try:
+            answer = await second.data(kinds_of(ids))
+        finally:
+            server.client.config_set("min-replicas-to-write", 0)
+        assert [each["assetId"] for each in answer.values()] == ids
+        assert second.calls == [("GET", f"/assets/{ids[2]}")]
+        counts = sharing_of(second).tier.counts
+        assert (counts.hits, counts.claimed) == (2, int(takes_claims))
+
+
+async def test_of_documents_that_another_replica_was_to_fetch_those_are_fetched_that_it_did_not_find(
+    redis_url: str,
+) -> None:
+    async with replicas(redis_url, number=3) as (first, second, third):
+        ids, kind = first.asset_ids[:2], first.sources.scenario.kinds.asset
+        upstream = first.sources.scenario.upstream
+        await third.data(kinds_of(ids[:1]))
+        document = third.sources.scenario.upstream.peek(kind, ids[0])
+        assert document is not None
+        await heard_by_all(third)
+        await upstream.forget(kind, ids[0])
+        key = upstream.key(kind, ids[0])
+        mark = (await sharing_of(first).tier.find([key])).marks[key]
+        claim = await sharing_of(first).claims.claim([upstream.key(kind, id_) for id_ in ids])
+        assert claim is not None
+        first.forget_calls()
+        reading = asyncio.create_task(second.data(kinds_of(ids)))
+        await until(lambda: sharing_of(second).tier.counts.awaited)
+        sharing_of(first).tier.write(key, document, mark)
+        sharing_of(first).claims.end(claim)
+        assert [each["assetId"] for each in (await reading).values()] == ids
+        assert second.calls == [("GET", f"/assets/{ids[1]}")]
 
 
 async def test_who_may_see_their_own_scans_only_gets_them_from_another_replica_and_nobody_elses(redis_url: str) -> None:
@@ -111,14 +174,42 @@ async def test_no_document_is_served_past_the_end_of_its_urls(redis_url: str) ->
         assert len(second.calls) == 1
 
 
-async def test_a_client_that_wants_nothing_kept_passes_by_redis_and_all_get_what_it_finds(redis_url: str) -> None:
-    async with replicas(redis_url) as (first, second):
+async def test_a_client_that_wants_nothing_kept_passes_by_redis_and_all_get_what_it_finds(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url, number=3) as (first, second, third):
         await first.data(join(first))
         await heard_by_all(first)
         assert len(first.calls) == 5
+        server.client.flushall()
         second.headers["cache-control"] = "no-cache"
-        await second.data(join(second))
+        answer = await second.data(join(second))
         assert len(second.calls) == 5
+        await heard_by_all(second)
+        assert await third.data(join(third)) == answer
+        assert third.calls == []
+
+
+async def test_a_client_that_wants_nothing_kept_does_not_wait_with_others_for_what_another_replica_has(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id, key, before = await fetched(first)
+        await first.data(LOCK, id=asset_id)
+        await heard_by_all(first)
+        server.client.flushall()
+        claim = await sharing_of(first).claims.claim([key])
+        assert claim is not None
+        waiting = asyncio.create_task(second.data(ENDS, id=asset_id))
+        await until(lambda: sharing_of(second).tier.counts.awaited)
+        asking = replace(second, headers={"cache-control": "no-cache"})
+        anew = asyncio.create_task(asking.data(ENDS, id=asset_id))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        sharing_of(first).tier.write(key, before, b"")  # which was on its way
+        sharing_of(first).claims.end(claim)
+        assert await anew == {"asset": {"metadata": {"lockExpiresAt": "2030-01-01T00:00:00Z"}}}
+        await waiting
 
 
 async def test_a_stale_document_of_another_replica_is_served_while_one_refresh_runs(redis_url: str) -> None:
@@ -150,6 +241,44 @@ async def test_a_change_made_by_one_replica_is_seen_by_the_other_at_once(redis_u
         assert generations[0] == generations[1] != {}
 
 
+async def test_an_answer_that_is_kept_is_over_when_another_replica_changes_what_a_list_holds(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        query = "{ assets(first: 1) { nodes { assetId } } }"
+        for calls in (1, 0):
+            await second.data(query)
+            assert len(second.calls) == calls
+        first.sources.scenario.upstream.drop_all(first.sources.scenario.kinds.asset_page)
+        await heard_by_all(first)
+        await second.data(query)
+        assert second.calls == [("GET", "/assets")]
+
+
+async def test_of_two_replicas_that_change_the_same_at_once_the_later_is_heeded_by_both(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        upstream, kind = first.sources.scenario.upstream, first.sources.scenario.kinds.asset_page
+        upstream.drop_all(kind)
+        ((name, begun),) = first.gateway.store.generations.current.items()
+        sharing_of(first).tier.link.hear(sharing_of(second).tier.news("generation", name, "before"))
+        await heard_by_all(first)
+        generations = [world.gateway.store.generations.current for world in (first, second)]
+        assert generations == [{name: begun}] * 2
+
+
+async def test_who_missed_its_own_news_of_a_change_heeds_the_next_change_of_another_replica(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        kind, link = first.sources.scenario.kinds.asset_page, sharing_of(first).tier.link
+        hear, link.hear = link.hear, lambda _: None  # as if it did not come
+        first.sources.scenario.upstream.drop_all(kind)
+        await heard_by_all(first)
+        link.hear = hear
+        link.leave(ConnectionError())  # as if an answer had not come
+        await until(lambda: link.is_up)
+        second.sources.scenario.upstream.drop_all(kind)
+        await heard_by_all(second)
+        generations = [world.gateway.store.generations.current for world in (first, second)]
+        assert generations[0] == generations[1]
+
+
 async def test_what_was_asked_for_before_a_drop_is_not_written_after_it(redis_url: str) -> None:
     async with replicas(redis_url) as (first, second):
         asset_id = first.asset_ids[0]
@@ -168,6 +297,32 @@ async def test_what_was_asked_for_before_a_drop_is_not_written_after_it(redis_ur
         sharing_of(second).tier.write(upstream.key(kind, asset_id), kept, *found.marks.values())
         await heard_by_all(second)
         assert list((await sharing_of(first).tier.find([upstream.key(kind, asset_id)])).documents.values())
+
+
+async def test_what_was_asked_for_between_two_drops_is_not_written_after_the_second(redis_url: str) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        asset_id, key, before = await fetched(only)
+        upstream, kind, tier = only.sources.scenario.upstream, only.sources.scenario.kinds.asset, sharing_of(only).tier
+        await upstream.drop(kind, asset_id)
+        between = (await tier.find([key])).marks[key]
+        await upstream.drop(kind, asset_id)
+        tier.write(key, before, between)
+        await heard_by_all(only)
+        assert (await tier.find([key])).documents == {}
+
+
+async def test_that_a_fetch_has_landed_is_told_after_what_it_found_was_written(
+    redis_url: str, server: RedisServer
+) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        with server.client.monitor() as heard:  # type: ignore[no-untyped-call]
+            _, key, _ = await fetched(only)
+            await heard_by_all(only)
+            server.client.echo("the end")
+            commands = list(iter(lambda: heard.next_command()["command"], "ECHO the end"))
+        written, ended = (f"SET {NAMESPACE}{key} ", f"DEL {NAMESPACE}claim:")
+        order = [each[:3] for each in commands if each.startswith((written, ended))]
+        assert order == ["SET", "DEL"]
 
 
 async def test_an_asset_as_it_was_before_a_lock_is_not_written_after_it_whoever_wrote_since(redis_url: str) -> None:
@@ -226,6 +381,48 @@ async def test_who_waits_for_a_fetch_that_takes_too_long_makes_its_own(redis_url
         assert await second.data(query) == {"scan": {"assets": {"isReady": False}}}
         assert sharing_of(second).tier.counts.awaited == 1
         stuck.cancel()
+
+
+async def test_who_gets_what_another_replica_fetched_ends_the_call_that_it_made_beside_that(redis_url: str) -> None:
+    async with replicas(redis_url) as (first, second):
+        asset_id, key, document = await fetched(first)
+        await first.sources.scenario.upstream.forget(first.sources.scenario.kinds.asset, asset_id)
+        mark = (await sharing_of(first).tier.find([key])).marks[key]
+        claim = await sharing_of(first).claims.claim([key])
+        assert claim is not None
+        second.sandbox.faults.add(Fault(upstream="scenario", delay=60))
+        second.forget_calls()
+        reading = asyncio.create_task(second.data(ENDS, id=asset_id))
+        await until(lambda: second.sandbox.scenario.calls)
+        assert sum(counted(second.app, "upstream_calls_in_flight").values()) == 1
+        sharing_of(first).tier.write(key, document, mark)
+        sharing_of(first).claims.end(claim)
+        assert await reading == {"asset": {"metadata": {"lockExpiresAt": None}}}
+        await until(lambda: not counted(second.app, "upstream_calls_in_flight"))
+
+
+async def test_a_fetch_that_was_given_up_is_not_waited_for_by_those_who_come_after_it(redis_url: str) -> None:
+    async with replicas(redis_url) as worlds:
+        first, second = worlds
+        first.sandbox.faults.add(Fault(upstream="scenario", delay=60, times=1))
+        given_up = asyncio.create_task(first.data(ENDS, id=first.asset_ids[0]))
+        await until(lambda: first.sandbox.scenario.calls)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        await heard_by_all(*worlds)
+        await second.data(ENDS, id=first.asset_ids[0])
+        counts = sharing_of(second).tier.counts
+        assert (counts.claimed, counts.awaited) == (1, 0)
+
+
+async def test_what_is_signed_for_years_is_kept_by_redis_for_a_week(redis_url: str, server: RedisServer) -> None:
+    async with replicas(redis_url, number=1) as (only,):
+        years = only.clock() + 10 * 365 * 86_400
+        document = Document("asset", "a", b"{}", only.clock(), years, years)
+        sharing_of(only).tier.write("scenario:scope:asset:0:a", document, b"")
+        await heard_by_all(only)
+        life = server.client.ttl(f"{NAMESPACE}scenario:scope:asset:0:a")
+        assert 0.9 * WEEK < life <= WEEK
 
 
 async def test_nonsense_under_a_key_is_a_miss_and_is_counted(redis_url: str, server: RedisServer) -> None:
