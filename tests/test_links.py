@@ -533,11 +533,20 @@ async def test_public_assets_are_not_looked_for_by_a_tag_that_one_may_not_read()
     async with world(gate=gate(PHONE, CLINIC)) as gateway:
         query = "query ($tag: String!) { assets(filter: { privacy: PUBLIC, tags: [$tag] }) { nodes { assetId } } }"
         assert "errors" not in await gateway.as_caller(CLINIC).execute(query, tag="prism-scan:a")
-        for spelled in ("prism-scan:a", "Prism-scan:a", " prism-scan:a", "\t\u00a0PRISM-SCAN:a"):
+        for spelled in ("prism-scan:a", "Prism-scan:a", " prism-scan:a", "\t\u00a0PRISM-SCAN:a", "pri\u017fm-scan:a"):
             answer = await gateway.as_caller(PHONE).execute(query, tag=spelled)
             assert answer["data"] == {"assets": None}
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
         assert "errors" not in await gateway.as_caller(PHONE).execute(query, tag="shoe")
+
+
+async def test_what_is_no_asset_on_a_page_costs_who_may_not_read_every_tag_no_other() -> None:
+    async with world(gate=gate(PHONE, CLINIC)) as gateway:
+        assets = [7, None, {"id": "asset_a", "tags": ["a", "prism-scan:a"]}, ["prism-scan:b"]]
+        gateway.sandbox.faults.add(Fault(path="^/assets$", status=200, body=json.dumps({"assets": assets})))
+        for who, tags in ((CLINIC, ["a", "prism-scan:a"]), (PHONE, ["a"])):
+            answer = await gateway.as_caller(who).execute("{ assets(first: 3) { nodes { assetId tags } } }")
+            assert answer == {"data": {"assets": {"nodes": [{"assetId": "asset_a", "tags": tags}]}}}
 
 
 async def test_the_fields_need_the_scopes_of_both_sides() -> None:
@@ -586,6 +595,16 @@ async def test_tags_that_are_none_link_to_nothing(tags: Any, who: Any) -> None:
         assert data == {"asset": {"scan": None, "raw": {"id": "asset_a", "tags": shown}}}
         mine = next(id_ for id_, scan in gateway.sandbox.prism.scans.items() if scan.user_token == PHONE.owner)
         assert await linked(gateway.as_caller(who), mine) == []
+
+
+async def test_a_text_in_the_place_of_tags_links_to_no_scan_not_even_for_whose_scan_it_names() -> None:
+    async with world(gate=gate(CLINIC, PHONE)) as gateway:
+        mine = next(id_ for id_, scan in gateway.sandbox.prism.scans.items() if scan.user_token == PHONE.owner)
+        asset = json.dumps({"asset": {"id": "asset_a", "tags": f"prism-scan:{mine}"}})
+        gateway.sandbox.faults.add(Fault(path="asset_a$", status=200, body=asset))
+        for who in (CLINIC, PHONE):
+            assert await gateway.as_caller(who).data(OF_ASSET, id="asset_a") == {"asset": {"scan": None}}
+        assert gateway.calls == [("GET", "/assets/asset_a")]
 
 
 def test_no_field_takes_the_place_of_another() -> None:
