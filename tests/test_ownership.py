@@ -32,6 +32,7 @@ from gateway.engine.operations import Operations
 from gateway.engine.subscriptions import AnswerStream
 from gateway.federation import subgraph
 from gateway.graph.ids import global_id
+from gateway.prism.owned import scans_of
 from gateway.prism.owner import owner_of
 from gateway.process import create_gateway
 from gateway.sandbox import Fault, Sandbox
@@ -357,6 +358,13 @@ async def test_what_is_asked_first_is_whose_it_is_and_with_no_right_to_it_nothin
         assert gateway.calls == [("GET", f"/scans/{scan_id}")]
 
 
+async def test_the_stages_alone_of_ones_own_scan_are_read_from_the_record_that_says_whose_it_is() -> None:
+    async with clinic() as (gateway, scan_id):
+        told = await gateway.as_caller(OWNER).data(f'{{ scan(scanId: "{scan_id}") {{ assets {{ isReady }} }} }}')
+        assert told == {"scan": {"assets": {"isReady": True}}}
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+
+
 async def test_who_may_see_every_scan_causes_the_calls_that_it_takes_and_no_more() -> None:
     async with clinic() as (gateway, scan_id):
         await gateway.as_caller(CLINIC).data(f'{{ scan(scanId: "{scan_id}") {{ assetUrls {{ model }} }} }}')
@@ -453,6 +461,16 @@ async def test_an_upstream_that_fails_shows_nothing_and_is_asked_once() -> None:
         assert gateway.calls == [("GET", f"/scans/{scan_id}")]
 
 
+async def test_a_record_that_is_refused_is_asked_for_once_though_there_are_two_ways_to_a_url() -> None:
+    async with clinic() as (gateway, scan_id):
+        gateway.sandbox.faults.add(Fault(status=403, upstream="prism"))
+        answer = await gateway.as_caller(OWNER).execute(
+            f'{{ scan(scanId: "{scan_id}") {{ assetUrl(type: TEXTURE) {{ url }} }} }}'
+        )
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_REJECTED"]
+        assert gateway.calls == [("GET", f"/scans/{scan_id}")]
+
+
 FOLLOW = (
     "subscription ($id: ID!) { scanUpdated(scanId: $id) { status assets { isFinal } assetUrl(type: MODEL) { url } } }"
 )
@@ -513,6 +531,18 @@ async def test_who_gives_up_while_it_is_found_out_whose_a_scan_is_ends_the_call(
     await settle()
     assert not gateway.store.flights
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_is_asked_for_again_after_it_was_given_up_is_answered() -> None:
+    async with clinic() as (gateway, scan_id):
+        journal = gateway.gateway.context("request", OWNER).journal
+        scans = scans_of(gateway.gateway.tenants.of(OWNER).sources.prism, journal)
+        given_up = scans.asset_urls(scan_id)
+        given_up.cancel()
+        document = await scans.asset_urls(scan_id)
+        assert isinstance(document, Document)
+        assert b"X-Amz-Signature" in document.body
+        assert given_up.cancelled()
 
 
 def test_a_key_that_tells_owners_apart_shows_no_token() -> None:
