@@ -56,6 +56,13 @@ class Thing:
         return self.number
 
     @strawberry.field
+    async def slow_from_third(self, info: Info) -> int:
+        if self.number > 2:
+            await info.context.gate.wait()
+        info.context.journal.add_error(timeout(), info.path.as_list())
+        return self.number
+
+    @strawberry.field
     def odd(self) -> int:
         if self.number % 2:
             return self.number
@@ -168,6 +175,25 @@ async def test_a_list_is_streamed_from_its_first_items_on() -> None:
     ]
 
 
+@pytest.mark.parametrize("form", Form)
+async def test_items_that_come_one_after_another_stand_each_in_its_own_place(form: Form) -> None:
+    context = Context()
+    parts = await begin("{ thing { things @stream(initialCount: 1) { a: slowFromThird } } }", form, context)
+    told = [json.loads(await anext(parts)), json.loads(await anext(parts))]
+    context.gate.set()
+    told += [json.loads(part) async for part in parts]
+    await parts.aclose()
+    path = ["thing", "things"]
+    assert [piece for part in told[1:] for piece in part.get("incremental", ())] == [
+        {
+            "items": [{"a": place + 1}],
+            **({"path": [*path, place]} if form is Form.BY_PATH else {"id": "0"}),
+            "errors": [error(*path, place, "a")],
+        }
+        for place in (1, 2)
+    ]
+
+
 async def test_an_item_that_fails_ends_its_list() -> None:
     query = "{ thing { things @stream(initialCount: 1) { odd } } }"
     failed = [error("thing", "things", 1, "odd", column=45)]
@@ -199,6 +225,27 @@ async def test_by_path_each_fragment_has_an_error_beside_its_data_once() -> None
     told = [(piece.get("label"), piece.get("errors")) for piece in pieces]
     noted = [error("thing", "maybe", "noted")]
     assert sorted(told, key=str) == [("1", noted), ("2", noted), (None, None), (None, None)]
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_an_error_beside_data_comes_with_it_below_an_object_that_was_answered_before(form: Form) -> None:
+    _, part = await parts_of("{ thing { maybe { number } ... @defer { maybe { noted } } } }", form)
+    (piece,) = part["incremental"]
+    expected: dict[Form, Any] = {
+        Form.BY_PATH: {"data": {"maybe": {"noted": 1}}, "path": ["thing"]},
+        Form.BY_ID: {"data": {"noted": 1}, "id": "0", "subPath": ["maybe"]},
+    }
+    assert piece == {**expected[form], "errors": [error("thing", "maybe", "noted")]}
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_an_error_beside_data_does_not_come_with_the_same_field_of_another_object(form: Form) -> None:
+    query = "{ thing { a: maybe { ... @defer { noted: number } } b: maybe { ... @defer { noted } } } }"
+    _, part = await parts_of(query, form)
+    noted = [None, [error("thing", "b", "noted")]]
+    assert [(piece["data"], piece.get("errors")) for piece in part["incremental"]] == [
+        ({"noted": 1}, errors) for errors in noted
+    ]
 
 
 @pytest.mark.parametrize("form", Form)

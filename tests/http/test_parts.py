@@ -110,6 +110,24 @@ async def test_parts_take_as_many_calls_as_the_whole_and_say_so_at_last(accept: 
 
 
 @BOTH
+async def test_the_first_and_the_last_part_say_what_was_called_until_then_and_those_between_do_not(accept: str) -> None:
+    query = (
+        "query ($id: ID!) { scan(scanId: $id) { status ... @defer { assetUrls { model } }"
+        " ... @defer { linkedAssets(first: 5) { nodes { assetId } } } } }"
+    )
+    async with world({**ON, "gateway_report_calls": True}) as gateway:
+        slow_urls(gateway)
+        gateway.sandbox.faults.add(Fault(upstream="scenario", path="^/search", delay=0.2))
+        parts = await parts_of(gateway, query, accept, id=ready(gateway))
+        assert [one.get("extensions") for one in parts] == [
+            {"upstreamCalls": {"prism": 2, "scenario": 1}},
+            None,
+            {"upstreamCalls": {"prism": 2, "scenario": 2}},
+        ]
+        assert len(gateway.calls) == 4
+
+
+@BOTH
 async def test_a_page_is_streamed_and_merges_into_the_whole_page(accept: str) -> None:
     async with world(ON) as gateway:
         first, *rest = await parts_of(gateway, PAGES, accept)
