@@ -2,13 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from gateway.supervisor import FORK, LONGEST_WAIT, _Worker
+from gateway.supervisor import FORK, LONG, LONGEST_WAIT, Supervisor, _Worker
 from tests.processes import Process
 
 SCRIPT = """
@@ -63,6 +65,30 @@ def test_no_life_is_too_short_too_often_to_be_followed_by_another() -> None:
     assert (worker.note_death(1.0), worker.due) == (7, 1.0 + LONGEST_WAIT)
 
 
+def test_who_lived_for_long_is_followed_at_once_however_short_the_lives_before_were() -> None:
+    process = FORK.Process(target=os._exit, args=(7,))
+    process.start()
+    worker = _Worker(process, started=5.0, short_lives=4)
+    assert (worker.note_death(5.0 + LONG), worker.due, worker.short_lives) == (7, 5.0 + LONG, 0)
+
+
+def test_a_place_is_filled_when_it_is_due_and_the_first_that_is_due_is_waited_for() -> None:
+    supervisor = Supervisor(lambda _: None, socket.socket(), 2, 1.0)
+    begun = time.monotonic()
+    supervisor._workers = [_Worker(due=begun + 0.05), _Worker(due=begun + 30)]  # noqa: SLF001 - which died before
+    fill, wait, running = supervisor._start_those_due, supervisor._next_signals, supervisor._running  # noqa: SLF001
+    signals, told = socket.socketpair()
+    with signals, told, supervisor.listener:
+        fill()
+        assert running() == []
+        assert wait(signals) == b""
+        fill()
+        (process,) = running()
+        process.terminate()
+        process.join()
+    assert begun + 0.05 <= time.monotonic() < begun + 25
+
+
 def test_a_signal_to_a_worker_that_was_just_forked_is_its_own(tmp_path: Path) -> None:
     process = supervised("os._exit(7)", 1, tmp_path, f"os.register_at_fork(after_in_child={ITSELF})")
     assert process.wait_for(r"ended with (\S+); another starts in 0.1 s") == "0"
@@ -80,6 +106,20 @@ def test_who_says_that_it_cannot_start_ends_all(tmp_path: Path) -> None:
     process = supervised("os._exit(3)", 2, tmp_path)
     assert process.wait_for("(a worker cannot start, nor could another)")
     assert process.process.wait(60) == 3
+    process.stop(signal.SIGTERM)
+
+
+def test_who_cannot_start_ends_those_that_could(tmp_path: Path) -> None:
+    before = f"""
+def begin():
+    try:
+        os.mkdir({str(tmp_path / "started")!r})
+    except FileExistsError:
+        os._exit(3)
+    time.sleep(60)
+"""
+    process = supervised("begin()", 2, tmp_path, before)
+    assert process.process.wait(30) == 3
     process.stop(signal.SIGTERM)
 
 
