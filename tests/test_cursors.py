@@ -112,6 +112,7 @@ async def test_slices_join_without_gap_or_overlap_from_any_edge(
             assert not read.has_next
             break
         assert read.has_next or expected + first >= total
+        assert read.start == read.items[0][0]
         place = data.draw(st.integers(min_value=0, max_value=len(read.items) - 1))
         position = read.items[place][0]
         expected += place + 1
@@ -137,6 +138,28 @@ async def test_a_token_that_leads_to_itself_is_the_end() -> None:
 
     read = await read_slice(load, first_position(10), 10)
     assert (values(read), read.has_next) == ([0, 1, 2], False)
+
+
+async def test_a_token_that_leads_to_itself_is_the_end_for_who_goes_on_from_within_its_page_too() -> None:
+    async def load(_token: str | None, _size: int) -> Page[int]:
+        return Page([1, 2], "same")
+
+    read = await read_slice(load, Position("same", 1, 50), 10)
+    assert (values(read), read.has_next, read.end) == ([2], False, Position("same", 2, 50))
+
+
+async def test_a_token_without_a_letter_is_the_end() -> None:
+    async def load(_token: str | None, _size: int) -> Page[int]:
+        return Page([1, 2], "")
+
+    read = await read_slice(load, first_position(10), 10)
+    assert (values(read), read.has_next, read.end) == ([1, 2], False, Position(None, 2, 50))
+
+
+async def test_empty_pages_that_are_not_in_a_row_stop_nothing() -> None:
+    upstream = Upstream(50 * 3 * MAX_EMPTY_PAGES, empty_every=2)
+    read = await read_slice(upstream.load, Position(None, 0, 50), upstream.total)
+    assert (values(read), read.has_next) == (list(range(upstream.total)), False)
 
 
 @pytest.mark.parametrize("items", [[], [None] * 50], ids=["nothing", "nothing that can be read"])
