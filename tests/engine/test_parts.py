@@ -326,7 +326,7 @@ async def test_the_whole_answer_is_planned_as_if_nothing_had_been_deferred() -> 
 
 
 @pytest.mark.parametrize("form", Form)
-@pytest.mark.parametrize("read", [0, 1, 2])
+@pytest.mark.parametrize("read", [0, 1, 2, 3])
 async def test_parts_that_are_closed_leave_nothing_under_way(form: Form, read: int) -> None:
     context = Context()
     query = (
