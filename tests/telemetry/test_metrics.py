@@ -12,9 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.app import create_app
 from gateway.metrics.exposition import metrics_app
+from gateway.metrics.families import of_drift
 from gateway.sandbox import Fault, Sandbox
 from gateway.serving import listen, serving, url_of
 from gateway.tallies import BOUNDS, LONGEST_NAME, OTHER, CallTally, OperationTallies, RouteTally
+from gateway.telemetry import Drift
 from gateway.upstream.budget import SAVED
 from gateway.upstream.health import Health, Healths
 from tests.http.exchanges import ask, connect
@@ -210,6 +212,14 @@ async def test_subscriptions_and_websockets_are_told_while_they_last() -> None:
         await socket.leave()
         assert [counted(gateway.app, name) for name in names] == [{}] * 4
         assert counted(gateway.app, "operations_total") == {("subscription", "Follow", "ok"): 1}
+
+
+def test_values_that_the_graph_does_not_know_are_counted_together_at_each_place() -> None:
+    drift = Drift()
+    for place, value in (("Asset.kind", "one"), ("Asset.kind", "one"), ("Asset.kind", "other"), ("Scan.status", "one")):
+        drift.note(place, value)
+    (family,) = of_drift(drift)
+    assert {sample.labels["place"]: sample.value for sample in family.samples} == {"Asset.kind": 3, "Scan.status": 1}
 
 
 async def test_tasks_that_have_not_ended_are_told(gateway: World) -> None:
