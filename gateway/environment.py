@@ -23,7 +23,10 @@ class _Environment(Settings, BaseSettings):
 
 
 def read_settings(env_file: str | None = ENV_FILE, **given: Any) -> Settings:
-    """Read the settings; what is `given` wins. Raises BadSettingsError with a line for each that is missing or bad."""
+    """Read the settings; what is `given` wins.
+
+    Raises BadSettingsError with a line for each that is missing or bad, and for each name that is none: it may be why.
+    """
     sources: dict[str, Any] = {"_env_file": env_file, **given}
     try:
         return _Environment(**sources)
@@ -32,15 +35,15 @@ def read_settings(env_file: str | None = ENV_FILE, **given: Any) -> Settings:
     except OSError as error:
         raise BadSettingsError([f"{env_file} cannot be read: {error.strerror}."]) from None
     except ValidationError as error:
-        raise BadSettingsError(
-            [line_of(Settings, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
-        ) from None
+        bad = [line_of(Settings, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+        raise BadSettingsError([*bad, *misspelt(env_file)]) from None
 
 
-def misspelt(env_file: str) -> Iterator[str]:
+def misspelt(env_file: str | None) -> Iterator[str]:
     """Say in a line of each name that begins as a setting's that it is none, and which may be meant."""
     known = [name.upper().removeprefix(OURS) for name in Settings.model_fields]
-    given = {name.upper() for name in (*os.environ, *dotenv_values(env_file))}
+    in_file = dotenv_values(env_file) if env_file else {}
+    given = {name.upper() for name in (*os.environ, *in_file)}
     for name in sorted(name.removeprefix(OURS) for name in given if name.startswith(OURS)):
         if name not in known:
             meant = "".join(f"; {OURS}{one} may be meant" for one in get_close_matches(name, known, 1))

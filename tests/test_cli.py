@@ -141,6 +141,20 @@ def test_serve_warns_of_a_setting_that_is_none(taken: int, folder: Path) -> None
     assert "GATEWAY_MAX_DEPHT is no setting; GATEWAY_MAX_DEPTH may be meant." in result.stderr
 
 
+def test_serve_that_lacks_a_setting_says_which_name_may_be_meant_for_it(folder: Path) -> None:
+    (folder / ".env").write_text("GATEWAY_TENANT_FILE=tenants.toml\n", encoding="utf-8")
+    refused = invoke("serve", GATEWAY_AUHT="pass-through")
+    assert (refused.exit_code, refused.stderr.splitlines()) == (
+        2,
+        [
+            "PRISM_API_KEY is missing: The Bearer key that Prism issued.",
+            "SCENARIO_API_KEY and SCENARIO_API_SECRET are missing; SCENARIO_JWT or SCENARIO_PUBLIC=true would do too.",
+            "GATEWAY_AUHT is no setting; GATEWAY_AUTH may be meant.",
+            "GATEWAY_TENANT_FILE is no setting; GATEWAY_TENANTS_FILE may be meant.",
+        ],
+    )
+
+
 NO_FOLDER = "Workers tell each other their metrics by a temporary folder, and have none"
 
 
