@@ -17,16 +17,16 @@ ALONE := tests/faults tests/test_attacks.py tests/test_bystanders.py
 # All else runs on every core, a file at a time, so that what serves a file's tests is started once.
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: .venv/dev clients graphiql  ## every test, with branch coverage; or some, by ARGS
-	$(BIN)/coverage erase
+test: .venv/dev clients graphiql  ## every test, with branch coverage; or some, by ARGS, without
 ifeq ($(ARGS),)
+	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(SPREAD) $(addprefix --ignore=,$(ALONE))
 	$(BIN)/pytest -q $(ALONE)
-else
-	$(BIN)/coverage run -m pytest -q $(ARGS)
-endif
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+else
+	$(BIN)/pytest -q $(ARGS)
+endif
 
 lint: .venv/dev  ## formatting, rules, types, layers
 	$(BIN)/ruff format --check
