@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Node is done without where it is missing or too old: no GraphiQL then, and no tests that run other people's clients by it.
+NODE := $(shell command -v npm >/dev/null && node --eval 'const [major, minor] = process.versions.node.split("."); \
+  process.exit(major * 100 + Number(minor) < 2019 ? 1 : 0)' && echo new enough)
 # Tests start the gateway a hundred times: let it be compiled once, whatever this shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -63,9 +66,9 @@ format: .venv/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# GraphiQL is built once, where Node is; without it the gateway serves a plain console.
+# GraphiQL is built once; without it the gateway serves a plain console.
 GRAPHIQL := gateway/http/static/graphiql/index.html
-graphiql: $(shell command -v npm >/dev/null && echo $(GRAPHIQL))
+graphiql: $(if $(NODE),$(GRAPHIQL))
 	@test -e $(GRAPHIQL) || echo "GraphiQL is not built: that needs Node 20.19 or newer, and npm."
 
 $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
@@ -76,10 +79,10 @@ $(GRAPHIQL): $(wildcard graphiql/*.* graphiql/src/*)
 lint-graphiql: $(GRAPHIQL)  ## the types of what is built for browsers
 	cd graphiql && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && npm run --silent check
 
-# Other people's clients, which tests run; without Node those tests are skipped.
+# Other people's clients, which tests run.
 CLIENTS := tests/clients/node_modules/.package-lock.json
 ARIADNE := tests/clients/.venv/bin/ariadne-codegen
-clients: $(ARIADNE) $(shell command -v npm >/dev/null && echo $(CLIENTS))
+clients: $(ARIADNE) $(if $(NODE),$(CLIENTS))
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@echo "installing the clients that the tests use …"
