@@ -98,7 +98,7 @@ $(ARIADNE): .venv/bin/python tests/clients/requirements.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -f $@; exit 1; }  # Debian's leaves one without pip where python3-venv is missing
 
 .venv/runtime: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing the gateway …"
