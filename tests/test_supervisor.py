@@ -76,6 +76,7 @@ def test_a_place_is_filled_when_it_is_due_and_the_first_that_is_due_is_waited_fo
     supervisor = Supervisor(lambda _: None, socket.socket(), 2, 1.0)
     begun = time.monotonic()
     supervisor._workers = [_Worker(due=begun + 0.05), _Worker(due=begun + 30)]  # noqa: SLF001 - which died before
+    # The steps of its `run`, which goes on until a signal to the process that the tests are in.
     fill, wait, running = supervisor._start_those_due, supervisor._next_signals, supervisor._running  # noqa: SLF001
     signals, told = socket.socketpair()
     with signals, told, supervisor.listener:

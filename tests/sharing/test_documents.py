@@ -315,7 +315,7 @@ async def test_that_a_fetch_has_landed_is_told_after_what_it_found_was_written(
     redis_url: str, server: RedisServer
 ) -> None:
     async with replicas(redis_url, number=1) as (only,):
-        with server.client.monitor() as heard:  # type: ignore[no-untyped-call]
+        with server.client.monitor() as heard:  # type: ignore[no-untyped-call] # redis-py's
             _, key, _ = await fetched(only)
             await heard_by_all(only)
             server.client.echo("the end")
